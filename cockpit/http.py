@@ -1,0 +1,90 @@
+"""The one file that knows httpx: HTTP over a Unix socket or to a URL, with one deadline for the whole exchange."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import httpx
+
+BODY_LIMIT = 64 * 1024  # bytes kept of an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`status` 0 means that none came; then `error` says why in two or three words."""
+
+    status: int
+    ms: float
+    body: bytes = b""
+    location: str = ""
+    error: str = ""
+
+
+class Http:
+    """Keeps connections. No redirects, no proxy from the environment, no cookies."""
+
+    def __init__(self, socket: Path | None = None) -> None:
+        import httpx
+
+        transport = httpx.AsyncHTTPTransport(uds=str(socket)) if socket else httpx.AsyncHTTPTransport()
+        self._client: httpx.AsyncClient = httpx.AsyncClient(
+            transport=transport, trust_env=False, follow_redirects=False, timeout=None
+        )
+
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        timeout: float,
+        headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> Answer:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._exchange(method, url, headers, content, started)
+        except TimeoutError:
+            return Answer(0, (loop.time() - started) * 1000, error=f"no answer within {timeout:g} s")
+
+    async def _exchange(
+        self, method: str, url: str, headers: dict[str, str] | None, content: bytes | None, started: float
+    ) -> Answer:
+        import httpx
+
+        loop = asyncio.get_running_loop()
+        try:
+            async with self._client.stream(method, url, headers=headers, content=content) as response:
+                body = b""
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) >= BODY_LIMIT:
+                        break
+                return Answer(
+                    response.status_code,
+                    (loop.time() - started) * 1000,
+                    body[:BODY_LIMIT],
+                    response.headers.get("location", ""),
+                )
+        except (httpx.HTTPError, OSError) as error:
+            return Answer(0, (loop.time() - started) * 1000, error=_words(error))
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def _words(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    for sign, words in (
+        ("refused", "connection refused"),
+        ("No such file", "no such socket"),
+        ("disconnected", "closed without an answer"),
+    ):
+        if sign in text:
+            return words
+    return text[:120]

@@ -1,0 +1,388 @@
+"""The whole contract between engine and clients: requests, results, events, and how they become JSON.
+
+Newline-delimited JSON-RPC 2.0 over a Unix socket (docs/protocol.md). A request names a `Call`; its params and its
+result are the dataclasses beside it. The engine sends two notifications: `event` (an `Event`) and `log` (a `LogChunk`).
+Events carry whole entities, so that applying one twice, or missing one, does no harm.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from cockpit.model import (
+    Actor,
+    Commit,
+    EngineStatus,
+    Hold,
+    LogLine,
+    Operation,
+    Pending,
+    Placement,
+    PlacementKey,
+    Release,
+    Tier,
+)
+
+PROTOCOL = 1  # status, rollback and cancel must work across one version
+MAX_MESSAGE = 8 * 1024 * 1024  # bytes in one line of the wire
+
+P = TypeVar("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+# ---------------------------------------------------------------- requests and results
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    version: str
+    protocol: int
+    client: str  # "tui" or "cli"
+    claimed: str = ""  # SUDO_USER, SSH_CONNECTION: stored as claimed
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    version: str
+    protocol: int
+    pid: int
+    actor: Actor
+    idle: bool  # no operation runs: a newer client may replace this engine
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    engine: EngineStatus
+    placements: tuple[Placement, ...]
+    operations: tuple[Operation, ...]  # running ones, and the newest of each placement
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """A request about one placement."""
+
+    key: PlacementKey
+    limit: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    key: PlacementKey
+    releases: tuple[Release, ...]  # newest first
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRequest:
+    key: PlacementKey
+    commit: str = ""  # a full sha or an unambiguous prefix; "" is the head of the branch
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    commit: Commit
+    text: str  # cleaned unified diff, cut at 400 kB
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRequest:
+    """The diff between two commits, as `v` shows it in a sheet or on a release."""
+
+    key: PlacementKey
+    old: str
+    new: str
+
+
+class CheckState(StrEnum):
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"  # never shown as green
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    state: CheckState
+    evidence: str = ""
+    next: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    name: str
+    usual_seconds: float | None = None
+    skipped: str = ""  # why it will do nothing
+
+
+@dataclass(frozen=True, slots=True)
+class DeploySheet:
+    """What a deploy would do, before anything is touched."""
+
+    key: PlacementKey
+    live: Release | None
+    number: int  # the release this would become
+    commit: Commit | None  # deployed up to here; None with `refused`
+    commits: tuple[Commit, ...] = ()  # shipped by it, newest first (at most 200)
+    count: int = 0
+    checks: tuple[Check, ...] = ()
+    steps: tuple[PlannedStep, ...] = ()
+    protected: bool = False
+    warnings: tuple[str, ...] = ()
+    refused: str = ""  # why it cannot be done now
+    hold: Hold | None = None
+    image_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackOption:
+    release: Release
+    tier: Tier
+    seconds: float | None  # median of the last such rollbacks; None: none yet
+    note: str = ""  # "served 2 d, answers now"
+    answers: bool | None = None  # hot: does it answer now
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackSheet:
+    key: PlacementKey
+    live: Release | None
+    options: tuple[RollbackOption, ...] = ()  # newest first
+    selected: int | None = None  # index into options; None: nothing preselected
+    undoes: tuple[tuple[Commit, ...], ...] = ()  # per option: the commits it takes away
+    armed: bool = True  # False: the service's name must be typed
+    unarmed_because: str = ""
+    warnings: tuple[str, ...] = ()
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeployRequest:
+    key: PlacementKey
+    commit: str = ""  # "" is the head of the branch
+    seen_live: int | None = None  # what the sheet showed (`from: r42`); the engine compares
+    reason: str = ""
+    force: bool = False  # deploy although nothing is pending
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRequest:
+    key: PlacementKey
+    to: int | None = None  # None: last good
+    seen_live: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRequest:
+    id: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationsRequest:
+    key: PlacementKey | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    operations: tuple[Operation, ...]  # newest first
+
+
+@dataclass(frozen=True, slots=True)
+class UnholdRequest:
+    key: PlacementKey
+    reason: str
+
+
+class LogKind(StrEnum):
+    OPERATION = "operation"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class LogRequest:
+    """`tail` lines are sent at once; with `follow` the rest comes as `log` notifications until `logs.close`."""
+
+    kind: LogKind
+    key: PlacementKey | None = None  # service logs: all replicas of the live release, or of `release`
+    operation: int | None = None
+    step: str = ""  # operation logs: only this step's lines ("build")
+    release: int | None = None
+    tail: int = 2000
+    follow: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LogOpened:
+    subscription: int
+    path: str = ""  # the file behind it, when there is one
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    subscription: int
+    lines: tuple[LogLine, ...]
+    dropped: int = 0  # lines left out just before these
+    ended: bool = False  # nothing will follow
+    note: str = ""  # why it ended, when that is not plain
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    subscription: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Whichever is set replaces what the client knew."""
+
+    engine: EngineStatus | None = None
+    placement: Placement | None = None
+    operation: Operation | None = None
+    pending: Pending | None = None
+    releases: Releases | None = None
+    removed: PlacementKey | None = None  # no longer in the configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    checks: tuple[Check, ...]
+
+
+# ---------------------------------------------------------------- the table
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[P, R]):
+    name: str
+    params: type[P]
+    result: type[R]
+
+
+HELLO = Call("hello", Hello, Welcome)
+SUBSCRIBE = Call("subscribe", Nothing, Snapshot)  # events follow
+STATUS = Call("status", Nothing, Snapshot)
+PENDING = Call("pending", For, Pending)
+RELEASES = Call("releases", For, Releases)
+DIFF = Call("diff", CommitRequest, Diff)
+RANGE = Call("range", RangeRequest, Diff)
+DEPLOY_SHEET = Call("deploy.sheet", CommitRequest, DeploySheet)
+ROLLBACK_SHEET = Call("rollback.sheet", For, RollbackSheet)
+DEPLOY = Call("deploy", DeployRequest, Operation)
+ROLLBACK = Call("rollback", RollbackRequest, Operation)
+CANCEL = Call("cancel", OperationRequest, Done)
+OPERATION = Call("operation", OperationRequest, Operation)
+OPERATIONS = Call("operations", OperationsRequest, Operations)
+UNHOLD = Call("unhold", UnholdRequest, Done)
+REFRESH = Call("refresh", For, Done)
+LOGS_OPEN = Call("logs.open", LogRequest, LogOpened)
+LOGS_CLOSE = Call("logs.close", Subscription, Done)
+DOCTOR = Call("doctor", Nothing, Checks)
+STOP_ENGINE = Call("engine.stop", Nothing, Done)  # refused while an operation runs
+
+CALLS: dict[str, Call[Any, Any]] = {call.name: call for call in list(globals().values()) if isinstance(call, Call)}
+ACROSS_ONE_VERSION = frozenset({"hello", "status", "subscribe", "rollback", "cancel", "rollback.sheet"})
+
+
+@dataclass(frozen=True, slots=True)
+class WireError:
+    """The `error` member of a response; `code` is that of the error class in `cockpit.errors`."""
+
+    code: str
+    message: str
+    hint: str = ""
+    details: dict[str, str] = field(default_factory=dict)
+
+
+# ---------------------------------------------------------------- dataclasses to JSON and back
+
+
+def encode(value: Any) -> Any:
+    """Dataclasses become objects, tuples lists, enums their values. Fields at their default are left out."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            item.name: encode(getattr(value, item.name))
+            for item in dataclasses.fields(value)
+            if not _is_default(item, getattr(value, item.name))
+        }
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (tuple, list)):
+        return [encode(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): encode(item) for key, item in value.items()}
+    return value
+
+
+def decode(kind: type[T], data: Any) -> T:
+    """The inverse of `encode`. Unknown fields are ignored, so that one side may be a version newer.
+
+    Raises ValueError when `data` is not of that shape."""
+    try:
+        return typing.cast(T, _decoder(kind)(data))
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"not a {getattr(kind, '__name__', kind)}: {error}") from None
+
+
+def _is_default(item: dataclasses.Field[Any], value: Any) -> bool:
+    if item.default is not dataclasses.MISSING:
+        return bool(item.default == value) and type(item.default) is type(value)
+    return False
+
+
+@cache
+def _decoder(kind: Any) -> typing.Callable[[Any], Any]:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        return _dataclass_decoder(typing.cast(type, kind))
+    if origin is tuple:
+        item = _decoder(arguments[0])
+        return lambda data: tuple(item(each) for each in _expect(data, list))
+    if origin is dict:
+        value = _decoder(arguments[1])
+        return lambda data: {str(key): value(each) for key, each in _expect(data, dict).items()}
+    if origin in (typing.Union, types.UnionType):
+        (some,) = (each for each in arguments if each is not type(None))
+        inner = _decoder(some)
+        return lambda data: None if data is None else inner(data)
+    if kind is float:
+        return lambda data: float(_expect(data, (int, float)))
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind
+    return lambda data: _expect(data, kind)
+
+
+def _dataclass_decoder(kind: type) -> typing.Callable[[Any], Any]:
+    hints = typing.get_type_hints(kind)
+    decoders = {item.name: _decoder(hints[item.name]) for item in dataclasses.fields(kind)}
+
+    def read(data: Any) -> Any:
+        known = {name: decoders[name](value) for name, value in _expect(data, dict).items() if name in decoders}
+        return kind(**known)
+
+    return read
+
+
+def _expect(data: Any, kind: Any) -> Any:
+    if not isinstance(data, kind) or (isinstance(data, bool) and kind is not bool):
+        raise TypeError(f"expected {getattr(kind, '__name__', kind)}, got {type(data).__name__}")
+    return data
