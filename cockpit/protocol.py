@@ -10,10 +10,11 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from cockpit.model import (
     Actor,
@@ -313,6 +314,40 @@ class WireError:
     details: dict[str, str] = field(default_factory=dict)
 
 
+# ---------------------------------------------------------------- what a client sees
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The engine answers. `restarted`: it had been gone, and a new one runs now."""
+
+    welcome: Welcome
+    snapshot: Snapshot
+    restarted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The engine went away; the client is starting it again. Values on screen stay, dimmed, with their age."""
+
+    reason: str
+
+
+Change: typing.TypeAlias = Connected | Lost | Event | LogChunk
+
+
+class Link(Protocol):
+    """All that the TUI needs of an engine: the socket client and the in-process one both are this."""
+
+    async def call(self, call: Call[P, R], params: P) -> R:
+        """Raises the CockpitError that the engine raised, or EngineUnreachable."""
+
+    def changes(self) -> AsyncIterator[Change]:
+        """Starts with Connected (or Lost), goes on until closed; reconnects by itself. Log subscriptions end with Lost."""
+
+    async def close(self) -> None: ...
+
+
 # ---------------------------------------------------------------- dataclasses to JSON and back
 
 
@@ -338,7 +373,7 @@ def decode(kind: type[T], data: Any) -> T:
 
     Raises ValueError when `data` is not of that shape."""
     try:
-        return typing.cast(T, _decoder(kind)(data))
+        return typing.cast(T, _decoder(typing.cast(Any, kind))(data))
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"not a {getattr(kind, '__name__', kind)}: {error}") from None
 

@@ -1,6 +1,6 @@
 """The validated configuration. Container options have the Compose Specification's names, proxy options Kamal's.
 
-`cockpit.config.load` turns YAML into `Settings`; everything here is immutable. `config.example.yaml` documents each key.
+`cockpit.config.load` turns YAML into `Settings`; all of it is immutable. `config.example.yaml` documents each key.
 """
 
 from __future__ import annotations

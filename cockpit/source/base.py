@@ -25,7 +25,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Commits of `old..new` that touch `path`, newest first; `commits` is cut at the limit asked for, `count` is not."""
+    """Commits of `old..new` that touch `path`, newest first; `commits` is cut at the limit, `count` is not."""
 
     commits: tuple[Commit, ...]
     count: int

@@ -1,7 +1,8 @@
 """What the engine asks of a place where containers run: five verbs and a few questions.
 
-`start` and `stop` are idempotent: names and labels carry placement, release, operation and slot, so that after a crash the
-same call finds what it made before. A target raises `TargetDown` when it does not answer and `TargetError` when it refuses.
+`start` and `stop` are idempotent: names and labels carry placement, release, operation and slot, so that after a crash
+the same call finds what it made before. A target raises `TargetDown` when it does not answer and `TargetError` when it
+refuses.
 """
 
 from __future__ import annotations
