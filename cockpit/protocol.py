@@ -343,7 +343,7 @@ class Link(Protocol):
         """Raises the CockpitError that the engine raised, or EngineUnreachable."""
 
     def changes(self) -> AsyncIterator[Change]:
-        """Starts with Connected (or Lost), goes on until closed; reconnects by itself. Log subscriptions end with Lost."""
+        """Starts with Connected (or Lost), goes on until closed, reconnects by itself. Lost ends log subscriptions."""
 
     async def close(self) -> None: ...
 
