@@ -1,0 +1,68 @@
+"""The narrow waist between the engine and the wire: what the server asks of an engine, and what an engine sees of a client.
+
+The server itself answers HELLO (who are you, do we speak the same protocol) and STOP_ENGINE (refused unless `idle()`);
+every other call of `protocol.CALLS` is the engine's, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from cockpit.model import Actor
+from cockpit.protocol import Event, LogChunk
+
+Note: TypeAlias = Event | LogChunk
+
+
+class Peer:
+    """One connected client. Compared by identity, so that it can stand in a set.
+
+    `on_close` is called once each, in order, when the client is gone for whatever reason: that ends its subscriptions.
+    """
+
+    def __init__(self, actor: Actor, client: str, deliver: Callable[[Note], None] = lambda note: None) -> None:
+        self.actor = actor
+        self.client = client  # "tui" or "cli"
+        self.closed = False
+        self.on_close: list[Callable[[], None]] = []
+        self._deliver = deliver
+
+    def send(self, note: Note) -> None:
+        """Never blocks and never raises: a client that stops reading is closed, not waited for."""
+        if not self.closed:
+            self._deliver(note)
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        for callback in self.on_close:
+            callback()
+
+
+Handler: TypeAlias = Callable[[Peer, Any], Awaitable[Any]]
+"""Takes the params dataclass of its call and answers with the result dataclass, or raises a CockpitError.
+
+Each request runs in a task of its own, which is cancelled when its client goes away: what must outlive the client
+(an operation) runs in a task of the engine's."""
+
+
+class Engine(Protocol):
+    def handlers(self) -> Mapping[str, Handler]:
+        """Keyed by `Call.name`."""
+
+    async def start(self) -> None:
+        """Before the socket opens. A CockpitError raised here is what the client that started the engine shows."""
+
+    async def close(self) -> None:
+        """Leaves running operations as they are, for recovery."""
+
+    def idle(self) -> bool:
+        """No operation runs, so that this process may be stopped or replaced."""
+
+    def joined(self, peer: Peer) -> None:
+        """Said hello; its first request comes after."""
+
+    def left(self, peer: Peer) -> None:
+        """Called once for each that joined, after its `on_close`."""
