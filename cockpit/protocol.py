@@ -374,7 +374,7 @@ def decode(kind: type[T], data: Any) -> T:
     Raises ValueError when `data` is not of that shape."""
     try:
         return typing.cast(T, _decoder(typing.cast(Any, kind))(data))
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ValueError(f"not a {getattr(kind, '__name__', kind)}: {error}") from None
 
 

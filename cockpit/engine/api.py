@@ -1,4 +1,4 @@
-"""The narrow waist between the engine and the wire: what the server asks of an engine, and what an engine sees of a client.
+"""The waist between engine and wire: what the server asks of an engine, and what an engine sees of a client.
 
 The server itself answers HELLO (who are you, do we speak the same protocol) and STOP_ENGINE (refused unless `idle()`);
 every other call of `protocol.CALLS` is the engine's, by name.
@@ -44,8 +44,8 @@ class Peer:
 Handler: TypeAlias = Callable[[Peer, Any], Awaitable[Any]]
 """Takes the params dataclass of its call and answers with the result dataclass, or raises a CockpitError.
 
-Each request runs in a task of its own, which is cancelled when its client goes away: what must outlive the client
-(an operation) runs in a task of the engine's."""
+Each request runs in a task of its own. It runs to its end also when its client hangs up meanwhile; only the end of the
+engine cancels it."""
 
 
 class Engine(Protocol):

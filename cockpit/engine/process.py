@@ -1,0 +1,143 @@
+"""The engine as a process: single, private, deaf to hang-ups, and gone cleanly on SIGTERM.
+
+Exit statuses: 0 stopped, 2 the configuration cannot be used, 3 another engine has the state directory, 1 anything else.
+What kept it from starting stands on stderr, for the client that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from logging.handlers import RotatingFileHandler
+from typing import Any
+
+from cockpit import __version__, private
+from cockpit.engine.api import Engine
+from cockpit.engine.lock import Lock, holder
+from cockpit.engine.server import Server, serve
+from cockpit.errors import CockpitError, Refused
+from cockpit.paths import Paths
+
+LOG_BYTES = 4 * 1024 * 1024  # of engine.log; one older file is kept beside it
+LOCK_WAIT = 5.0  # seconds that an engine which is just ending gets to let go
+
+log = logging.getLogger(__name__)
+
+Build = Callable[[Paths], Engine]
+
+
+def run(paths: Paths, build: Build, *, background: bool = False) -> int:
+    """Until SIGTERM, SIGINT or a client's engine.stop. Blocks; returns the exit status."""
+    os.umask(0o077)
+    try:
+        private.make(paths.state.resolve())
+        _log_to(paths, background)
+        asyncio.run(_live(paths, build, background))
+    except CockpitError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status if isinstance(error, Refused) or error.exit_status == 2 else 1
+    except Exception as error:
+        log.exception("the engine ended")
+        print(f"Internal error: {type(error).__name__}: {error}\nSee {paths.engine_log}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _live(paths: Paths, build: Build, background: bool) -> None:
+    stopping = _stop_on_signals()
+    lock = Lock(paths.lock)
+    await _take(lock, paths)
+    try:
+        engine = build(paths)
+        if not await _unless(stopping, engine.start()):
+            await engine.close()
+            return
+        await _serve_until(stopping, engine, paths, background)
+    finally:
+        lock.release()
+
+
+async def _serve_until(stopping: asyncio.Event, engine: Engine, paths: Paths, background: bool) -> None:
+    try:
+        server = await serve(engine, paths)
+        try:
+            if background:
+                _stderr_into_log(paths)
+            log.info("cockpit %s serves %s, pid %d", __version__, paths.state, os.getpid())
+            await _first(stopping, server)
+        finally:
+            await server.close()
+    finally:
+        await engine.close()
+    log.info("stopped")
+
+
+async def _first(stopping: asyncio.Event, server: Server) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in (stopping, server.stop_requested)]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Runs `work` to its end; False when the signal came first."""
+    task, wait = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+    await asyncio.wait([task, wait], return_when=asyncio.FIRST_COMPLETED)
+    wait.cancel()
+    if not task.done():
+        task.cancel()
+        await asyncio.wait([task])
+        return False
+    task.result()
+    return True
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """SIGHUP is the terminal of whoever started us going away: no reason to stop a deploy."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+async def _take(lock: Lock, paths: Paths) -> None:
+    """An engine that answers keeps its place; one that is ending gets LOCK_WAIT seconds for it. Raises Refused."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + LOCK_WAIT
+    while not await asyncio.to_thread(lock.take):
+        if loop.time() > deadline or await _answers(paths):
+            pid = await asyncio.to_thread(holder, paths.lock)
+            raise Refused(f"Another engine (pid {pid or 'unknown'}) has {paths.state}", "cockpit engine status")
+        await asyncio.sleep(0.05)
+
+
+async def _answers(paths: Paths) -> bool:
+    try:
+        _, writer = await asyncio.open_unix_connection(str(paths.socket))
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _log_to(paths: Paths, background: bool) -> None:
+    handlers: list[logging.Handler] = [RotatingFileHandler(paths.engine_log, maxBytes=LOG_BYTES, backupCount=1)]
+    if not background:
+        handlers.append(logging.StreamHandler())
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, handlers=handlers, force=True)
+
+
+def _stderr_into_log(paths: Paths) -> None:
+    """From here on nobody reads our stderr: what the interpreter itself still has to say goes to the log."""
+    handle = os.open(paths.engine_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.dup2(handle, 2)
+    os.close(handle)
