@@ -1,0 +1,164 @@
+"""One connection to an engine, seen from the client: calls and their answers, notes as they come, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from cockpit import private, rpc
+from cockpit.errors import EngineUnreachable
+from cockpit.protocol import (
+    HELLO,
+    MAX_MESSAGE,
+    SUBSCRIBE,
+    Call,
+    Event,
+    Hello,
+    LogChunk,
+    Nothing,
+    P,
+    R,
+    Snapshot,
+    Welcome,
+    decode,
+)
+
+GREETING = 5.0  # seconds for the answer to hello; an engine that is alive needs milliseconds
+UNREAD_NOTES = 20_000  # more than this, and the client starts again from a fresh snapshot
+
+
+async def connect(path: Path, hello: Hello) -> Channel | None:
+    """None when nobody listens there. Raises EngineUnreachable when someone does and is no engine of ours."""
+    await asyncio.to_thread(private.check, path.parent)
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_MESSAGE)
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise EngineUnreachable(f"{path}: {error.strerror or error}") from None
+    channel = Channel(reader, writer)
+    try:
+        async with asyncio.timeout(GREETING):
+            channel.welcome = await channel.call(HELLO, hello)
+    except TimeoutError:
+        channel.close()
+        raise EngineUnreachable(
+            f"The engine does not answer within {GREETING:g} s", "It may be stopped or overloaded: see engine.log"
+        ) from None
+    except BaseException:
+        channel.close()
+        raise
+    return channel
+
+
+class Channel:
+    """`ended` says why it is over, "" while it is not."""
+
+    welcome: Welcome
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.ended = ""
+        self._reader, self._writer = reader, writer
+        self._ids = itertools.count(1)
+        self._waiting: dict[rpc.Id, asyncio.Future[rpc.Response]] = {}
+        self._notes: asyncio.Queue[Event | LogChunk | None] = asyncio.Queue()
+        self._subscribing: rpc.Id | None = None
+        self._subscribed = False
+        self._reading = asyncio.create_task(self._read())
+
+    async def call(self, call: Call[P, R], params: P) -> R:
+        return await self._ask(next(self._ids), call, params)
+
+    async def subscribe(self) -> Snapshot:
+        """Events that were sent before the snapshot are older than it, and are not seen."""
+        self._subscribing = next(self._ids)
+        return await self._ask(self._subscribing, SUBSCRIBE, Nothing())
+
+    async def notes(self) -> AsyncIterator[Event | LogChunk]:
+        """Until the connection ends."""
+        while (note := await self._notes.get()) is not None:
+            yield note
+
+    def close(self, reason: str = "closed") -> None:
+        self._reading.cancel()
+        self._end(reason)
+
+    async def _ask(self, id: rpc.Id, call: Call[P, R], params: P) -> R:
+        if self.ended:
+            raise _gone(self.ended)
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting[id] = answer
+        self._writer.write(rpc.request(id, call, params))
+        try:
+            response = await answer
+        finally:
+            self._waiting.pop(id, None)
+        if response.error is not None:
+            raise rpc.from_wire(response.error)
+        return _result(call, response.result)
+
+    async def _read(self) -> None:
+        reason = "the engine went away"
+        try:
+            while True:
+                self._take(rpc.parse(await self._reader.readuntil(b"\n")))
+        except (asyncio.IncompleteReadError, OSError):
+            pass
+        except asyncio.LimitOverrunError:
+            reason = "the engine sent a message that is too long"
+        except rpc.Malformed as error:
+            reason = f"the engine sent what is no message: {error.message}"
+        self._end(reason)
+
+    def _take(self, message: rpc.Request | rpc.Response) -> None:
+        if isinstance(message, rpc.Response):
+            self._answered(message)
+            return
+        note = rpc.note(message)
+        if note is None or (isinstance(note, Event) and not self._subscribed):
+            return
+        self._notes.put_nowait(note)
+        if self._notes.qsize() > UNREAD_NOTES:
+            self._end("this client fell behind")
+
+    def _answered(self, response: rpc.Response) -> None:
+        if response.id is None and response.error is not None:  # it could not even read the request
+            for waiting in self._waiting.values():
+                waiting.set_result(response)
+            self._waiting.clear()
+            return
+        if response.id is not None and response.id == self._subscribing:
+            self._subscribed = True
+        waiter = self._waiting.pop(response.id, None) if response.id is not None else None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(response)
+
+    def _end(self, reason: str) -> None:
+        if self.ended:
+            return
+        self.ended = reason
+        self._writer.close()
+        self._notes.put_nowait(None)
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(_gone(reason))
+        self._waiting.clear()
+
+
+def _result(call: Call[Any, R], data: Any) -> R:
+    try:
+        return decode(call.result, data)
+    except ValueError as error:
+        raise EngineUnreachable(
+            f"The engine's answer to {call.name} is not understood: {error}",
+            "Engine and command may be of different versions: cockpit engine status",
+        ) from None
+
+
+def _gone(reason: str) -> EngineUnreachable:
+    return EngineUnreachable(
+        f"No answer: {reason}", "What was asked may have been done all the same. Look before asking again."
+    )
