@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import httpx
 
-BODY_LIMIT = 64 * 1024  # bytes kept of an answer
+BODY_LIMIT = 64 * 1024  # bytes kept of an answer, unless the caller says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,18 @@ class Http:
         timeout: float,
         headers: dict[str, str] | None = None,
         content: bytes | None = None,
+        limit: int = BODY_LIMIT,
     ) -> Answer:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
             async with asyncio.timeout(timeout):
-                return await self._exchange(method, url, headers, content, started)
+                return await self._exchange(method, url, headers, content, limit, started)
         except TimeoutError:
             return Answer(0, (loop.time() - started) * 1000, error=f"no answer within {timeout:g} s")
 
     async def _exchange(
-        self, method: str, url: str, headers: dict[str, str] | None, content: bytes | None, started: float
+        self, method: str, url: str, headers: dict[str, str] | None, content: bytes | None, limit: int, started: float
     ) -> Answer:
         import httpx
 
@@ -63,12 +64,12 @@ class Http:
                 body = b""
                 async for chunk in response.aiter_bytes():
                     body += chunk
-                    if len(body) >= BODY_LIMIT:
+                    if len(body) >= limit:
                         break
                 return Answer(
                     response.status_code,
                     (loop.time() - started) * 1000,
-                    body[:BODY_LIMIT],
+                    body[:limit],
                     response.headers.get("location", ""),
                 )
         except (httpx.HTTPError, OSError) as error:

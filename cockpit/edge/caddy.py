@@ -1,0 +1,191 @@
+"""The edge as it runs: Caddy, told through files it reads and an admin socket that only this user reaches."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cockpit.edge.base import Hit, Pointer, Route
+from cockpit.edge.config import ACCESS_LOG, ADMIN_SOCKET, PROBE_SOCKET, document
+from cockpit.edge.hits import AccessLog
+from cockpit.edge.pointers import PointerFiles, Seen, replace
+from cockpit.errors import EdgeError
+from cockpit.http import Answer, Http
+from cockpit.model import PlacementKey
+from cockpit.text import clean, decode
+
+T = TypeVar("T")
+
+INSIDE = Path("/edge")  # where the edge's container sees the edge directory
+SOCKET_BYTES = 107  # the kernel's limit of a Unix socket's path
+
+DISK = 10.0  # seconds that a file may take before the operator hears of the disk
+ASK = 3.0  # seconds for a question to the admin or the private listener
+RELOAD = 20.0
+UPSTREAMS_LIMIT = 4 * 1024 * 1024  # bytes: Caddy lists each address seen in the last hour
+
+_NOBODY = ("connection refused", "no such socket")
+
+
+class CaddyEdge:
+    """Implements `Edge`. The edge starts from `config.json` in `directory`, so what is loaded outlives its restart."""
+
+    def __init__(self, directory: Path, subnet: str, inside: Path = INSIDE) -> None:
+        self.directory = directory
+        self.probe_socket = directory / PROBE_SOCKET
+        if len(os.fsencode(self.probe_socket)) > SOCKET_BYTES:
+            raise EdgeError(
+                f"the path {self.probe_socket} is too long for a socket", "Choose a shorter state directory."
+            )
+        self._subnet, self._inside = subnet, inside
+        self._pointers = PointerFiles(directory / "pointers")
+        self._log = AccessLog(directory / ACCESS_LOG)
+        self._admin, self._private = Http(directory / ADMIN_SOCKET), Http(self.probe_socket)
+        # One thread each: a write that outlives its deadline is still before the read that asks what became of it.
+        self._files = ThreadPoolExecutor(1, "edge-files")
+        self._follower = ThreadPoolExecutor(1, "edge-log")
+        self._loading = asyncio.Lock()
+
+    async def load(self, routes: tuple[Route, ...]) -> bool:
+        """The edge has exactly these routes; True when that needed a reload. An edge that is not up gets the file only.
+
+        Raises ConfigError for routes that clash, EdgeError when the edge refuses them (then nothing has changed)."""
+        mode = "0600" if os.geteuid() == 0 else "0666"  # the edge runs as root; the directory lets in only this user
+        content, digest = document(routes, self._inside, self._subnet, mode)
+        async with self._loading:
+            await self._do(self._files, self._prepare)
+            running = await self._running()
+            reload = running is not None and running != digest
+            if reload:
+                await self._reload(content)
+            await self._do(self._files, lambda: self._keep(content, routes))
+            return reload
+
+    async def point(self, key: PlacementKey, pointer: Pointer) -> None:
+        """Customers of `key` go there from now on: durable when it returns, and done even when cancelled meanwhile."""
+        try:
+            await self._do(self._files, lambda: self._pointers.write(key, pointer))
+        except ValueError as error:
+            raise EdgeError(f"{key} cannot be switched: {error}") from None
+
+    async def pointer(self, key: PlacementKey) -> Pointer | None:
+        reading = await self._do(self._files, lambda: self._pointers.read(key))
+        path = self._pointers.path(key)
+        if reading.seen is Seen.TORN:
+            raise EdgeError(f"the pointer of {key} is damaged, so its customers get 503", f"Look at {path}; roll back.")
+        if reading.seen is Seen.HELD:
+            raise EdgeError(f"{key} is on hold: its customers get 503", f"Somebody wrote “hold” into {path}.")
+        return reading.pointer
+
+    async def in_flight(self) -> dict[str, int]:
+        answer = await self._ask(self._admin, "/reverse_proxy/upstreams", limit=UPSTREAMS_LIMIT)
+        try:
+            return _counts(json.loads(answer.body))
+        except (ValueError, TypeError, KeyError) as error:
+            raise EdgeError(f"the edge's count of open requests makes no sense: {error}") from None
+
+    async def answers(self) -> bool:
+        return (await self._private.ask("GET", "http://edge/", timeout=ASK)).status == 200
+
+    async def hits(self) -> tuple[Hit, ...]:
+        return await self._do(self._follower, self._log.look)
+
+    async def close(self) -> None:
+        """Leaves the edge as it is: customers do not notice."""
+        await self._admin.close()
+        await self._private.close()
+        self._files.shutdown(wait=False)
+        self._follower.shutdown(wait=False)
+        self._log.close()
+
+    def _prepare(self) -> None:
+        """Whoever may enter the directory may move customers, so it is for this user alone."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.directory.chmod(0o700)
+        for name in ("pointers", "log", "storage"):
+            (self.directory / name).mkdir(mode=0o700, exist_ok=True)
+
+    def _keep(self, content: bytes, routes: tuple[Route, ...]) -> None:
+        path = self.directory / "config.json"
+        if not path.exists() or path.read_bytes() != content:
+            replace(path, content)
+        for route in routes:
+            self._pointers.mend(route.key)
+
+    async def _running(self) -> str | None:
+        """The digest of what the edge runs, "" when it is not ours, None when no edge is up."""
+        admin = await self._admin.ask("GET", "http://edge/config/admin/listen", timeout=ASK)
+        if admin.status == 0 and admin.error in _NOBODY:
+            return None
+        if admin.status != 200:
+            raise _silent(admin)
+        answer = await self._private.ask("GET", "http://edge/", timeout=ASK)
+        return decode(answer.body) if answer.status == 200 else ""
+
+    async def _reload(self, content: bytes) -> None:
+        answer = await self._admin.ask(
+            "POST",
+            "http://edge/load",
+            timeout=RELOAD,
+            headers={"Content-Type": "application/json"},
+            content=content,
+        )
+        if answer.status == 0:
+            raise _silent(answer)
+        if answer.status != 200:
+            why = _reason(answer.body)
+            taken = "address already in use" in why
+            hint = "Something else has that port: see edge.listen." if taken else "The old routes stay in force."
+            raise EdgeError(f"the edge refused its routes: {why}", hint)
+
+    async def _ask(self, http: Http, path: str, limit: int) -> Answer:
+        answer = await http.ask("GET", f"http://edge{path}", timeout=ASK, limit=limit)
+        if answer.status == 0:
+            raise _silent(answer)
+        if answer.status != 200:
+            raise EdgeError(f"the edge answered {answer.status} to {path}: {_reason(answer.body)}")
+        return answer
+
+    async def _do(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        """In a thread, and never abandoned half-way: a cancelled caller hears of it when the work is over."""
+        future = asyncio.get_running_loop().run_in_executor(pool, work)
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())  # heard, even if nobody waits
+        try:
+            async with asyncio.timeout(DISK):
+                return await asyncio.shield(future)
+        except TimeoutError:
+            hint = "It may still happen: read the pointer before you decide."
+            raise EdgeError(f"the disk of {self.directory} did not answer within {DISK:g} s", hint) from None
+        except asyncio.CancelledError:
+            await asyncio.wait([future], timeout=DISK)
+            raise
+        except OSError as error:
+            raise EdgeError(f"a file of the edge cannot be used: {error.strerror}: {error.filename}") from None
+
+
+def _counts(listed: list[dict[str, Any]]) -> dict[str, int]:
+    """Caddy lists an address twice when it is in use; a probe's own placeholder is no address."""
+    counts: dict[str, int] = {}
+    for entry in listed:
+        address = str(entry["address"])
+        if "{" not in address:
+            counts[address] = max(counts.get(address, 0), int(entry["num_requests"]))
+    return counts
+
+
+def _reason(body: bytes) -> str:
+    try:
+        said: Any = json.loads(body)["error"]
+    except (ValueError, TypeError, KeyError):
+        said = decode(body)
+    return clean(str(said), 400)
+
+
+def _silent(answer: Answer) -> EdgeError:
+    said = f"status {answer.status}" if answer.status else answer.error
+    return EdgeError(f"the edge does not answer: {said}", "Customers may still be served. See `cockpit doctor`.")

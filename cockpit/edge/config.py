@@ -1,0 +1,124 @@
+"""The edge's whole configuration: customers' servers, the private one for probes, admin socket, logs. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from ipaddress import IPv4Network
+from pathlib import PurePath
+
+from cockpit.edge.base import Route
+from cockpit.edge.routes import Json, servers
+
+ADMIN_SOCKET = "admin.sock"
+PROBE_SOCKET = "probe.sock"
+ACCESS_LOG = "log/access.log"
+LOG_MEGABYTES = 64  # before the access log rolls: about 500 000 requests
+
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+
+
+def document(routes: tuple[Route, ...], root: PurePath, subnet: str, mode: str = "0600") -> tuple[bytes, str]:
+    """Caddy's JSON and its digest, which the private server tells: so it is known what really runs.
+
+    `root` is where the edge itself sees the edge directory; `mode` is its sockets'."""
+    digest = hashlib.sha256(_text(_caddy(routes, root, subnet, mode, ""))).hexdigest()[:32]
+    return _text(_caddy(routes, root, subnet, mode, digest)), digest
+
+
+def _text(config: Json) -> bytes:
+    return json.dumps(config, sort_keys=True, indent=1).encode()
+
+
+def _caddy(routes: tuple[Route, ...], root: PurePath, subnet: str, mode: str, digest: str) -> Json:
+    private = {"private": _private(f"unix/{root / PROBE_SOCKET}|{mode}", subnet, digest)}
+    return {
+        "admin": {"listen": f"unix/{root / ADMIN_SOCKET}|{mode}", "config": {"persist": False}},
+        "storage": {"module": "file_system", "root": str(root / "storage")},
+        "logging": {"logs": {"default": _own_log(), "access": _access_log(root)}},
+        "apps": {"http": {"servers": {**servers(routes, root), **private}}},
+    }
+
+
+def _own_log() -> Json:
+    """Each missing pointer and each dead replica is an error per request: kept, but not by the thousand."""
+    return {
+        "level": "WARN",
+        "encoder": {"format": "json"},
+        "exclude": ["http.log.access"],
+        "sampling": {"interval": 10_000_000_000, "first": 5, "thereafter": 1000},  # nanoseconds
+    }
+
+
+def _access_log(root: PurePath) -> Json:
+    """One short line per customers' request: ts, duration, status, size, placement, release."""
+    short = {"format": "json", "message_key": "", "level_key": "", "name_key": "", "caller_key": ""}
+    dropped = ("request", "resp_headers", "bytes_read", "user_id")
+    return {
+        "include": ["http.log.access.customers"],
+        "writer": {
+            "output": "file",
+            "filename": str(root / ACCESS_LOG),
+            "mode": "0644",  # the edge may run as another user than the engine; the directory lets in only its own
+            "roll_size_mb": LOG_MEGABYTES,
+            "roll_keep": 1,
+            "roll_gzip": False,
+        },
+        "encoder": {"format": "filter", "wrap": short, "fields": {name: {"filter": "delete"} for name in dropped}},
+    }
+
+
+def _private(listen: str, subnet: str, digest: str) -> Json:
+    """`/` tells the digest; `/to/ADDRESS:PORT/path` asks that address of the subnet, with the prober's headers."""
+    target = "{http.regexp.to.1}:{http.regexp.to.2}"
+    to = {"path_regexp": {"name": "to", "pattern": rf"^/to/({address_pattern(subnet)}):([0-9]{{1,5}})/"}}
+    ask = [{"handler": "rewrite", "strip_path_prefix": f"/to/{target}"}, _probe(target)]
+    return {
+        "listen": [listen],
+        "protocols": ["h1"],
+        "automatic_https": {"disable": True},
+        "trusted_proxies_unix": True,  # X-Forwarded-* are the prober's own
+        "routes": [
+            {"match": [{"path": ["/"]}], "handle": [{"handler": "static_response", "body": digest}], "terminal": True},
+            {"match": [to], "handle": ask, "terminal": True},
+            {"handle": [{"handler": "static_response", "status_code": 403, "body": f"not an address of {subnet}\n"}]},
+        ],
+        "errors": {
+            "routes": [
+                {
+                    "handle": [
+                        {
+                            "handler": "static_response",
+                            "status_code": "{http.error.status_code}",
+                            "headers": {"X-Cockpit-Error": ["{http.error.message}"]},
+                            "body": "{http.error.message}\n",
+                        }
+                    ]
+                }
+            ]
+        },
+    }
+
+
+def _probe(target: str) -> Json:
+    """A fresh connection each time: a process that accepts no more must not look well through an old one."""
+    return {
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": target}],
+        "transport": {"protocol": "http", "dial_timeout": "2s", "keep_alive": {"enabled": False}},
+    }
+
+
+def address_pattern(subnet: str) -> str:
+    """A regular expression for exactly the addresses of an IPv4 network: Caddy cannot compare text with a CIDR."""
+    network = IPv4Network(subnet)
+    low, high = network.network_address.packed, network.broadcast_address.packed
+    return r"\.".join(_octets(first, last) for first, last in zip(low, high, strict=True))
+
+
+def _octets(first: int, last: int) -> str:
+    if (first, last) == (0, 255):
+        return _OCTET
+    if first == last:
+        return str(first)
+    return f"(?:{'|'.join(str(value) for value in range(first, last + 1))})"
