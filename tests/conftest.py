@@ -38,7 +38,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Without Docker a `docker` test is skipped with the reason; with CI set it fails, so that nothing is lost there."""
+    """Without Docker a `docker` test is skipped with the reason; with CI set it fails, so that none is lost there."""
     if item.get_closest_marker("docker") is None:
         return
     reason = docker_missing()
