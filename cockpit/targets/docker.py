@@ -1,0 +1,210 @@
+"""Docker as a target: containers with fixed addresses on the cockpit's own network of one host."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cockpit.clock import Clock
+from cockpit.errors import TargetError
+from cockpit.model import PlacementKey
+from cockpit.targets import images, labels, removal
+from cockpit.targets.base import Container, EdgeSpec, HostInfo, RawLine, StartOrder, Subnet
+from cockpit.targets.containers import inspected, whole_seconds
+from cockpit.targets.daemon import QUICK, Daemon
+from cockpit.targets.listeners import container_listeners
+from cockpit.targets.network import ensure_network
+from cockpit.targets.removal import set_restart_policy
+from cockpit.targets.replicas import Replica, Started, start_replica, take_back
+from cockpit.targets.streams import log_lines
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_BUILDKIT_SINCE = (18, 9)
+_PING = 5.0  # seconds
+_STOP_REQUEST = 30.0  # seconds beyond the grace
+_REMOVAL_DEADLINE = 300.0  # seconds
+_EDGE_DEADLINE = 180.0  # seconds: its image may have to be built
+# Docker's status text counts seconds for a minute, then minutes: a text that moves on shows each restart.
+_SLOW_STATUS = re.compile(r"minute|hour|day|week|month|year")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """An inspected container, and Docker's status text of that moment ("Up 3 minutes (healthy)")."""
+
+    status: str
+    container: Container
+
+
+class DockerTarget:
+    """The `Target` of one Docker host: `local` (DOCKER_HOST or the default socket) or `unix:///path`.
+
+    Raises ConfigError for a host that is no Unix socket. `subnet` is used when the network is created, and only then.
+    """
+
+    def __init__(self, host: str, installation: str, *, subnet: str | None, clock: Clock) -> None:
+        self.installation = installation
+        self._daemon = Daemon(host)
+        self._wanted_subnet = subnet
+        self._subnet: Subnet | None = None
+        self._clock = clock
+        self._seen: dict[str, _Seen] = {}
+        self._cleanups: set[asyncio.Task[None]] = set()
+
+    async def ping(self) -> HostInfo:
+        info = await self._daemon.call("describe itself", lambda client: client.api.info(), deadline=_PING)
+        version = str(info.get("ServerVersion", ""))
+        return HostInfo(str(info.get("ID", "")), str(info.get("Name", "")), version, has_buildkit(version))
+
+    async def prepare(self) -> Subnet:
+        work = partial(ensure_network, installation=self.installation, subnet=self._wanted_subnet)
+        self._subnet = await self._daemon.labour("create the cockpit's network", work)
+        return self._subnet
+
+    async def ensure_edge(self, spec: EdgeSpec) -> bool:
+        from cockpit.targets.edge_host import ensure_edge
+
+        return await self._daemon.labour(
+            "start the edge", lambda client: ensure_edge(client, self.installation, spec), deadline=_EDGE_DEADLINE
+        )
+
+    async def observe(self) -> tuple[Container, ...]:
+        """One list, and an inspection of each container whose status text moved on since it was last inspected."""
+        listed = await self._list(labels.releases_of(self.installation))
+        now = {each["Id"]: str(each.get("Status", "")) for each in listed}
+        stale = [each for each, status in now.items() if not self._fresh(each, status)]
+        inspected = zip(stale, await asyncio.gather(*map(self._inspect, stale)), strict=True)
+        known = {each: seen for each, seen in self._seen.items() if each in now and each not in stale}
+        self._seen = known | {each: _Seen(now[each], seen) for each, seen in inspected if seen is not None}
+        return tuple(sorted((seen.container for seen in self._seen.values()), key=_order))
+
+    async def start(self, order: StartOrder) -> tuple[Container, ...]:
+        subnet = self._subnet or await self.prepare()
+        abandoned = threading.Event()
+        network = labels.network_name(self.installation)
+        replicas = [
+            Replica(self.installation, network, order, index, address, abandoned)
+            for index, address in enumerate(subnet.addresses(order.slot, order.spec.replicas), start=1)
+        ]
+        jobs = [asyncio.ensure_future(self._start(replica)) for replica in replicas]
+        try:
+            started = await asyncio.gather(*map(asyncio.shield, jobs))
+        except (TargetError, asyncio.CancelledError):
+            abandoned.set()
+            self._subnet = None  # the network may be what is missing: ask for it again next time
+            await self._finish(self._take_back(jobs, order))
+            raise
+        return tuple(each.container for each in started)
+
+    async def activate(self, key: PlacementKey, release: int, *, live: bool) -> None:
+        found = await self._ids(key, release)
+        if live and not found:
+            raise TargetError(f"{key} r{release} has no containers on the host", "Deploy it again.")
+        policy = partial(set_restart_policy, policy="always" if live else "no")
+        doing = f"set the restart policy of {key} r{release}"
+        await asyncio.gather(*(self._daemon.call(doing, partial(policy, identifier=each)) for each in found))
+
+    async def stop(self, key: PlacementKey, release: int, *, grace: float, remove: bool) -> None:
+        found = await self._ids(key, release)
+        work = partial(removal.stop, grace=whole_seconds(grace), remove=remove)
+        await asyncio.gather(
+            *(self._stopping(f"stop {key} r{release}", partial(work, identifier=each), grace) for each in found)
+        )
+
+    async def logs(
+        self, container: str, *, tail: int | None = None, since: float | None = None, follow: bool = False
+    ) -> AsyncIterator[RawLine]:
+        version = await self._daemon.version()
+        log = log_lines(
+            self._daemon.socket,
+            version,
+            container,
+            tail=tail,
+            since=since,
+            follow=follow,
+            now=self._clock.now(),
+            deadline=QUICK,
+        )
+        async with aclosing(log) as lines:
+            async for line in lines:
+                yield line
+
+    async def has_image(self, image: str) -> bool:
+        return await self._daemon.call(f"look for {image}", partial(images.has_image, image=image))
+
+    async def remove_image(self, image: str) -> None:
+        """An image without this installation's label is left alone too."""
+        work = partial(images.remove_image, installation=self.installation, image=image)
+        await self._daemon.labour(f"remove {image}", work)
+
+    async def listeners(self, container: str) -> tuple[str, ...]:
+        return await self._daemon.call("inspect a container", partial(container_listeners, container=container))
+
+    async def remove_all(self) -> None:
+        """Every container, network and image of this installation and its edge; nothing else, and no volume."""
+        work = partial(removal.remove_all, installation=self.installation)
+        await self._daemon.labour("remove the installation", work, deadline=_REMOVAL_DEADLINE)
+        self._subnet = None
+
+    async def close(self) -> None:
+        if self._cleanups:
+            await asyncio.wait(self._cleanups)
+        self._daemon.close()
+
+    async def _start(self, replica: Replica) -> Started:
+        doing = f"start {replica.order.key} r{replica.order.release}"
+        return await self._daemon.labour(doing, partial(start_replica, replica=replica))
+
+    async def _take_back(self, jobs: list[asyncio.Task[Started]], order: StartOrder) -> None:
+        """A job that fails took its own back; those that came through are undone here."""
+        await asyncio.wait(jobs)
+        done = [job.result() for job in jobs if not job.cancelled() and job.exception() is None]
+        undo = [partial(take_back, identifier=each.id, origin=each.origin, order=order) for each in done]
+        grace = order.spec.stop_grace
+        await asyncio.gather(
+            *(self._stopping("take a start back", each, grace) for each in undo), return_exceptions=True
+        )
+
+    async def _finish(self, cleanup: Coroutine[None, None, None]) -> None:
+        """Runs to its end even when the one who waits is cancelled again."""
+        task = asyncio.ensure_future(cleanup)
+        self._cleanups.add(task)
+        task.add_done_callback(self._cleanups.discard)
+        await asyncio.shield(task)
+
+    async def _stopping(self, doing: str, work: Callable[[DockerClient], None], grace: float) -> None:
+        """The SDK adds the grace to the time-out of its request."""
+        await self._daemon.labour(doing, work, request=_STOP_REQUEST, deadline=grace + 3 * _STOP_REQUEST)
+
+    async def _list(self, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
+        return await self._daemon.call(
+            "list containers", lambda client: client.api.containers(all=True, filters=filters)
+        )
+
+    async def _ids(self, key: PlacementKey, release: int) -> list[str]:
+        return [each["Id"] for each in await self._list(labels.release_of(self.installation, key, release))]
+
+    async def _inspect(self, identifier: str) -> Container | None:
+        return await self._daemon.call("inspect a container", partial(inspected, identifier=identifier))
+
+    def _fresh(self, identifier: str, status: str) -> bool:
+        seen = self._seen.get(identifier)
+        return seen is not None and seen.status == status and _SLOW_STATUS.search(status) is not None
+
+
+def has_buildkit(version: str) -> bool:
+    """ "20.10.24+dfsg1", "29.0.1", "dev"."""
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    return numbers is not None and (int(numbers[1]), int(numbers[2])) >= _BUILDKIT_SINCE
+
+
+def _order(each: Container) -> tuple[PlacementKey, int, int]:
+    return each.key, each.release, each.index

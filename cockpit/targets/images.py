@@ -1,0 +1,43 @@
+"""Images on the host. Synchronous: runs in the pool's threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cockpit.targets import labels
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+def has_image(client: DockerClient, image: str) -> bool:
+    from docker.errors import NotFound
+
+    try:
+        client.images.get(image)
+    except NotFound:
+        return False
+    return True
+
+
+def remove_image(client: DockerClient, installation: str, image: str) -> None:
+    """All names of an image that this installation built and no container uses; else nothing.
+
+    Docker takes an image's names away one by one and refuses only the last while a container uses it, so use is asked
+    for first. Its filter counts containers of images built upon this one as well."""
+    from docker.errors import APIError, NotFound
+
+    try:
+        found = client.images.get(image)
+    except NotFound:
+        return
+    if found.labels.get(labels.INSTALLATION) != installation:
+        return
+    if client.api.containers(all=True, filters={"ancestor": str(found.id)}):
+        return
+    for name in found.tags or [str(found.id)]:
+        try:
+            client.api.remove_image(name)
+        except APIError as error:
+            if error.status_code not in (404, 409):  # gone, or taken into use just now
+                raise

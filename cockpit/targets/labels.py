@@ -1,0 +1,98 @@
+"""What is written on everything the engine makes on a host: names and labels, and who owns what."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from cockpit.model import PlacementKey
+from cockpit.targets.base import StartOrder
+
+PREFIX = "deploy-cockpit."
+INSTALLATION = PREFIX + "installation"
+SERVICE = PREFIX + "service"
+ENVIRONMENT = PREFIX + "environment"
+RELEASE = PREFIX + "release"
+OPERATION = PREFIX + "operation"
+SLOT = PREFIX + "slot"
+INDEX = PREFIX + "index"
+ADDRESS = PREFIX + "address"
+PORT = PREFIX + "port"
+
+_COMPOSE_PROJECT = "com.docker.compose.project"
+_FORBIDDEN = re.compile(r"[^a-zA-Z0-9_.]+")
+_PLAIN_SERVICE = re.compile(r"[a-zA-Z0-9_.-]+")
+_PLAIN_ENVIRONMENT = re.compile(r"[a-zA-Z0-9_.]+")
+
+
+def network_name(installation: str) -> str:
+    return f"cockpit-{_safe(installation)}"
+
+
+def container_name(installation: str, key: PlacementKey, release: int, index: int) -> str:
+    """`cockpit-main-web-production-r42-1`.
+
+    A short digest follows when two placements could share the plain form: characters that Docker refuses, or a dash
+    in the environment ("a-b" in "c" and "a" in "b-c")."""
+    words = f"{_safe(key.service)}-{_safe(key.environment)}"
+    if not (_PLAIN_SERVICE.fullmatch(key.service) and _PLAIN_ENVIRONMENT.fullmatch(key.environment)):
+        words += "-" + hashlib.sha256(str(key).encode()).hexdigest()[:6]
+    return f"{network_name(installation)}-{words}-r{release}-{index}"
+
+
+def container_labels(installation: str, order: StartOrder, index: int, address: str) -> dict[str, str]:
+    """The release's own labels, and ours over them."""
+    ours = {
+        INSTALLATION: installation,
+        SERVICE: order.key.service,
+        ENVIRONMENT: order.key.environment,
+        RELEASE: str(order.release),
+        OPERATION: str(order.operation),
+        SLOT: str(order.slot),
+        INDEX: str(index),
+        ADDRESS: address,
+        PORT: "" if order.spec.port is None else str(order.spec.port),
+    }
+    foreign = {name: value for name, value in order.spec.labels.items() if not name.startswith(PREFIX)}
+    return foreign | ours
+
+
+def all_of(installation: str) -> dict[str, list[str]]:
+    """Docker's filter for everything of this installation."""
+    return {"label": [f"{INSTALLATION}={installation}"]}
+
+
+def releases_of(installation: str) -> dict[str, list[str]]:
+    """Docker's filter for the containers of releases: neither the edge nor anything else of ours."""
+    return {"label": [f"{INSTALLATION}={installation}", RELEASE]}
+
+
+def release_of(installation: str, key: PlacementKey, release: int) -> dict[str, list[str]]:
+    return {
+        "label": [
+            f"{INSTALLATION}={installation}",
+            f"{SERVICE}={key.service}",
+            f"{ENVIRONMENT}={key.environment}",
+            f"{RELEASE}={release}",
+        ]
+    }
+
+
+def belongs(labels: Mapping[str, str], installation: str, key: PlacementKey, release: int) -> bool:
+    wanted = {INSTALLATION: installation, SERVICE: key.service, ENVIRONMENT: key.environment, RELEASE: str(release)}
+    return all(labels.get(name) == value for name, value in wanted.items())
+
+
+def owner(labels: Mapping[str, str]) -> str:
+    """Whose it is, in words, for a message about something that is not this release's."""
+    if installation := labels.get(INSTALLATION):
+        placement = f"{labels.get(SERVICE, '?')}/{labels.get(ENVIRONMENT, '?')} r{labels.get(RELEASE, '?')}"
+        return f"{placement} of the cockpit installation {installation}"
+    if project := labels.get(_COMPOSE_PROJECT):
+        return f"the Compose project {project}"
+    return "no cockpit"
+
+
+def _safe(word: str) -> str:
+    return _FORBIDDEN.sub("-", word).strip("-") or "x"
