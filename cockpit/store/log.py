@@ -1,0 +1,212 @@
+"""The release log: the only durable memory of the engine, as named reads and writes.
+
+A write is durable when it returns, and whole or not there at all; cancelling its caller does not cut it. Writes raise
+StoreError when the log is read-only, its disk is full, or what they name does not exist. When the disk is full, what
+is written during a rollback, and every outcome, still has the ballast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar, Unpack
+
+from cockpit.clock import Clock
+from cockpit.model import Actor, Failure, Hold, Operation, OperationKind, OperationState, PlacementKey, StepState
+from cockpit.store import history, journal, operations, placements, releases, retention
+from cockpit.store import slots as leasing
+from cockpit.store.base import Entry, Intent, Minute, PlacementRecord, ReleaseRecord, SlotLease
+from cockpit.store.database import Database, Work
+from cockpit.store.operations import OperationChange
+from cockpit.store.releases import ReleaseChange
+
+T = TypeVar("T")
+
+
+class ReleaseLog:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    @classmethod
+    async def open(cls, path: Path, clock: Clock) -> ReleaseLog:
+        """Makes, migrates or, when it is damaged, replaces the file: see `note` and `read_only_reason`."""
+        return cls(await Database.open(path), clock)
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    @property
+    def note(self) -> str:
+        """What was unusual at opening: "" or that a damaged file was set aside."""
+        return self._database.note
+
+    @property
+    def read_only_reason(self) -> str:
+        return self._database.read_only_reason
+
+    # ------------------------------------------------------------ placements
+
+    async def placement(self, key: PlacementKey) -> PlacementRecord:
+        return await self._read(lambda db: placements.one(db, key))
+
+    async def placements(self) -> tuple[PlacementRecord, ...]:
+        return await self._read(placements.every)
+
+    async def set_live(
+        self, key: PlacementKey, number: int, at: float, *, hot_until: float | None, baking_until: float | None
+    ) -> None:
+        """`number` is live since `at`; the former one is hot until `hot_until`. Saying it twice does no harm."""
+        await self._vital(lambda db: releases.set_live(db, key, number, at, hot_until, baking_until))
+
+    async def set_hold(self, key: PlacementKey, hold: Hold | None) -> None:
+        await self._vital(lambda db: placements.set_hold(db, key, hold))
+
+    # ------------------------------------------------------------ releases
+
+    async def add_release(self, record: ReleaseRecord) -> ReleaseRecord:
+        """A record with number 0 comes back with the placement's next one."""
+        return await self._write(lambda db: releases.add(db, record))
+
+    async def release(self, key: PlacementKey, number: int) -> ReleaseRecord | None:
+        return await self._read(lambda db: releases.one(db, key, number))
+
+    async def releases(self, key: PlacementKey, limit: int = 50) -> tuple[ReleaseRecord, ...]:
+        """Newest first."""
+        return await self._read(lambda db: releases.newest(db, key, limit))
+
+    async def update_release(self, key: PlacementKey, number: int, **fields: Unpack[ReleaseChange]) -> None:
+        await self._vital(lambda db: releases.update(db, key, number, fields))
+
+    async def last_good(self, key: PlacementKey, *, excluding: int | None = None) -> ReleaseRecord | None:
+        """The newest that is good, not taken back since, and whose image is still there."""
+        return await self._read(lambda db: retention.last_good(db, key, excluding))
+
+    async def hot_expired(self, now: float) -> tuple[ReleaseRecord, ...]:
+        return await self._read(lambda db: releases.hot_expired(db, now))
+
+    async def retained(self, key: PlacementKey, keep: int) -> tuple[ReleaseRecord, ...]:
+        """Releases whose image may go, oldest first: none that is live, running, kept stopped, being deployed, where a
+        rollback would go, or one of the newest `keep` good ones; and no image that such a one has too."""
+        return await self._read(lambda db: retention.removable(db, key, keep))
+
+    # ------------------------------------------------------------ slots
+
+    async def lease_slot(
+        self, key: PlacementKey, release: int, slots: int, *, rest: float, avoid: frozenset[int]
+    ) -> int:
+        """The lowest slot never used, else the one freed longest ago, at least `rest` seconds. The same one when the
+        release has one already. Raises StoreError when there is none."""
+        at = self._clock.now()
+        return await self._vital(lambda db: leasing.lease(db, key, release, slots, rest=rest, avoid=avoid, at=at))
+
+    async def free_slot(self, slot: int, at: float) -> None:
+        await self._vital(lambda db: leasing.free(db, slot, at))
+
+    async def leases(self) -> tuple[SlotLease, ...]:
+        """The last lease of each slot ever used; `freed_at` None means that it is held."""
+        return await self._read(leasing.leases)
+
+    # ------------------------------------------------------------ operations
+
+    async def begin_operation(
+        self,
+        *,
+        kind: OperationKind,
+        key: PlacementKey,
+        actor: Actor,
+        from_release: int | None,
+        to_release: int | None,
+        commit: str,
+        subject: str,
+        reason: str,
+        steps: Sequence[str],
+        at: float,
+    ) -> int:
+        new = operations.Beginning(
+            kind, key, actor, from_release, to_release, commit, subject, reason, tuple(steps), at
+        )
+        vital = kind is OperationKind.ROLLBACK
+        return await self._database.write(lambda db: operations.begin(db, new), vital=vital)
+
+    async def set_operation(self, operation: int, **fields: Unpack[OperationChange]) -> None:
+        await self._vital(lambda db: operations.change(db, operation, fields))
+
+    async def intent(self, operation: int, step: str, inputs: str, at: float, *, log_offset: int | None = None) -> None:
+        """Before the effect. `inputs` is JSON, with the step's idempotency key; `log_offset` its first log line."""
+        await self._vital(lambda db: operations.intent(db, operation, step, inputs, at, log_offset))
+
+    async def outcome(self, operation: int, step: str, state: StepState, detail: str, at: float) -> None:
+        await self._vital(lambda db: operations.outcome(db, operation, step, state, detail, at))
+
+    async def switched(self, operation: int, at: float) -> None:
+        await self._vital(lambda db: operations.switched(db, operation, at))
+
+    async def end_operation(
+        self, operation: int, state: OperationState, summary: str, failure: Failure | None, at: float
+    ) -> None:
+        """Steps that still run are failed, those that wait are skipped. Raises StoreError when it ended before."""
+        await self._vital(lambda db: operations.end(db, operation, state, summary, failure, at))
+
+    async def operation(self, operation: int) -> Operation | None:
+        return await self._read(lambda db: history.one(db, operation))
+
+    async def operations(self, key: PlacementKey | None = None, limit: int = 50) -> tuple[Operation, ...]:
+        """Newest first, with their steps."""
+        return await self._read(lambda db: history.newest(db, key, limit))
+
+    async def unfinished(self) -> tuple[Operation, ...]:
+        """Oldest first; stuck ones are not among them."""
+        return await self._read(history.unfinished)
+
+    async def dangling(self, operation: int) -> Intent | None:
+        """The newest step whose effect may or may not have happened."""
+        return await self._read(lambda db: history.dangling(db, operation))
+
+    async def usual_seconds(self, key: PlacementKey, kind: OperationKind) -> dict[str, float]:
+        """Median of each step's last 5 in succeeded operations; of any placement's when this one has none."""
+        return await self._read(lambda db: history.usual_seconds(db, key, kind))
+
+    async def usual_rollback(self, key: PlacementKey, tier: str) -> float | None:
+        """Median seconds from request to switch, of the last 5 (`set_operation(id, tier=…)` says what each was)."""
+        return await self._read(lambda db: history.usual_rollback(db, key, tier))
+
+    # ------------------------------------------------------------ journal
+
+    async def add_entry(
+        self,
+        *,
+        at: float,
+        actor: str,
+        text: str,
+        key: PlacementKey | None = None,
+        operation: int | None = None,
+        cli: str = "",
+    ) -> int:
+        entry = Entry(0, at, actor, text, key, operation, cli)
+        return await self._write(lambda db: journal.add_entry(db, entry))
+
+    async def entries(self, limit: int, key: PlacementKey | None = None) -> tuple[Entry, ...]:
+        """Newest first."""
+        return await self._read(lambda db: journal.entries(db, limit, key))
+
+    async def add_minutes(self, minutes: Sequence[Minute]) -> None:
+        await self._write(lambda db: journal.add_minutes(db, minutes))
+
+    async def minutes(self, key: PlacementKey, since: float) -> tuple[Minute, ...]:
+        """Oldest first."""
+        return await self._read(lambda db: journal.minutes(db, key, since))
+
+    async def prune_minutes(self, before: float) -> None:
+        await self._write(lambda db: journal.prune_minutes(db, before))
+
+    # ------------------------------------------------------------
+
+    async def _read(self, work: Work[T]) -> T:
+        return await self._database.read(work)
+
+    async def _write(self, work: Work[T]) -> T:
+        return await self._database.write(work)
+
+    async def _vital(self, work: Work[T]) -> T:
+        return await self._database.write(work, vital=True)
