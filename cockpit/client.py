@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from cockpit import __version__, channel, launch
 from cockpit.channel import Channel
@@ -72,7 +72,7 @@ class Client:
         """A call whose connection breaks is not repeated: nobody knows whether it was done."""
         return await (await self.connect()).call(call, params)
 
-    async def changes(self) -> AsyncIterator[Change]:
+    async def changes(self) -> AsyncGenerator[Change, None]:
         """One reader at a time: it sees every change, a second one would take half of them."""
         pid: int | None = None
         failures = 0

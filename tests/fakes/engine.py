@@ -1,0 +1,216 @@
+"""An engine without Docker, git or a release log: it answers each call from `world`, and plays operations.
+
+The commit that is asked for decides how a deploy goes: `bad…` fails, `slow…` waits for a cancel, all else succeeds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from cockpit import protocol as p
+from cockpit.engine.api import Handler, Note, Peer
+from cockpit.errors import BuildError, Refused, UsageError
+from cockpit.model import (
+    Actor,
+    Failure,
+    LogLine,
+    Operation,
+    OperationKind,
+    OperationState,
+    PlacementKey,
+    Side,
+    Step,
+    StepState,
+    Tier,
+)
+from tests.fakes import world
+
+LINES = ("fetching\x1b]52;c;aGk=\x07 layers", "\x1b[32mCOPY . .\x1b[0m", "[/x] [@click=app.quit]done[/]")
+
+
+class FakeEngine:
+    """`seen` are the params of the calls that change something, with who asked."""
+
+    def __init__(self) -> None:
+        self.peers: list[Peer] = []
+        self.subscribed: set[Peer] = set()
+        self.operations: dict[int, Operation] = {}
+        self.seen: list[tuple[Actor, Any]] = []
+        self.cancelled: dict[int, asyncio.Event] = {}
+        self.tails: list[tuple[Peer, int, int]] = []  # peer, subscription, operation
+        self.release_held = asyncio.Event()  # `diff` waits for it
+        self.handler_ended = 0
+        self._playing: set[asyncio.Task[None]] = set()
+
+    def handlers(self) -> Mapping[str, Handler]:
+        return {
+            p.SUBSCRIBE.name: self._subscribe,
+            p.STATUS.name: self._status,
+            p.PENDING.name: self._pending,
+            p.RELEASES.name: self._releases,
+            p.DEPLOY_SHEET.name: self._deploy_sheet,
+            p.ROLLBACK_SHEET.name: self._rollback_sheet,
+            p.DEPLOY.name: self._deploy,
+            p.ROLLBACK.name: self._rollback,
+            p.CANCEL.name: self._cancel,
+            p.OPERATION.name: self._operation,
+            p.OPERATIONS.name: self._operations,
+            p.UNHOLD.name: self._unhold,
+            p.LOGS_OPEN.name: self._open_logs,
+            p.LOGS_CLOSE.name: self._close_logs,
+            p.DOCTOR.name: self._doctor,
+            p.DIFF.name: self._diff,
+            p.REFRESH.name: self._refresh,
+        }
+
+    async def start(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        for task in self._playing:
+            task.cancel()
+        await asyncio.gather(*self._playing, return_exceptions=True)
+
+    def idle(self) -> bool:
+        return not any(not operation.state.ended for operation in self.operations.values())
+
+    def joined(self, peer: Peer) -> None:
+        self.peers.append(peer)
+        peer.on_close.append(lambda: self.subscribed.discard(peer))
+
+    def left(self, peer: Peer) -> None:
+        self.peers.remove(peer)
+
+    def tell(self, note: Note) -> None:
+        for peer in list(self.subscribed):
+            peer.send(note)
+
+    # ------------------------------------------------------------ reads
+
+    async def _subscribe(self, peer: Peer, _: p.Nothing) -> p.Snapshot:
+        self.subscribed.add(peer)
+        return self._snapshot()
+
+    async def _status(self, peer: Peer, _: p.Nothing) -> p.Snapshot:
+        return self._snapshot()
+
+    async def _pending(self, peer: Peer, asked: p.For) -> Any:
+        return world.pending(asked.key)
+
+    async def _releases(self, peer: Peer, asked: p.For) -> p.Releases:
+        tiers = ((42, Tier.LIVE), (41, Tier.HOT), (40, Tier.RETAINED))
+        return p.Releases(asked.key, tuple(world.release(asked.key, number, tier) for number, tier in tiers))
+
+    async def _deploy_sheet(self, peer: Peer, asked: p.CommitRequest) -> p.DeploySheet:
+        return world.deploy_sheet(asked.key, asked.commit)
+
+    async def _rollback_sheet(self, peer: Peer, asked: p.For) -> p.RollbackSheet:
+        return world.rollback_sheet(asked.key)
+
+    async def _operation(self, peer: Peer, asked: p.OperationRequest) -> Operation:
+        if asked.id not in self.operations:
+            raise UsageError(f"There is no operation {asked.id}", "cockpit status lists them")
+        return self.operations[asked.id]
+
+    async def _operations(self, peer: Peer, asked: p.OperationsRequest) -> p.Operations:
+        return p.Operations(tuple(self.operations.values())[::-1])
+
+    async def _doctor(self, peer: Peer, _: p.Nothing) -> p.Checks:
+        return p.Checks(
+            (p.Check("docker", p.CheckState.PASS, "ok"), p.Check("edge", p.CheckState.UNKNOWN, "no answer"))
+        )
+
+    async def _diff(self, peer: Peer, asked: p.CommitRequest) -> p.Diff:
+        """A slow call; `boom` is a bug, `build` a foreign failure."""
+        if asked.commit == "boom":
+            raise ZeroDivisionError("a bug")
+        if asked.commit == "build":
+            raise BuildError("RUN failed", "fix the Dockerfile", ("one", "two"))
+        if asked.commit == "huge":
+            return p.Diff(world.COMMITS[0], "x" * (p.MAX_MESSAGE + 1))
+        await self.release_held.wait()
+        self.handler_ended += 1
+        return p.Diff(world.COMMITS[0], "+ one line")
+
+    async def _refresh(self, peer: Peer, asked: p.For) -> p.Done:
+        return p.Done("fetched")
+
+    # ------------------------------------------------------------ changes
+
+    async def _deploy(self, peer: Peer, asked: p.DeployRequest) -> Operation:
+        self.seen.append((peer.actor, asked))
+        if asked.seen_live != 42:
+            raise Refused("r42 is live, not what your sheet showed", "Look again")
+        return self._begin(OperationKind.DEPLOY, asked.key, peer.actor, asked.commit, 43)
+
+    async def _rollback(self, peer: Peer, asked: p.RollbackRequest) -> Operation:
+        self.seen.append((peer.actor, asked))
+        return self._begin(OperationKind.ROLLBACK, asked.key, peer.actor, "", asked.to or 41)
+
+    async def _cancel(self, peer: Peer, asked: p.OperationRequest) -> p.Done:
+        if asked.id not in self.cancelled:
+            raise UsageError(f"There is no operation {asked.id}")
+        self.cancelled[asked.id].set()
+        return p.Done("Cancelling")
+
+    async def _unhold(self, peer: Peer, asked: p.UnholdRequest) -> p.Done:
+        self.seen.append((peer.actor, asked))
+        return p.Done(f"{asked.key} is no longer held")
+
+    def _begin(self, kind: OperationKind, key: PlacementKey, actor: Actor, commit: str, to: int) -> Operation:
+        id = len(self.operations) + 7
+        steps = (Step("build", StepState.RUNNING, world.AT), Step("switch"))
+        operation = Operation(id, kind, key, actor, OperationState.RUNNING, world.AT, None, 42, to, commit, steps=steps)
+        self.operations[id] = operation
+        self.cancelled[id] = asyncio.Event()
+        task = asyncio.create_task(self._play(operation))
+        self._playing.add(task)
+        task.add_done_callback(self._playing.discard)
+        return operation
+
+    async def _play(self, operation: Operation) -> None:
+        state, failure = OperationState.SUCCEEDED, None
+        summary = f"Customers have r{operation.to_release}"
+        if operation.commit.startswith("slow"):
+            await self.cancelled[operation.id].wait()
+            state, summary = OperationState.CANCELLED, "Customers have r42"
+        if operation.commit.startswith("bad"):
+            failure = Failure("build", Side.BUILD, "exited 1", "no such file", "a file is missing", "add it")
+            state, summary = OperationState.FAILED, "Customers have r42"
+        await asyncio.sleep(0.05)
+        ended = Step("build", StepState.FAILED if failure else StepState.DONE, world.AT, world.AT + 3)
+        self._show(replace(operation, steps=(ended, Step("switch", StepState.RUNNING, world.AT + 3))))
+        await asyncio.sleep(0.05)
+        steps = (ended, Step("switch", StepState.DONE, world.AT + 3, world.AT + 4))
+        done = replace(operation, state=state, failure=failure, summary=summary, ended_at=world.AT + 4, steps=steps)
+        self._show(done)
+        for peer, subscription, id in list(self.tails):
+            if id == operation.id:
+                peer.send(p.LogChunk(subscription, (), ended=True))
+
+    def _show(self, operation: Operation) -> None:
+        self.operations[operation.id] = operation
+        self.tell(p.Event(operation=operation))
+
+    # ------------------------------------------------------------ logs
+
+    async def _open_logs(self, peer: Peer, asked: p.LogRequest) -> p.LogOpened:
+        subscription = len(self.tails) + 1
+        lines = tuple(LogLine(n, world.AT + n, text, "build") for n, text in enumerate(LINES))[-asked.tail :]
+        running = asked.operation in self.operations and not self.operations[asked.operation].state.ended
+        followed = asked.follow and (asked.kind is p.LogKind.SERVICE or running)
+        if followed:
+            self.tails.append((peer, subscription, asked.operation or 0))
+        peer.send(p.LogChunk(subscription, lines, ended=not followed))
+        return p.LogOpened(subscription)
+
+    async def _close_logs(self, peer: Peer, asked: p.Subscription) -> p.Done:
+        return p.Done()
+
+    def _snapshot(self) -> p.Snapshot:
+        placements = tuple(world.placement(key) for key in world.KEYS)
+        return p.Snapshot(world.status(os.getpid()), placements, tuple(self.operations.values())[-20:])
