@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from cockpit import launch
 from cockpit.engine.server import Server, serve
 from cockpit.paths import Paths
 from cockpit.protocol import MAX_MESSAGE
@@ -91,8 +92,11 @@ async def dial(served: Served) -> AsyncIterator[Dial]:
 
 @pytest.fixture
 def engines(paths: Paths) -> Iterator[Paths]:
-    """Ends whatever engine holds the state directory at the end of the test."""
+    """Ends, after the test, every engine that its clients started: also one that still waits for its turn."""
     yield paths
+    for child in launch._children:
+        child.kill()
+        child.wait()
     kill_engine(paths)
 
 
@@ -104,7 +108,8 @@ def engine_pid(paths: Paths) -> int | None:
 
 
 def kill_engine(paths: Paths, number: int = signal.SIGKILL) -> None:
-    if pid := engine_pid(paths):
+    pid = engine_pid(paths)
+    if pid and pid != os.getpid():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 
