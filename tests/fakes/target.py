@@ -1,0 +1,260 @@
+"""A Docker host in memory, under the same contract as the real one (`tests/targets/test_contract.py` runs on both)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+
+from cockpit.clock import Clock, SystemClock
+from cockpit.errors import TargetDown, TargetError
+from cockpit.model import PlacementKey
+from cockpit.targets.base import (
+    Container,
+    ContainerState,
+    EdgeSpec,
+    HostInfo,
+    RawLine,
+    StartOrder,
+    Subnet,
+)
+from cockpit.targets.labels import container_name
+
+_LOOK = 0.01  # seconds between two looks of a follower
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What the containers of a release do."""
+
+    exits: int | None = None  # with this status,
+    after: float = 0.0  # so many seconds after the start
+    oom: bool = False  # and that is why
+    lines: tuple[tuple[str, str], ...] = ()  # (stream, text), written at the start
+    listens: tuple[str, ...] = ()
+    refuses: str = ""  # Docker's reason why it cannot start
+    starts_in: float = 0.0  # seconds that `start` takes
+    health: str = ""
+
+
+@dataclass(slots=True)
+class _Box:
+    container: Container
+    program: Program
+    always: bool = False
+    log: list[RawLine] = field(default_factory=list)
+
+
+class FakeTarget:
+    """Tests say what happens: `programs[43] = Program(exits=1)`, `down = "…"`, `foreign.add(name)`, `write`, `die`."""
+
+    def __init__(self, installation: str = "test", *, clock: Clock | None = None, cidr: str = "10.231.0.0/18") -> None:
+        self.installation = installation
+        self.programs: dict[int, Program] = {}  # by release; others run for ever and say nothing
+        self.down = ""  # when set, each call raises TargetDown with it
+        self.foreign: set[str] = set()  # names of containers that are not the cockpit's
+        self.pruned: set[str] = set()  # images that are not on the host; all others are
+        self.calls: list[str] = []  # "start shop/production r42", in order
+        self.edge_runs = False
+        self.closed = False
+        self._clock = clock or SystemClock()
+        self._subnet = Subnet(cidr)
+        self._boxes: dict[str, _Box] = {}  # by name
+        self._ids = itertools.count(1)
+
+    async def ping(self) -> HostInfo:
+        await self._reach("ping")
+        return HostInfo("FAKE:HOST", "fake", "20.10.24", True)
+
+    async def prepare(self) -> Subnet:
+        await self._reach("prepare")
+        return self._subnet
+
+    async def ensure_edge(self, spec: EdgeSpec) -> bool:
+        await self._reach("ensure_edge")
+        started, self.edge_runs = not self.edge_runs, True
+        return started
+
+    async def observe(self) -> tuple[Container, ...]:
+        await self._reach("observe")
+        return self.containers
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """What `observe` would say, for a test to look at while the host is down."""
+        boxes = [self._now(box).container for box in self._boxes.values()]
+        return tuple(sorted(boxes, key=lambda each: (each.key, each.release, each.index)))
+
+    async def start(self, order: StartOrder) -> tuple[Container, ...]:
+        await self._reach(f"start {order.key} r{order.release}")
+        addresses = self._subnet.addresses(order.slot, order.spec.replicas)
+        names = [container_name(self.installation, order.key, order.release, n) for n in range(1, len(addresses) + 1)]
+        before = {name: self._now(self._boxes[name]).container for name in names if name in self._boxes}
+        try:
+            for index, (name, address) in enumerate(zip(names, addresses, strict=True), start=1):
+                self._start_one(order, name, index, address)
+            await self._clock.sleep(self._program(order).starts_in)
+        except (TargetError, asyncio.CancelledError):
+            self._take_back(names, before)
+            raise
+        return tuple(self._now(self._boxes[name]).container for name in names)
+
+    async def activate(self, key: PlacementKey, release: int, *, live: bool) -> None:
+        await self._reach(f"activate {key} r{release} {'live' if live else 'no'}")
+        boxes = self._release(key, release)
+        if live and not boxes:
+            raise TargetError(f"{key} r{release} has no containers on the host", "Deploy it again.")
+        for box in boxes:
+            box.always = live
+
+    async def stop(self, key: PlacementKey, release: int, *, grace: float, remove: bool) -> None:
+        await self._reach(f"{'remove' if remove else 'stop'} {key} r{release}")
+        for box in self._release(key, release):
+            box.always = False
+            self._end(box, 0)
+            if remove:
+                del self._boxes[box.container.name]
+
+    async def logs(
+        self, container: str, *, tail: int | None = None, since: float | None = None, follow: bool = False
+    ) -> AsyncIterator[RawLine]:
+        await self._reach(f"logs {container}")
+        box = self._find(container)
+        lines = [line for line in box.log if since is None or line.at >= since]
+        for line in lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]:
+            yield line
+        seen = len(box.log)
+        while follow and (self._now(box).container.running or seen < len(box.log)):
+            for line in box.log[seen:]:
+                yield line
+                seen += 1
+            await asyncio.sleep(_LOOK)
+
+    async def has_image(self, image: str) -> bool:
+        await self._reach(f"has_image {image}")
+        return image not in self.pruned
+
+    async def remove_image(self, image: str) -> None:
+        await self._reach(f"remove_image {image}")
+        if all(box.container.image != image for box in self._boxes.values()):
+            self.pruned.add(image)
+
+    async def listeners(self, container: str) -> tuple[str, ...]:
+        await self._reach(f"listeners {container}")
+        found = next((box for box in self._boxes.values() if container in (box.container.id, box.container.name)), None)
+        return found.program.listens if found and self._now(found).container.running else ()
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def write(self, container: str, line: str, stream: str = "out") -> None:
+        """The container says something now."""
+        self._find(container).log.append(RawLine(self._clock.now(), line, stream))
+
+    def die(self, container: str, status: int = 1, *, oom: bool = False) -> None:
+        """Its process ends now; with the restart policy `always` another begins at once."""
+        self._exit(self._find(container), status, oom)
+
+    def always(self, container: str) -> bool:
+        """Whether its restart policy is `always`."""
+        return self._find(container).always
+
+    async def _reach(self, call: str) -> None:
+        await asyncio.sleep(0)
+        self.calls.append(call)
+        if self.down:
+            raise TargetDown(self.down, "Is Docker running?")
+
+    def _start_one(self, order: StartOrder, name: str, index: int, address: str) -> None:
+        if name in self.foreign:
+            raise TargetError(f"the name {name} is taken by container f00 (other), which belongs to no cockpit", "…")
+        if order.spec.image in self.pruned:
+            raise TargetError(f"Docker refused to start {order.key}: the image is not on the host", "Deploy it again.")
+        box = self._boxes.get(name)
+        if box is not None and self._now(box).container.running:
+            return
+        if refusal := self._program(order).refuses:
+            raise TargetError(f"Docker refused to start {order.key}: {refusal}", "…")
+        self._address_is_free(name, address)
+        if box is None or box.container.address != address:
+            box = self._boxes[name] = _Box(self._made(order, name, index, address), self._program(order))
+        self._begin(box)
+
+    def _made(self, order: StartOrder, name: str, index: int, address: str) -> Container:
+        return Container(
+            id=f"{next(self._ids):064x}",
+            name=name,
+            key=order.key,
+            release=order.release,
+            operation=order.operation,
+            slot=order.slot,
+            index=index,
+            address=address,
+            port=order.spec.port,
+            image=order.spec.image,
+            state=ContainerState.CREATED,
+        )
+
+    def _address_is_free(self, name: str, address: str) -> None:
+        for box in self._boxes.values():
+            if box.container.name != name and box.container.address == address and self._now(box).container.running:
+                raise TargetError(f"Docker refused to start {name}: another container has its address", "…")
+
+    def _take_back(self, names: list[str], before: dict[str, Container]) -> None:
+        for name in names:
+            if name not in before:
+                self._boxes.pop(name, None)
+            elif not before[name].running:
+                self._end(self._boxes[name], 0)
+
+    def _begin(self, box: _Box) -> None:
+        now = self._clock.now()
+        box.program = self.programs.get(box.container.release, box.program)
+        box.container = replace(
+            box.container,
+            state=ContainerState.RUNNING,
+            started_at=now,
+            finished_at=None,
+            exit_code=None,
+            oom_killed=False,
+            health=box.program.health,
+        )
+        box.log += [RawLine(now, words, stream) for stream, words in box.program.lines]
+
+    def _now(self, box: _Box) -> _Box:
+        """The box, with all that its program did by now."""
+        program, started = box.program, box.container.started_at
+        due = program.exits is not None and started is not None and self._clock.now() >= started + program.after
+        if due and box.container.running:
+            self._exit(box, program.exits or 0, program.oom)
+        return box
+
+    def _exit(self, box: _Box, status: int, oom: bool) -> None:
+        self._end(box, status, oom)
+        if box.always:
+            box.container = replace(box.container, restarts=box.container.restarts + 1)
+            self._begin(box)
+
+    def _end(self, box: _Box, status: int, oom: bool = False) -> None:
+        if box.container.running:
+            box.container = replace(
+                box.container,
+                state=ContainerState.EXITED,
+                exit_code=status,
+                oom_killed=oom,
+                finished_at=self._clock.now(),
+            )
+
+    def _release(self, key: PlacementKey, release: int) -> list[_Box]:
+        boxes = self._boxes.values()
+        return [self._now(box) for box in boxes if (box.container.key, box.container.release) == (key, release)]
+
+    def _find(self, container: str) -> _Box:
+        for box in self._boxes.values():
+            if container in (box.container.id, box.container.name):
+                return box
+        raise TargetError(f"Docker refused to show {container}: no such container")
+
+    def _program(self, order: StartOrder) -> Program:
+        return self.programs.get(order.release, Program())

@@ -1,0 +1,171 @@
+"""The same small world twice: on a real Docker host and in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from cockpit.clock import SystemClock
+from cockpit.model import PlacementKey
+from cockpit.targets.base import Container, ContainerSpec, StartOrder, Target
+from cockpit.targets.docker import DockerTarget
+from cockpit.targets.labels import INSTALLATION, all_of
+from tests.fakes.target import FakeTarget, Program
+from tests.world import fresh_installation, runtime_image
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+KEY = PlacementKey("shop", "production")
+RUNS = Program()
+
+
+def order(
+    release: int = 1,
+    *,
+    operation: int = 1,
+    slot: int = 0,
+    replicas: int = 1,
+    image: str = "fake",
+    command: tuple[str, ...] | None = None,
+    key: PlacementKey = KEY,
+) -> StartOrder:
+    spec = ContainerSpec(image, port=8000, replicas=replicas, command=command, stop_grace=2)
+    return StartOrder(key, release, operation, slot, spec, {"COCKPIT_RELEASE": f"r{release}"})
+
+
+def shell(program: Program) -> tuple[str, ...]:
+    """The program as a command of the runtime image; it ends at once on SIGTERM."""
+    says = [f"echo {shlex.quote(words)}" + (" >&2" if stream == "err" else "") for stream, words in program.lines]
+    serves = [f"httpd -p {address}" for address in program.listens]
+    sleeps = [f"sleep {1_000_000 if program.exits is None else program.after} & wait"]
+    return ("sh", "-c", "; ".join(["trap 'exit 0' TERM", *says, *serves, *sleeps, f"exit {program.exits or 0}"]))
+
+
+class Rig(Protocol):
+    @property
+    def target(self) -> Target: ...
+
+    def order(
+        self, release: int = 1, program: Program = RUNS, *, operation: int = 1, slot: int = 0, replicas: int = 1
+    ) -> StartOrder: ...
+
+    def take_name(self, name: str) -> None:
+        """A container that isn't the cockpit's has that name from now on."""
+
+    def has_foreign(self, name: str) -> bool:
+        """It is still there, untouched."""
+
+    def images(self) -> tuple[str, str]:
+        """One that is on the host and may be removed, and one that isn't there."""
+
+    def neighbour(self) -> Target:
+        """Another installation on the same host."""
+
+    def broken(self) -> Target:
+        """A target whose Docker is not there."""
+
+
+class FakeRig:
+    def __init__(self) -> None:
+        self.target = FakeTarget()
+        self.target.pruned.add("missing")
+
+    def order(
+        self, release: int = 1, program: Program = RUNS, *, operation: int = 1, slot: int = 0, replicas: int = 1
+    ) -> StartOrder:
+        self.target.programs[release] = program
+        return order(release, operation=operation, slot=slot, replicas=replicas)
+
+    def take_name(self, name: str) -> None:
+        self.target.foreign.add(name)
+
+    def has_foreign(self, name: str) -> bool:
+        return name in self.target.foreign
+
+    def images(self) -> tuple[str, str]:
+        return "fake", "missing"
+
+    def neighbour(self) -> Target:
+        return FakeTarget("other")
+
+    def broken(self) -> Target:
+        target = FakeTarget()
+        target.down = "Docker does not answer"
+        return target
+
+
+class DockerRig:
+    def __init__(self, client: DockerClient, folder: Path) -> None:
+        self.client, self._folder = client, folder
+        self.target = DockerTarget("local", fresh_installation(), subnet=None, clock=SystemClock())
+        self.installations = [self.target.installation]
+        self.image = runtime_image(client)
+        self._foreign: dict[str, str] = {}
+
+    def order(
+        self, release: int = 1, program: Program = RUNS, *, operation: int = 1, slot: int = 0, replicas: int = 1
+    ) -> StartOrder:
+        command = ("/bin/no-such-command",) if program.refuses else shell(program)
+        return order(release, operation=operation, slot=slot, replicas=replicas, image=self.image, command=command)
+
+    def take_name(self, name: str) -> None:
+        made = self.client.containers.run(self.image, ["sleep", "1000000"], name=name, detach=True)
+        self._foreign[name] = str(made.id)
+
+    def has_foreign(self, name: str) -> bool:
+        found = self.client.containers.get(name)
+        return found.id == self._foreign[name] and found.status == "running"
+
+    def images(self) -> tuple[str, str]:
+        tag = f"{self.target.installation}:one"
+        dockerfile = f"FROM {self.image}\nLABEL {INSTALLATION}={self.target.installation}\n"
+        context = self._folder / "context"
+        context.mkdir(exist_ok=True)
+        (context / "Dockerfile").write_text(dockerfile)
+        self.client.images.build(path=str(context), tag=tag, rm=True)
+        return tag, f"{self.target.installation}:two"
+
+    def neighbour(self) -> DockerTarget:
+        other = DockerTarget("local", fresh_installation(), subnet=None, clock=SystemClock())
+        self.installations.append(other.installation)
+        return other
+
+    def broken(self) -> Target:
+        return DockerTarget(f"unix://{self._folder}/absent.sock", "t0", subnet=None, clock=SystemClock())
+
+    def clean(self) -> None:
+        for installation in self.installations:
+            ours = all_of(installation)
+            for each in self.client.api.containers(all=True, filters=ours):
+                self.client.api.remove_container(each["Id"], force=True, v=True)
+            for network in self.client.api.networks(filters=ours):
+                self.client.api.remove_network(network["Id"])
+            for image in self.client.api.images(filters=ours):
+                self.client.api.remove_image(image["Id"], force=True)
+        for identifier in self._foreign.values():
+            self.client.api.remove_container(identifier, force=True)
+
+
+async def observed(target: Target, true: Callable[[tuple[Container, ...]], bool]) -> tuple[Container, ...]:
+    """What the host has, as soon as that is true."""
+    found: tuple[Container, ...] = ()
+
+    async def look() -> bool:
+        nonlocal found
+        found = await target.observe()
+        return true(found)
+
+    await until(look)
+    return found
+
+
+async def until(true: Callable[[], Awaitable[bool]], seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not await true():
+        assert time.monotonic() < deadline, f"not so within {seconds} s"
+        await asyncio.sleep(0.02)
