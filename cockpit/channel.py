@@ -27,11 +27,14 @@ from cockpit.protocol import (
 )
 
 GREETING = 5.0  # seconds for the answer to hello; an engine that is alive needs milliseconds
+WENT_AWAY = "the engine went away"
 UNREAD_NOTES = 20_000  # more than this, and the client starts again from a fresh snapshot
 
 
 async def connect(path: Path, hello: Hello) -> Channel | None:
-    """None when nobody listens there. Raises EngineUnreachable when someone does and is no engine of ours."""
+    """None when nobody listens there, or hangs up before a word, as a dying engine does.
+
+    Raises EngineUnreachable when someone does listen and is no engine of ours."""
     await asyncio.to_thread(private.check, path.parent)
     try:
         reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_MESSAGE)
@@ -48,6 +51,11 @@ async def connect(path: Path, hello: Hello) -> Channel | None:
         raise EngineUnreachable(
             f"The engine does not answer within {GREETING:g} s", "It may be stopped or overloaded: see engine.log"
         ) from None
+    except EngineUnreachable:
+        if channel.ended != WENT_AWAY:
+            channel.close()
+            raise
+        return None
     except BaseException:
         channel.close()
         raise
@@ -101,7 +109,7 @@ class Channel:
         return _result(call, response.result)
 
     async def _read(self) -> None:
-        reason = "the engine went away"
+        reason = WENT_AWAY
         try:
             while True:
                 self._take(rpc.parse(await self._reader.readuntil(b"\n")))

@@ -26,6 +26,7 @@ from cockpit.protocol import (
 )
 
 PAUSES = (0.1, 0.3, 1.0, 3.0, 5.0)  # seconds between attempts to reconnect; the last one repeats
+ATTEMPTS = 5  # an engine that is being killed still takes connections, for a moment
 PARTING = 10.0  # seconds for an engine that was told to stop
 
 
@@ -126,13 +127,12 @@ class Client:
         return found
 
     async def _open(self) -> Channel:
-        found = await channel.connect(self._paths.socket, self._hello)
-        if found is None and self._start:
-            await launch.start(self._paths, self._command)
-            found = await channel.connect(self._paths.socket, self._hello)
-        if found is None:
-            raise EngineUnreachable(f"No engine runs for {self._paths.state}", "Start one: cockpit engine start")
-        return found
+        for _ in range(ATTEMPTS if self._start else 1):
+            if found := await channel.connect(self._paths.socket, self._hello):
+                return found
+            if self._start:
+                await launch.start(self._paths, self._command)
+        raise EngineUnreachable(f"No engine runs for {self._paths.state}", "Start one: cockpit engine start")
 
     async def _replace(self, old: Channel) -> Channel:
         """An operation that began meanwhile keeps the old engine in its place."""

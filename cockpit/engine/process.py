@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from logging.handlers import RotatingFileHandler
+from types import TracebackType
 from typing import Any
 
 from cockpit import __version__, private
@@ -36,14 +37,11 @@ def run(paths: Paths, build: Build, *, background: bool = False) -> int:
     try:
         private.make(paths.state.resolve())
         _log_to(paths, background)
+        sys.excepthook = _last_words
         asyncio.run(_live(paths, build, background))
     except CockpitError as error:
         print(error, file=sys.stderr)
         return error.exit_status if isinstance(error, Refused) or error.exit_status == 2 else 1
-    except Exception as error:
-        log.exception("the engine ended")
-        print(f"Internal error: {type(error).__name__}: {error}\nSee {paths.engine_log}", file=sys.stderr)
-        return 1
     return 0
 
 
@@ -134,6 +132,12 @@ def _log_to(paths: Paths, background: bool) -> None:
         handlers.append(logging.StreamHandler())
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, handlers=handlers, force=True)
+
+
+def _last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A bug ends the process; engine.log keeps it, and whoever started us reads it on stderr."""
+    log.critical("the engine ended", exc_info=(kind, error, trace))
+    sys.__excepthook__(kind, error, trace)
 
 
 def _stderr_into_log(paths: Paths) -> None:
