@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,14 @@ BODY_LIMIT = 64 * 1024  # bytes kept of an answer, unless the caller says otherw
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`status` 0 means that none came; then `error` says why in two or three words."""
+    """`status` 0 means that none came; then `error` says why in two or three words. Header names are lower case."""
 
     status: int
     ms: float
     body: bytes = b""
     location: str = ""
     error: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Http:
@@ -30,7 +31,9 @@ class Http:
     def __init__(self, socket: Path | None = None) -> None:
         import httpx
 
-        transport = httpx.AsyncHTTPTransport(uds=str(socket)) if socket else httpx.AsyncHTTPTransport()
+        # As many at once as are asked: behind a cap, a hundred hung replicas would make the healthy ones look late.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        transport = httpx.AsyncHTTPTransport(uds=str(socket) if socket else None, limits=limits)
         self._client: httpx.AsyncClient = httpx.AsyncClient(
             transport=transport, trust_env=False, follow_redirects=False, timeout=None
         )
@@ -71,8 +74,9 @@ class Http:
                     (loop.time() - started) * 1000,
                     body[:limit],
                     response.headers.get("location", ""),
+                    headers=dict(response.headers),
                 )
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
             return Answer(0, (loop.time() - started) * 1000, error=_words(error))
 
     async def close(self) -> None:

@@ -1,0 +1,107 @@
+"""Asking a replica how it is, the way customers reach it: through the edge, on its private listener."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cockpit.clock import Clock, SystemClock
+from cockpit.http import Answer, Http
+from cockpit.text import clean
+
+EDGE_SILENT = "the edge does not answer"
+REFUSED = "connection refused"
+_ANYWHERE = frozenset({"", "0.0.0.0", "[::]", "*"})
+_WORDS = (
+    ("connection refused", REFUSED),
+    ("no route to host", "no route to its address"),
+    ("i/o timeout", "its address does not answer"),
+    ("deadline exceeded", "no answer in time"),
+    ("connection reset", "it closed the connection"),
+    ("EOF", "it closed the connection without an answer"),
+    ("malformed HTTP", "it does not speak HTTP"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One answer. `status` 0 means that the replica gave none; `error` says why in a few words."""
+
+    status: int
+    ms: float
+    error: str = ""
+    location: str = ""  # where a redirect points
+    at: float = 0.0  # seconds since the epoch, when it came
+    reached: bool = True  # False: the edge itself was silent, so this says nothing about the replica
+
+    @property
+    def good(self) -> bool:
+        return 200 <= self.status < 300
+
+
+class Prober:
+    """Never raises: whatever goes wrong is in the Probe."""
+
+    def __init__(self, socket: Path, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._private = Http(socket)
+        self._public = Http()
+
+    async def probe(self, address: str, path: str, host: str | None, timeout: float) -> Probe:
+        """`address` is "10.231.0.6:8080"; `timeout` seconds are for the whole exchange."""
+        url = f"http://{address}/to/{address}{_absolute(path)}"
+        answer = await self._private.ask("GET", url, timeout=timeout, headers=_headers(host or address))
+        return read(answer, self._clock.now())
+
+    async def public(self, listen: str, path: str, host: str | None, timeout: float) -> Probe:
+        """As a customer asks: at the edge's own listener (":80" is asked on this host)."""
+        url = f"http://{reachable(listen)}{_absolute(path)}"
+        answer = await self._public.ask("GET", url, timeout=timeout, headers=_headers(host))
+        return Probe(answer.status, answer.ms, answer.error, clean(answer.location, 300), self._clock.now())
+
+    async def close(self) -> None:
+        await self._private.close()
+        await self._public.close()
+
+
+def read(answer: Answer, at: float) -> Probe:
+    """The edge signs what it passes on with `Via`, and names its own errors in `X-Cockpit-Error`."""
+    if not answer.status:
+        silent = not answer.error.startswith("no answer within")
+        return Probe(0, answer.ms, EDGE_SILENT if silent else answer.error, at=at, reached=not silent)
+    if _own_words(answer):
+        return Probe(0, answer.ms, _why(answer), at=at)
+    return Probe(answer.status, answer.ms, location=clean(answer.location, 300), at=at)
+
+
+def reachable(listen: str) -> str:
+    """Where this host reaches what listens on `listen`."""
+    host, _, port = listen.rpartition(":")
+    return f"{'127.0.0.1' if host in _ANYWHERE else host}:{port}"
+
+
+def _own_words(answer: Answer) -> bool:
+    if "via" in answer.headers:
+        return False
+    return "x-cockpit-error" in answer.headers or answer.headers.get("server") == "Caddy"
+
+
+def _why(answer: Answer) -> str:
+    message = answer.headers.get("x-cockpit-error", "")
+    for sign, words in _WORDS:
+        if sign in message:
+            return words
+    said = message or answer.body.decode("utf-8", "replace")
+    return clean(said, 120) or {502: REFUSED, 504: "no answer in time"}.get(
+        answer.status, f"the edge answered {answer.status} itself"
+    )
+
+
+def _headers(host: str | None) -> dict[str, str]:
+    """As behind TLS, so that an app which insists on it answers instead of redirecting."""
+    headers = {"User-Agent": "cockpit", "X-Forwarded-Proto": "https"}
+    return headers | {"Host": host} if host else headers
+
+
+def _absolute(path: str) -> str:
+    return path if path.startswith("/") else f"/{path}"
