@@ -1,0 +1,90 @@
+"""Who listens on a port of this host, in words an operator can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cockpit.text import clean
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
+_PROXY = "docker-proxy"  # holds the port for a container that is found by what it publishes
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """`pid` is None when this user may not look into the process that has the socket."""
+
+    port: int
+    inode: str
+    pid: int | None = None
+    name: str = ""
+
+
+def listeners(ports: tuple[int, ...], proc: Path = Path("/proc")) -> tuple[Listener, ...]:
+    """All that listen on these ports, on any address; () where there is no /proc."""
+    found = [each for table in ("tcp", "tcp6") for each in _rows(proc / "net" / table) if each.port in ports]
+    holders = _holders({each.inode for each in found}, proc) if found else {}
+    return tuple(
+        Listener(each.port, each.inode, holders.get(each.inode), _name(holders.get(each.inode), proc)) for each in found
+    )
+
+
+def publisher(client: DockerClient, port: int) -> str | None:
+    """The container that publishes this port: Docker may do it without any listening process."""
+    for container in client.api.containers():
+        for published in container.get("Ports") or ():
+            if published.get("PublicPort") == port and published.get("Type", "tcp") == "tcp":
+                names = container.get("Names") or [container["Id"][:12]]
+                return clean(names[0].lstrip("/"))
+    return None
+
+
+def host_networked(client: DockerClient, pid: int) -> str | None:
+    """The container whose main process this is: with the host's network nothing is published."""
+    for listed in client.api.containers(filters={"network": "host"}):
+        if client.api.inspect_container(listed["Id"])["State"]["Pid"] == pid:
+            return clean((listed.get("Names") or [listed["Id"][:12]])[0].lstrip("/"))
+    return None
+
+
+def _rows(table: Path) -> Iterator[Listener]:
+    try:
+        lines = table.read_text().splitlines()[1:]
+    except OSError:
+        return
+    for fields in map(str.split, lines):
+        if len(fields) > 9 and fields[3] == _LISTEN:
+            yield Listener(int(fields[1].rpartition(":")[2], 16), fields[9])
+
+
+def _holders(inodes: set[str], proc: Path) -> dict[str, int]:
+    """Socket inode to process, for the processes that this user may look into."""
+    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    holders: dict[str, int] = {}
+    for process in proc.iterdir():
+        if process.name.isdigit():
+            for link in _links(process / "fd"):
+                if link in wanted:
+                    holders.setdefault(wanted[link], int(process.name))
+    return holders
+
+
+def _links(descriptors: Path) -> Iterator[str]:
+    try:
+        for each in descriptors.iterdir():
+            yield str(each.readlink())
+    except OSError:
+        return  # it ended, or is another user's
+
+
+def _name(pid: int | None, proc: Path) -> str:
+    try:
+        return "" if pid is None else clean((proc / str(pid) / "comm").read_text(errors="replace"))
+    except OSError:
+        return ""

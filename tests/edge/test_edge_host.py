@@ -1,0 +1,180 @@
+"""The edge's container on a real Docker engine, and who has a port."""
+
+from __future__ import annotations
+
+import asyncio
+import http.server
+import os
+import socket
+import threading
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from cockpit.edge.base import Pointer, Route
+from cockpit.edge.caddy import CaddyEdge
+from cockpit.errors import TargetError
+from cockpit.targets import labels
+from cockpit.targets.base import EdgeSpec
+from cockpit.targets.edge_host import edge_name, ensure_edge, remove_edge
+from cockpit.targets.edge_image import caddy_binary, ensure_image
+from cockpit.targets.ports import listeners
+from tests.edge.world import SHOP, SUBNET, App, ask, free_port, until
+
+
+@pytest.fixture
+def client() -> Iterator[docker.DockerClient]:
+    made = docker.from_env(version="1.41")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def installation(client: docker.DockerClient) -> Iterator[str]:
+    name = f"edgetest-{uuid.uuid4().hex[:8]}"
+    yield name
+    remove_edge(client, name)
+
+
+@pytest.fixture
+async def edge(tmp_path: Path) -> AsyncIterator[CaddyEdge]:
+    made = CaddyEdge(tmp_path / "edge", SUBNET)
+    yield made
+    await made.close()
+
+
+@pytest.mark.docker
+async def test_an_edge_serves_is_started_once_and_comes_back_after_a_kill(
+    client: docker.DockerClient, installation: str, edge: CaddyEdge
+) -> None:
+    port, app = free_port(), await App("one").start()
+    spec = EdgeSpec(edge.directory, ports=(port,))
+    assert not await edge.load((Route(SHOP, f"127.0.0.1:{port}"),))
+    assert await asyncio.to_thread(ensure_edge, client, installation, spec)
+    await edge.point(SHOP, Pointer(5, (app.address,)))
+    assert (await ask("127.0.0.1", port)).body == "one"
+    assert [hit.release for hit in await edge.hits()] == [5]
+
+    before = client.containers.get(edge_name(installation))
+    assert not await asyncio.to_thread(ensure_edge, client, installation, spec)
+    assert await edge.load((Route(SHOP, f"127.0.0.1:{port}", ("shop.test",)),))
+    host = before.attrs["HostConfig"]
+    assert (host["NetworkMode"], host["RestartPolicy"]["Name"], host["ReadonlyRootfs"]) == ("host", "always", True)
+    assert host["CapDrop"] == ["ALL"]
+    assert before.labels[labels.INSTALLATION] == installation
+
+    os.kill(before.attrs["State"]["Pid"], 9)
+    await until(lambda: _restarted(client, installation, before.attrs["State"]["Pid"]))
+    await until(edge.answers)
+    assert (await ask("127.0.0.1", port)).headers["x-cockpit-release"] == "r5"
+    assert (await ask("127.0.0.1", port, host="other.test")).status == 404
+    await app.die()
+
+
+@pytest.mark.docker
+async def test_removing_an_edge_leaves_nothing_of_it_and_is_idempotent(
+    client: docker.DockerClient, installation: str, edge: CaddyEdge
+) -> None:
+    await edge.load((Route(SHOP, f"127.0.0.1:{free_port()}"),))
+    await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(edge.directory))
+    for _ in range(2):
+        await asyncio.to_thread(remove_edge, client, installation)
+    assert client.containers.list(all=True, filters={"name": edge_name(installation)}) == []
+    assert client.images.list(filters=labels.all_of(installation)) == []
+    assert edge.directory.exists()
+
+
+@pytest.mark.docker
+def test_a_port_taken_by_a_process_names_it_and_the_key_to_change(
+    client: docker.DockerClient, installation: str, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(TargetError, match=rf"port {port} is taken by .*\(pid {os.getpid()}\)") as caught:
+            ensure_edge(client, installation, EdgeSpec(tmp_path, ports=(port,)))
+    assert "edge.listen" in caught.value.hint
+    assert client.containers.list(all=True, filters={"name": edge_name(installation)}) == []
+
+
+@pytest.mark.docker
+def test_a_port_that_a_container_publishes_names_it(
+    client: docker.DockerClient, installation: str, tmp_path: Path
+) -> None:
+    image, port, name = ensure_image(client, installation, caddy_binary()), free_port(), f"{installation}-shop"
+    container = client.containers.run(
+        image, ["respond", "--listen", ":80"], entrypoint=["/caddy"], name=name, ports={"80": port}, detach=True
+    )
+    try:
+        with pytest.raises(TargetError, match=f"port {port} is taken by the container {name}"):
+            ensure_edge(client, installation, EdgeSpec(tmp_path, ports=(port,)))
+    finally:
+        container.remove(force=True)
+
+
+@pytest.mark.docker
+async def test_a_port_taken_by_another_edge_names_its_container(
+    client: docker.DockerClient, installation: str, edge: CaddyEdge, tmp_path: Path
+) -> None:
+    port = free_port()
+    await edge.load((Route(SHOP, f"127.0.0.1:{port}"),))
+    await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(edge.directory, ports=(port,)))
+    with pytest.raises(TargetError, match=f"port {port} is taken by the container {edge_name(installation)}"):
+        await asyncio.to_thread(ensure_edge, client, installation + "-b", EdgeSpec(tmp_path, ports=(port,)))
+
+
+@pytest.mark.docker
+async def test_an_edge_that_cannot_start_says_why_and_does_not_stay(
+    client: docker.DockerClient, installation: str, edge: CaddyEdge
+) -> None:
+    await edge.load((Route(SHOP, "192.0.2.1:80"),))
+    with pytest.raises(TargetError, match="cannot assign requested address"):
+        await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(edge.directory))
+    assert client.containers.list(all=True, filters={"name": edge_name(installation)}) == []
+
+
+@pytest.mark.docker
+async def test_another_directory_is_never_swapped_in(
+    client: docker.DockerClient, installation: str, edge: CaddyEdge, tmp_path: Path
+) -> None:
+    await edge.load((Route(SHOP, f"127.0.0.1:{free_port()}"),))
+    await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(edge.directory))
+    with pytest.raises(TargetError, match="uses the directory"):
+        await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(tmp_path))
+    assert await edge.answers()
+
+
+def test_a_listener_is_found_with_its_process_on_either_family() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as four,
+        socket.create_server(("::1", 0), family=socket.AF_INET6) as six,
+    ):
+        ports = (four.getsockname()[1], six.getsockname()[1])
+        found = {each.port: each.pid for each in listeners(ports)}
+    assert found == dict.fromkeys(ports, os.getpid())
+
+
+def test_a_connection_is_no_listener() -> None:
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    with socket.create_connection(("127.0.0.1", server.server_port)) as line:
+        own = line.getsockname()[1]
+        assert listeners((own,)) == ()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_where_there_is_no_proc_nothing_is_known(tmp_path: Path) -> None:
+    assert listeners((80,), tmp_path) == ()
+
+
+async def _restarted(client: docker.DockerClient, installation: str, before: int) -> bool:
+    return await asyncio.to_thread(_pid, client, installation) not in (0, before)
+
+
+def _pid(client: docker.DockerClient, installation: str) -> int:
+    return int(client.api.inspect_container(edge_name(installation))["State"]["Pid"])
