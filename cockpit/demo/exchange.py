@@ -56,7 +56,7 @@ class Connection:
         try:
             transport, _ = await loop.create_connection(lambda: protocol, host, port)
         except OSError as error:
-            raise Cut(f"no connection: {error.strerror or error}", 0) from None
+            raise Cut(_words(error), 0) from None
         return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     @property
@@ -127,6 +127,8 @@ def _bounded(size: int) -> int:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
     if isinstance(error, ConnectionResetError):
         return "connection reset"
     if isinstance(error, BrokenPipeError):

@@ -139,20 +139,23 @@ async def _ask(site: Site, identity: str, *, fresh: bool, post: bool) -> tuple[R
     connection = await (site.fresh() if fresh else site.take())
     reused = connection.exchanges > 0
     try:
-        return await _exchange(site, connection, request), False
+        return await _exchange(site, connection, request, keep=not fresh), False
     except Cut as cut:
         if not reused or cut.received:
             raise
-    return await _exchange(site, await site.fresh(), request), True
+    return await _exchange(site, await site.fresh(), request, keep=True), True
 
 
-async def _exchange(site: Site, connection: Connection, request: bytes) -> Response:
+async def _exchange(site: Site, connection: Connection, request: bytes, *, keep: bool) -> Response:
     try:
         response = await connection.exchange(request)
     except BaseException:
         connection.close()
         raise
-    site.give(connection)
+    if keep:
+        site.give(connection)
+    else:
+        connection.close()
     return response
 
 

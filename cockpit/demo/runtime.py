@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 NAME = "deploy-cockpit-runtime"
 LABEL = "deploy-cockpit.installation"  # inherited by the images built on it, so that they are found with it
-APPLETS = (
-    "awk cat cp cut date echo env false grep head hostname kill ls mkdir mkfifo mv nc ps rm sed seq sh sleep sort tail "
-    "test touch tr true uname wc wget"
-).split()
+_APPLETS = """
+awk cat cp cut date echo env false grep head hostname kill ls mkdir mkfifo mv nc ps rm sed seq sh sleep sort tail test
+touch tr true uname wc wget
+"""
 _DOCKERFILE = """FROM scratch
 COPY root/ /
 ENV PATH=/bin
@@ -31,7 +31,7 @@ CMD ["sh"]
 def build(installation: str, url: str | None = None) -> str:
     """The tag of the image, which is built when it is not there yet. Blocks for seconds.
 
-    `url` names another engine's socket. Raises UsageError when a program is missing, TargetError when Docker refuses."""
+    `url` is another engine's socket. Raises UsageError when a program is missing, TargetError when Docker refuses."""
     import docker
     import requests
 
@@ -61,7 +61,7 @@ def _build_once(client: docker.DockerClient, tag: str, dockerfile: str, programs
 
 
 def _digest(dockerfile: str, programs: dict[str, Path]) -> str:
-    digest = hashlib.sha256(f"{dockerfile}{APPLETS}".encode())
+    digest = hashlib.sha256(f"{dockerfile}{_APPLETS}".encode())
     for name, path in programs.items():
         digest.update(name.encode())
         with path.open("rb") as file:
@@ -76,7 +76,7 @@ def _context(dockerfile: str, programs: dict[str, Path]) -> io.BytesIO:
         _add(tar, "Dockerfile", dockerfile.encode(), 0o644)
         for name, path in programs.items():
             _add(tar, f"root/{name}", path.read_bytes(), 0o755)
-        for applet in APPLETS:
+        for applet in _APPLETS.split():
             link = tarfile.TarInfo(f"root/bin/{applet}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(link)
