@@ -1,0 +1,209 @@
+"""The application: it holds the state, folds changes into it, and hands it to the main screen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from textual.app import App
+from textual.filter import LineFilter
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from cockpit.clock import Clock, SystemClock
+from cockpit.errors import CockpitError
+from cockpit.model import Operation, PlacementKey
+from cockpit.protocol import (
+    LOGS_CLOSE,
+    LOGS_OPEN,
+    PENDING,
+    RELEASES,
+    Call,
+    Change,
+    Connected,
+    Event,
+    For,
+    Link,
+    LogChunk,
+    LogOpened,
+    LogRequest,
+    Lost,
+    Subscription,
+)
+from cockpit.tui import demo_load, keys, terminal, theme
+from cockpit.tui.commands import Commands
+from cockpit.tui.net import Net
+from cockpit.tui.paced import OVER_SSH, Pace, PacedDriver
+from cockpit.tui.screens.main import MainScreen
+from cockpit.tui.state import State, choose, fold
+
+P = TypeVar("P")
+R = TypeVar("R")
+SETTLE = 0.1  # seconds in which changes from the engine are gathered into one repaint
+
+
+class CockpitApp(App[None]):
+    TITLE = "cockpit"
+    CSS_PATH = "cockpit.tcss"
+    COMMANDS: ClassVar = {Commands}
+    BINDINGS: ClassVar = []
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        theme: str = "dark",
+        keys: Mapping[str, str] | None = None,
+        banner: Path | None = None,
+        card: str | None = None,
+        over_ssh: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(driver_class=PacedDriver)
+        self.link, self.clock = link, clock or SystemClock()
+        self.state = State()
+        self.over_ssh, self.pace = over_ssh, Pace(OVER_SSH if over_ssh else 0.0)
+        self.theme_name, self.key_names = theme, dict(keys or {})
+        self.banner, self.load = banner, None if banner is None else demo_load.NOTHING
+        self.card, self.card_text = card, card
+        self.farewell = ""
+        self.animation_level = "none"
+        self._painting = False
+
+    def get_default_screen(self) -> Screen[Any]:
+        self.main_screen = MainScreen(self)
+        return self.main_screen
+
+    def get_line_filters(self) -> list[LineFilter]:
+        return [*super().get_line_filters(), Net()]
+
+    def on_load(self) -> None:
+        for name in theme.available():
+            self.register_theme(theme.load(name))
+        known = f"cockpit-{self.theme_name}" in self.available_themes
+        self.theme = f"cockpit-{self.theme_name if known else 'dark'}"
+        self.set_keymap(keys.keymap(self.key_names))
+
+    def on_mount(self) -> None:
+        terminal.leave_cleanly(self)
+        self.set_interval(1.0, self._tick)
+        self.run_worker(self._listen(), group="link", exit_on_error=False)
+        for each in keys.unknown(self.key_names):
+            self.say(f"keys: there is no action {each!r} to remap")
+        if f"cockpit-{self.theme_name}" not in self.available_themes:
+            self.say(f"there is no theme {self.theme_name!r}: dark is shown")
+
+    def apply(self, change: Change) -> None:
+        """One change from the engine. What comes together is painted together."""
+        if isinstance(change, LogChunk):
+            self.main_screen.feed(change)
+            return
+        self.state = fold(self.state, change, self.clock.now())
+        if isinstance(change, Lost):
+            self.main_screen.main.lost()
+        if isinstance(change, Connected) or (isinstance(change, Event) and change.operation):
+            self.look_up()
+        if isinstance(change, Connected):
+            self._paint()
+        elif not self._painting:
+            self._painting = True
+            self.set_timer(SETTLE, self._paint)
+
+    def show(self, state: State) -> None:
+        """A change that the operator made: seen at once."""
+        moved = state.selected != self.state.selected
+        self.state = state
+        self._paint()
+        if moved:
+            self.look_up()
+
+    def choose(self, key: PlacementKey) -> None:
+        self.show(choose(self.state, key))
+
+    def look_up(self) -> None:
+        if self.state.selected:
+            self.run_worker(self._details(self.state.selected), exclusive=True, group="details", exit_on_error=False)
+
+    async def ask(self, call: Call[P, R], params: P) -> R | None:
+        """An answer, or None after saying why there is none."""
+        try:
+            answer: R = await self.link.call(call, params)
+            return answer
+        except CockpitError as error:
+            self.say(f"{error.message}{f' · {error.hint}' if error.hint else ''}", "warning")
+            return None
+
+    def request(self, call: Call[P, R], params: P, said: str) -> None:
+        self.say(said)
+        asking = self.ask(call, params)
+        self.run_worker(asking, exit_on_error=False)
+
+    async def open_log(self, request: LogRequest) -> LogOpened | None:
+        return await self.ask(LOGS_OPEN, request)
+
+    async def close_log(self, subscription: int) -> None:
+        if self.state.lost is None:
+            await self.ask(LOGS_CLOSE, Subscription(subscription))
+
+    def started(self, operation: Operation) -> None:
+        """The engine took it on; its events tell the rest."""
+        self.apply(Event(operation=operation))
+
+    def detach(self) -> None:
+        self.farewell = terminal.farewell(self.state)
+        self.exit()
+
+    def say(self, text: str, severity: str = "information") -> None:
+        self.notify(text, markup=False, timeout=4, severity="warning" if severity == "warning" else "information")
+
+    def copy(self, text: str) -> None:
+        self.copy_to_clipboard(text[: terminal.CLIPBOARD])
+        lines = text.count("\n") + 1
+        self.say(f"copied {lines} lines" if lines > 1 else f"copied {text[:60]}")
+
+    def save_log(self, text: str) -> None:
+        self.run_worker(terminal.save_log(self, text), exit_on_error=False)
+
+    def toggle_mouse(self) -> str:
+        return terminal.toggle_mouse(self)
+
+    def on_key(self) -> None:
+        self.put_card_away()
+
+    def put_card_away(self) -> None:
+        if self.card is not None:
+            self.card = None
+            self.main_screen.show_card()
+
+    def bring_card_back(self) -> None:
+        self.card = self.card_text
+        self.main_screen.show_card()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A fault of ours in the background is said and does not take the screen away."""
+        if event.state is WorkerState.ERROR:
+            self.say(f"a fault in cockpit itself: {event.worker.error!r}"[:300], "warning")
+
+    async def _listen(self) -> None:
+        async for change in self.link.changes():
+            self.apply(change)
+
+    async def _details(self, key: PlacementKey) -> None:
+        asked = self.ask(PENDING, For(key)), self.ask(RELEASES, For(key))
+        pending, releases = await asyncio.gather(*asked)
+        self.state = fold(self.state, Event(pending=pending, releases=releases), self.clock.now())
+        self._paint()
+
+    async def _tick(self) -> None:
+        if terminal.is_gone(self):
+            self.exit()
+        if self.banner is not None:
+            self.load = await asyncio.to_thread(demo_load.read, self.banner) or self.load
+        self._paint()
+
+    def _paint(self) -> None:
+        self._painting = False
+        if self.main_screen.is_mounted:
+            self.main_screen.show_state(self.state)

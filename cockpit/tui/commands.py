@@ -1,0 +1,45 @@
+"""The palette: every action of the key table by name, the themes, and the demo's card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+
+from cockpit.tui.keys import KEYS, Where, shown
+
+if TYPE_CHECKING:
+    from cockpit.tui.app import CockpitApp
+
+
+class Commands(Provider):
+    async def discover(self) -> Hits:
+        for name, text, act in self._all():
+            yield DiscoveryHit(Content(name), act, text=name, help=text)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for name, text, act in self._all():
+            score = matcher.match(name)
+            if score > 0:
+                yield Hit(score, Content(name), act, text=name, help=text)
+
+    def _all(self) -> list[tuple[str, str, Callable[[], object]]]:
+        app = cast("CockpitApp", self.app)
+        found: list[tuple[str, str, Callable[[], object]]] = []
+        for each in KEYS:
+            if each.where is Where.ALL and not each.id.startswith("not."):
+                label = f"{each.id.replace('.', ' ')}: {each.does}"
+                reason = f" · {each.later}" if each.later else ""
+                act = partial(app.main_screen.run_action, each.action)
+                found.append((label, f"{shown(each, app.key_names)}{reason}", act))
+        for name in sorted(app.available_themes):
+            if name.startswith("cockpit-"):
+                act_theme = partial(setattr, app, "theme", name)
+                found.append((f"theme {name.removeprefix('cockpit-')}", "colours", act_theme))
+        if app.card_text is not None:
+            found.append(("card: what to try", "the demo's card", app.bring_card_back))
+        return found

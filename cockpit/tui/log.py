@@ -1,0 +1,294 @@
+"""A log on the screen: bounded memory, ten repaints a second at most whatever the rate, follow and pause, search."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.cache import LRUCache
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from cockpit.model import LogLine
+from cockpit.protocol import LogChunk
+from cockpit.text import plain
+from cockpit.tui import keys
+from cockpit.tui.log_find import Find
+from cockpit.tui.log_lines import LogWindow, Stamp, coloured, safe, stamp, telling
+from cockpit.tui.log_rows import Rows
+
+FLUSH = 0.1  # seconds between repaints
+FLOOD = 150  # lines in one flush above which nobody can read along: then half as often
+STRIPS = 1000  # rendered lines kept
+
+
+class LogView(ScrollView, can_focus=True):
+    DEFAULT_CSS = "LogView { height: 1fr; background: $surface; scrollbar-size: 1 1; overflow-x: hidden; }"
+    BINDINGS: ClassVar = keys.bindings(keys.Where.LOGS)
+
+    class Changed(Message):
+        """The badge under the log has something else to say."""
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, LogView.Changed)
+
+    @dataclass
+    class Act(Message):
+        """Something that only the application can do: "copy" or "save", with the text."""
+
+        what: str
+        text: str
+
+    def __init__(self, *, now: Callable[[], float] = time.time, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.window = LogWindow()
+        self.rows = Rows(self.window)
+        self.search = Find()
+        self.following = True
+        self.unseen = 0  # lines that came while paused
+        self.stamps = Stamp.OFF
+        self.marked: int | None = None  # serial of the first line of a range
+        self.at: int | None = None  # serial of the line that a search or `e` went to
+        self.note = ""
+        self._now = now
+        self._waiting: list[LogLine] = []
+        self._flushing = False
+        self._seeking = False
+        self._widest = 0
+        self._strips: LRUCache[tuple[int, int], Strip] = LRUCache(STRIPS)
+        self._generation = 0  # of everything that changes how a line looks
+
+    def on_mount(self) -> None:
+        self._restyle()
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self._restyle())
+
+    def on_resize(self) -> None:
+        if self.rows.wrap:
+            self.rows.wrap_at(self._room)
+        self._changed_all()
+        self._stick()
+
+    def clear(self, note: str = "") -> None:
+        self.window.clear()
+        self._waiting.clear()
+        self.unseen, self.marked, self.at, self.note, self._widest = 0, None, None, note, 0
+        self.following = True
+        self.rows.rebuild()
+        self._changed_all()
+        self.scroll_to(0, 0, animate=False, force=True, immediate=True)
+
+    def feed(self, chunk: LogChunk) -> None:
+        """Costs next to nothing: the lines wait for the next flush, and no more of them than the window keeps."""
+        self.window.dropped += chunk.dropped
+        self.note = chunk.note or ("the log ended" if chunk.ended else self.note)
+        self._waiting.extend(chunk.lines)
+        over = len(self._waiting) - self.window.limit
+        if over > 0:
+            del self._waiting[:over]
+            self.window.forgotten += over
+        if not self._flushing:
+            self._flushing = True
+            self.set_timer(FLUSH * (2 if len(self._waiting) > FLOOD else 1), self.flush)
+
+    def flush(self) -> None:
+        self._flushing = False
+        new, self._waiting = [safe(each) for each in self._waiting], []
+        if len(new) > FLOOD and self.is_attached:
+            self._flushing = True
+            self.set_timer(FLUSH * 2, self.flush)
+        before = len(self.rows)
+        self.window.append(new)
+        lost = self.rows.append(len(new))
+        self._widest = max([self._widest, *(len(each.text) for each in new)])
+        self._resize(lost)
+        if not self.following:
+            self.unseen += len(new)
+        if self.following or before < self.scroll_offset.y + self.size.height or lost:
+            self.refresh()
+        if new or not before:
+            self.post_message(self.Changed())
+        if self._seeking and new:
+            self.seek_error()
+
+    def render_line(self, y: int) -> Strip:
+        base, room = self.rich_style, self.size.width
+        row = self.rows.at(y + self.scroll_offset.y)
+        each = self.window.at(row[0]) if row else None
+        if row is None or each is None:
+            return Strip.blank(room, base)
+        serial, offset = row
+        strip = self._strips.get((serial, self._generation))
+        if strip is None:
+            strip = self._strip(each)
+            self._strips[(serial, self._generation)] = strip
+        start = offset if self.rows.wrap else self.scroll_offset.x
+        style = base + self._background(serial)
+        return strip.crop_extend(start, start + room, style).apply_style(style)
+
+    def action_move(self, by: int) -> None:
+        self._scroll(self.scroll_offset.y + by)
+
+    def action_page(self, by: int) -> None:
+        self._scroll(self.scroll_offset.y + by * max(1, self.size.height - 1))
+
+    def action_half(self, by: int) -> None:
+        self._scroll(self.scroll_offset.y + by * max(1, self.size.height // 2))
+
+    def action_sideways(self, by: int) -> None:
+        self.scroll_to(x=max(0, self.scroll_offset.x + by * 16), animate=False, force=True, immediate=True)
+        self.refresh()
+
+    def action_edge(self, end: int) -> None:
+        self._scroll(0) if end < 0 else self.go_live()
+
+    def action_follow(self) -> None:
+        if self.following:
+            self.following = False
+            self.post_message(self.Changed())
+        else:
+            self.go_live()
+
+    def go_live(self) -> None:
+        self.following, self.unseen, self.at = True, 0, None
+        self._stick()
+        self.refresh()
+        self.post_message(self.Changed())
+
+    def find(self, query: str) -> None:
+        """Raises ValueError for a bad regular expression."""
+        self.search = Find.of(query)
+        self.rows.only = self.search.wanted if self.rows.only and query else None
+        self.rows.rebuild()
+        self._changed_all()
+        if query:
+            self.action_match(-1)
+
+    def action_match(self, step: int) -> None:
+        self._jump(self.search.wanted or telling, step)
+
+    def action_error(self) -> None:
+        self.search = Find()
+        self._jump(telling, 1)
+
+    def seek_error(self) -> None:
+        """To the last telling line, as soon as there are lines."""
+        self._seeking = not self.window.lines
+        if self.window.lines:
+            self.search, self.at = Find(), None
+            self._jump(telling, -1)
+
+    def action_only(self) -> None:
+        self.rows.only = None if self.rows.only else (self.search.wanted or telling)
+        self.rows.rebuild()
+        self._changed_all()
+        self._stick()
+
+    def action_section(self, step: int) -> None:
+        found = self.window.section(self._top, step)
+        if found is not None:
+            self._scroll(self.rows.place(found))
+
+    def action_wrap(self) -> None:
+        self.rows.wrap_at(0 if self.rows.wrap else self._room)
+        self._changed_all()
+        self._stick()
+
+    def action_time(self) -> None:
+        self.stamps = self.stamps.next
+        self._changed_all()
+
+    def action_mark(self) -> None:
+        self.marked = None if self.marked is not None else self._here
+        self._changed_all()
+
+    def action_copy(self) -> None:
+        last = self.rows.at(min(len(self.rows), self.scroll_offset.y + self.size.height) - 1)
+        start, end = self._top, last[0] if last else self._top
+        if self.marked is not None:
+            start, end = min(self.marked, end), max(self.marked, self._here, end)
+        self.post_message(self.Act("copy", self._text(start, end)))
+
+    def action_save(self) -> None:
+        self.post_message(self.Act("save", self._text(self.window.first, self.window.end)))
+
+    def action_say(self, text: str) -> None:
+        self.notify(text, markup=False)
+
+    @property
+    def _room(self) -> int:
+        return max(1, self.size.width)
+
+    @property
+    def _top(self) -> int:
+        row = self.rows.at(self.scroll_offset.y)
+        return row[0] if row else self.window.first
+
+    @property
+    def _here(self) -> int:
+        return self.at if self.at is not None else self._top
+
+    def _text(self, start: int, end: int) -> str:
+        lines = (self.window.at(serial) for serial in range(start, end + 1))
+        return "\n".join(stamp(each, self.stamps, self._now()) + plain(each.text) for each in lines if each)
+
+    def _jump(self, wanted: Callable[[str], bool], step: int) -> None:
+        self.following = False
+        start = self.at + step if self.at is not None else (self.window.end - 1 if step < 0 else self.window.first)
+        self.at = self.window.search(wanted, start, step)
+        if self.at is None:
+            self.notify("nothing found", markup=False)
+        else:
+            self._scroll(self.rows.place(self.at) - self.size.height // 3)
+        self.refresh()
+        self.post_message(self.Changed())
+
+    def _scroll(self, y: int) -> None:
+        self.scroll_to(y=max(0, y), animate=False, force=True, immediate=True)
+        self.following = self.scroll_offset.y >= self.max_scroll_y and self.at is None
+        self.unseen = 0 if self.following else self.unseen
+        self.refresh()
+        self.post_message(self.Changed())
+
+    def _stick(self) -> None:
+        if self.following:
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True, immediate=True)
+
+    def _resize(self, lost: int) -> None:
+        """Follow mode sticks to the end; a paused view stays on its lines while old ones fall out above."""
+        self.virtual_size = Size(0 if self.rows.wrap else self._widest, len(self.rows))
+        if self.following:
+            self._stick()
+        elif lost:
+            self.scroll_to(y=max(0, self.scroll_offset.y - lost), animate=False, force=True, immediate=True)
+
+    def _strip(self, each: LogLine) -> Strip:
+        text = coloured(each)
+        self.search.highlight(text, self._match)
+        before = stamp(each, self.stamps, self._now())
+        strip = Strip(text.render(self.app.console))
+        return Strip.join([Strip([Segment(before, self._muted)]), strip]) if before else strip
+
+    def _background(self, serial: int) -> Style:
+        if self.marked is not None and min(self.marked, self._here) <= serial <= max(self.marked, self._here):
+            return self._mark
+        return self._current if serial == self.at else Style()
+
+    def _restyle(self) -> None:
+        variables = self.app.theme_variables
+        self._mark, self._current, self._match = (
+            Style.parse(f"on {variables[name][:7]}") for name in ("mark", "cursor", "match")
+        )
+        self._muted = Style.parse(variables["muted"][:7])
+        self._changed_all()
+
+    def _changed_all(self) -> None:
+        self._generation += 1
+        self.virtual_size = Size(0 if self.rows.wrap else self._widest, len(self.rows))
+        self.refresh()
+        self.post_message(self.Changed())

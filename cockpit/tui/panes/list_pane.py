@@ -1,0 +1,100 @@
+"""A framed list with a cursor that stays on its item, and a filter. Services, Pending and Releases are such lists."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from textual.message import Message
+
+from cockpit.tui import keys
+from cockpit.tui.line import Line
+from cockpit.tui.lines_view import LinesView
+
+T = TypeVar("T")
+SHOWN = 500  # items at most; the filter reaches the others
+
+
+class ListPane(LinesView, Generic[T], can_focus=True):
+    DEFAULT_CSS = """
+    ListPane { border: round $line; border-title-color: $muted; border-title-background: $surface;
+               border-subtitle-color: $accent; }
+    ListPane:focus { border: round $line-focus; border-title-color: $foreground; border-title-style: bold; }
+    """
+    BINDINGS: ClassVar = keys.bindings(keys.Where.LISTS)
+
+    @dataclass
+    class Moved(Message):
+        """The cursor stands on another item."""
+
+        pane: ListPane[Any]
+
+    @dataclass
+    class Opened(Message):
+        pane: ListPane[Any]
+
+    heading_lines = 0
+    items: tuple[T, ...] = ()
+    chosen: Hashable = None
+    filter = ""
+
+    def identity(self, item: T) -> Hashable:
+        raise NotImplementedError
+
+    def matches(self, item: T, text: str) -> bool:
+        raise NotImplementedError
+
+    def draw(self) -> tuple[list[Line], int | None]:
+        """All lines, headings included, and which of them has the cursor."""
+        raise NotImplementedError
+
+    @property
+    def listed(self) -> tuple[T, ...]:
+        found = self.items if not self.filter else tuple(each for each in self.items if self.matches(each, self.filter))
+        return found[:SHOWN]
+
+    @property
+    def current(self) -> T | None:
+        shown = self.listed
+        return next((each for each in shown if self.identity(each) == self.chosen), shown[0] if shown else None)
+
+    @property
+    def place(self) -> int | None:
+        shown = self.listed
+        found = (place for place, each in enumerate(shown) if self.identity(each) == self.chosen)
+        return next(found, 0 if shown else None)
+
+    def redraw(self) -> None:
+        lines, cursor = self.draw()
+        self.border_subtitle = f"/{self.filter}" if self.filter else None
+        self.show(lines, cursor)
+
+    def find(self, text: str) -> None:
+        self.filter = text
+        self.redraw()
+
+    def on_resize(self) -> None:
+        self.redraw()
+
+    def action_move(self, by: int) -> None:
+        self._go((self.place or 0) + by)
+
+    def action_page(self, by: int) -> None:
+        self._go((self.place or 0) + by * max(1, self.size.height - 1))
+
+    def action_edge(self, end: int) -> None:
+        self._go(0 if end < 0 else len(self.listed) - 1)
+
+    def action_open(self) -> None:
+        self.post_message(self.Opened(self))
+
+    def _go(self, place: int) -> None:
+        shown = self.listed
+        if not shown:
+            return
+        chosen = self.identity(shown[max(0, min(place, len(shown) - 1))])
+        if chosen != self.chosen:
+            self.chosen = chosen
+            self.redraw()
+            self.post_message(self.Moved(self))

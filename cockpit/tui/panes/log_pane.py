@@ -1,0 +1,93 @@
+"""A log with its badge, and the engine's subscription behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from cockpit.protocol import LogChunk, LogOpened, LogRequest
+from cockpit.tui.lines_view import LinesView
+from cockpit.tui.log import LogView
+from cockpit.tui.present import log
+
+Open = Callable[[LogRequest], Awaitable[LogOpened | None]]
+Close = Callable[[int], Awaitable[None]]
+EARLY = 50  # chunks kept that came before the engine's answer told their number
+
+
+class LogPane(Vertical):
+    DEFAULT_CSS = "LogPane { height: 1fr; } LogPane > LinesView { height: 1; }"
+
+    def __init__(self, open_log: Open, close_log: Close, *, now: Callable[[], float], id: str) -> None:
+        super().__init__(id=id)
+        self.view = LogView(now=now)
+        self.foot = LinesView()
+        self.foot.can_focus = False
+        self.request: LogRequest | None = None
+        self.path = ""
+        self._open, self._close = open_log, close_log
+        self._subscription: int | None = None
+        self._early: list[LogChunk] = []
+
+    def compose(self) -> ComposeResult:
+        yield self.view
+        yield self.foot
+
+    def want(self, request: LogRequest | None, absent: str = "") -> None:
+        """Follow this log, or none. Asking again for the same one changes nothing."""
+        if request == self.request:
+            if request is None:
+                self._say(absent)
+            return
+        self.request = request
+        self.view.clear(absent)
+        self.run_worker(self._switch(request), exclusive=True, group="log", exit_on_error=False)
+
+    def forget(self) -> None:
+        """The engine went away, and with it the subscription; the lines stay."""
+        self.request, self._subscription = None, None
+
+    def feed(self, chunk: LogChunk) -> None:
+        if chunk.subscription == self._subscription:
+            self.view.feed(chunk)
+        elif self._subscription is None and self.request is not None:
+            self._early = [*self._early, chunk][-EARLY:]
+
+    def on_log_view_changed(self) -> None:
+        view = self.view
+        self.foot.show(
+            [
+                log.badge(
+                    following=view.following,
+                    unseen=view.unseen,
+                    kept=len(view.window.lines),
+                    dropped=view.window.dropped,
+                    forgotten=view.window.forgotten,
+                    query=view.search.query,
+                    only=view.rows.only is not None,
+                    note=view.note,
+                    marked=view.marked is not None,
+                    room=self.size.width,
+                )
+            ]
+        )
+
+    async def _switch(self, request: LogRequest | None) -> None:
+        old, self._subscription, self._early = self._subscription, None, []
+        if old is not None:
+            await self._close(old)
+        opened = await self._open(request) if request else None
+        if opened is None or self.request != request:
+            return
+        self._subscription, self.path = opened.subscription, opened.path
+        for chunk in self._early:
+            if chunk.subscription == opened.subscription:
+                self.view.feed(chunk)
+        self._early = []
+
+    def _say(self, note: str) -> None:
+        if note != self.view.note:
+            self.view.note = note
+            self.on_log_view_changed()

@@ -1,0 +1,96 @@
+"""The Services list: one row a placement, and the very small screen's list of trouble."""
+
+from __future__ import annotations
+
+from cockpit.model import Health, Placement
+from cockpit.tui.line import Line, Part, left, line, right, toned
+from cockpit.tui.present.words import ago, condition, is_stale, milliseconds, sparkline
+from cockpit.tui.state import State
+
+WORDS_FROM = 60  # cells from which the state is said in words beside its glyph
+BATCH_ALARM = 16  # pending commits
+OLD, TOO_OLD = 86_400.0, 259_200.0  # seconds the oldest pending commit has waited
+
+
+def heading(room: int) -> Line:
+    name = _name_room(room)
+    live = 12 if room >= 50 else 6
+    word = "health" if room < WORDS_FROM else ""
+    text = f"  {left('service', name)} {left('live', live)}{right('age', 4)} {right('pend', 4)} {right('p95', 6)}"
+    return ((f"{text}{word:>{7}}" if word else f"{text} health", "muted"),)
+
+
+def row(placement: Placement, state: State, now: float, room: int, *, selected: bool) -> Line:
+    live = placement.live
+    glyph, word, tone = condition(placement, state, now)
+    long = room >= 50
+    name = f"{live.name:<4}{live.commit[:7]:>7} " if live and long else f"{live.name if live else '–':<6}"
+    parts: list[Part] = [
+        ("▸ " if selected else "  ", "accent strong"),
+        (left(placement.key.service, _name_room(room)) + " ", "strong" if selected else ""),
+        (left(name, 12 if long else 6), "muted" if long else ""),
+        (right(ago(live.live_since, now) if live else "–", 4), "muted"),
+        (right(_pending(placement), 5), _pending_tone(placement, now)),
+        (right(milliseconds(placement.traffic.p95_ms), 7), ""),
+    ]
+    if room < WORDS_FROM:
+        parts += [(f" {sparkline(placement.trend.p95_ms, 6)} " if long else " ", "muted"), (glyph, tone)]
+    else:
+        parts += [(f"  {glyph} ", tone), (left(_words(placement, word, now), room - _fixed(room)), tone)]
+    done = tuple(parts)
+    return toned(done, "faint") if state.lost is not None or is_stale(placement, state, now) else done
+
+
+def tiny(state: State, now: float, room: int) -> list[tuple[Placement, Line]]:
+    """For a screen too small for a table: one line per failing or deploying placement of any environment."""
+    busy = {each.key for each in state.running}
+    wanted = [each for each in state.placements if each.health is not Health.HEALTHY or each.key in busy]
+    selected = state.placement
+    if selected and selected not in wanted:
+        wanted.append(selected)
+    return [(each, _tiny_row(each, state, now, room)) for each in wanted]
+
+
+def _tiny_row(placement: Placement, state: State, now: float, room: int) -> Line:
+    glyph, word, tone = condition(placement, state, now)
+    mark = "▸" if placement.key == state.selected else " "
+    where = placement.key.environment[:4]
+    live = placement.live.name if placement.live else "–"
+    return line(
+        (mark, "accent strong"),
+        (f"{glyph} ", tone),
+        (left(placement.key.service, max(6, room - 24)), "strong"),
+        (f" {where:<4} ", "muted"),
+        (f"{live:<5}", ""),
+        (left(word, 9), tone),
+    )
+
+
+def _name_room(room: int) -> int:
+    return max(4, min(24, room - _fixed(room))) if room >= WORDS_FROM else max(4, room - (40 if room >= 50 else 28))
+
+
+def _fixed(room: int) -> int:
+    """Cells that all columns but the widest take."""
+    return 2 + 15 + 12 + 4 + 5 + 7 + 4 if room >= WORDS_FROM else 0
+
+
+def _words(placement: Placement, word: str, now: float) -> str:
+    if placement.health is Health.HEALTHY or placement.since is None or word.startswith("stale"):
+        return word
+    return f"{word} {ago(placement.since, now)}"
+
+
+def _pending(placement: Placement) -> str:
+    if placement.pending_count == 0:
+        return "?" if placement.pending_note else "0"
+    return f"{placement.pending_count}{'!' if placement.pending_count >= 8 else ''}"
+
+
+def _pending_tone(placement: Placement, now: float) -> str:
+    waited = now - placement.oldest_pending_at if placement.oldest_pending_at else 0.0
+    if placement.pending_count >= BATCH_ALARM or waited >= TOO_OLD:
+        return "bad"
+    if placement.pending_count >= BATCH_ALARM // 2 or waited >= OLD:
+        return "warn"
+    return "" if placement.pending_count else "muted"

@@ -1,0 +1,140 @@
+"""The first line (readable from two metres away) and the last one (the next useful keys)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cockpit.model import Health, Placement
+from cockpit.text import age
+from cockpit.tui.line import Line, Part, cells, fit, line
+from cockpit.tui.present.words import clock, key
+from cockpit.tui.state import State
+
+RESTART_NEWS = 600.0  # seconds for which "engine restarted" stays on the screen
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the demo's load generator counts."""
+
+    per_second: float
+    lost: int
+    errors: int
+
+
+def header(state: State, now: float, room: int, load: Load | None = None) -> Line:
+    """All environments' failing counts, the chosen one's name, what is under us, who else looks, the time."""
+    protected = any(each.protected for each in state.rows)
+    name = state.environment
+    start: list[Part] = [(f" {name.upper() if protected else name}  ", "strong")]
+    start += _trouble_below(state, now) or _counts(state)
+    optional = [_others(state, room), _load(load), _under(state, now)]
+    end: list[Part] = [(f"{clock(now)} ", "")]
+    for each in reversed(optional):  # what matters least is left out first
+        if each and cells(tuple(start)) + cells(tuple(end)) + cells(tuple(each)) + 3 <= room:
+            end = [*each, ("   ", ""), *end]
+    gap = max(1, room - cells(tuple(start)) - cells(tuple(end)))
+    return fit((*start, (" " * gap, ""), *end), room)
+
+
+def hints(state: State, room: int) -> Line:
+    """As many of the next useful keys as fit; help is always the last of them."""
+    placement = state.placement
+    failing = any(each.health is Health.FAILING and each.key != state.selected for each in state.placements)
+    wanted = [("B", "roll back"), ("D", "deploy")]
+    if state.running_of(state.selected):
+        wanted.insert(0, ("X", "cancel"))
+    if placement and placement.hold:
+        wanted.insert(1, ("x", "release the hold"))
+    wanted += [("!", "next failing")] if failing else []
+    wanted += [("/", "filter"), ("[ ]", "tabs"), ("z", "zoom"), ("E", "environment"), (":", "commands")]
+    shown: Line = line(" ")
+    for name, does in wanted:
+        more = (*shown, *key(name, does), ("  ", ""))
+        if cells(more) + len("? help") > room:
+            break
+        shown = more
+    return fit((*shown, *key("?", "help")), room)
+
+
+def _counts(state: State) -> list[Part]:
+    here = _tally(state, state.environment)
+    parts: list[Part] = here or [("all well", "good")]
+    for other in state.environments:
+        if other != state.environment:
+            parts += [(f"   {other} ", ""), *(_tally(state, other) or [("all well", "good")])]
+    return parts
+
+
+def _tally(state: State, environment: str) -> list[Part]:
+    own = [each for each in state.placements if each.key.environment == environment]
+    failing, degraded, unknown = (_number(own, each) for each in (Health.FAILING, Health.DEGRADED, Health.UNKNOWN))
+    deploying = sum(1 for each in state.running if each.key.environment == environment)
+    found: list[Part] = []
+    for many, word, tone in (
+        (failing, "failing", "bad strong"),
+        (degraded, "degraded", "warn"),
+        (unknown, "unknown", "warn"),
+        (deploying, "deploying", "accent"),
+    ):
+        if many:
+            found += [(" · ", "")] if found else []
+            found.append((f"{many} {word}", tone))
+    return found
+
+
+def _number(placements: list[Placement], health: Health) -> int:
+    return sum(1 for each in placements if each.health is health)
+
+
+def _trouble_below(state: State, now: float) -> list[Part]:
+    """What hides the truth of everything else, said in place of the counts."""
+    if state.lost is not None and state.engine is None:
+        return [("engine starting …", "warn strong")]
+    if state.lost is not None:
+        gone = age(now - (state.lost_at or now))
+        return [("engine restarting …", "warn strong"), (f"  values are {gone} old", "")]
+    engine = state.engine
+    if engine is None:
+        return [("connecting …", "muted")]
+    if not engine.docker_ok:
+        seen = engine.docker_seen_at
+        gone = f"unknown for {age(now - seen)} · " if seen else "unknown · "
+        last = f"   last seen {clock(seen, seconds=True)}" if seen else ""
+        return [(f"{gone}Docker does not answer ({engine.docker})", "bad strong"), (last, "")]
+    return []
+
+
+def _under(state: State, now: float) -> list[Part]:
+    engine = state.engine
+    if engine is None or state.lost is not None or not engine.docker_ok:
+        return []
+    restarted = state.restarted_at is not None and now - state.restarted_at < RESTART_NEWS
+    parts: list[Part] = [(f"engine restarted {clock(state.restarted_at)}" if restarted else "engine ok", "")]
+    seen = engine.docker_seen_at
+    old = f" {age(now - seen)}" if seen is not None and now - seen >= 5 else ""
+    parts.append((f" · docker ok{old}", ""))
+    if not engine.edge_ok:
+        parts.append((f" · edge: {engine.edge}", "bad strong"))
+    if engine.log_note:
+        parts.append((f" · log: {engine.log_note}", "warn strong"))
+    return parts
+
+
+def _others(state: State, room: int) -> list[Part]:
+    if not state.engine or not state.engine.connected or room < 100:
+        return []
+    names = state.engine.connected
+    more = f" +{len(names) - 3}" if len(names) > 3 else ""
+    return [(f"with you: {', '.join(names[:3])}{more}", "")]
+
+
+def _load(load: Load | None) -> list[Part]:
+    if load is None:
+        return []
+    return [
+        (f"load {load.per_second:.0f}/s · ", ""),
+        (f"lost {load.lost}", "bad strong" if load.lost else "strong"),
+        (" · ", ""),
+        (f"5xx {load.errors}", "warn strong" if load.errors else "strong"),
+    ]

@@ -1,0 +1,56 @@
+"""The Truth tab: what the records say beside what was last seen, and where the two differ."""
+
+from __future__ import annotations
+
+from cockpit.model import Release, Replica
+from cockpit.tui.line import BLANK, Line, fit, left, line
+from cockpit.tui.present.words import ago, clock
+from cockpit.tui.state import State
+
+
+def lines(state: State, now: float, room: int) -> list[Line]:
+    placement = state.placement
+    if placement is None:
+        return [line(("  no service is configured yet", "muted"))]
+    live = placement.live
+    out = [
+        _fact("recorded", f"{live.name} · {live.commit[:12]} · by {live.by}" if live else "no release is recorded"),
+        _fact("pointer", f"{live.name} since {clock(live.live_since, seconds=True)}" if live else "points nowhere"),
+        _fact("image", live.image if live else "–"),
+        _fact("customers", ", ".join(placement.hosts) or placement.url or "not routed"),
+        _fact("last good", f"r{placement.last_good}" if placement.last_good else "none yet"),
+        _fact("seen", f"{ago(placement.seen_at, now)} ago" if placement.seen_at else "never"),
+        BLANK,
+        line(("  containers", "muted")),
+        *(_container(each, live) for each in placement.replicas),
+        BLANK,
+        _verdict(live, placement.replicas),
+    ]
+    if state.engine:
+        out += [BLANK, _fact("engine", f"{state.engine.version} · pid {state.engine.pid}")]
+        out += [_fact("config", state.engine.config_path), _fact("state", state.engine.state_path)]
+    return [fit(each, room) for each in out]
+
+
+def _fact(name: str, value: str) -> Line:
+    return line((f"  {name:<11}", "muted"), value)
+
+
+def _container(each: Replica, live: Release | None) -> Line:
+    agrees = live is not None and each.release == live.number and each.running
+    return line(
+        ("  ✔ " if agrees else "  ▲ ", "good" if agrees else "warn"),
+        left(f"r{each.release}", 5),
+        (left(each.address or "–", 22), "muted"),
+        (f" {each.container}" + ("" if each.running else " (not running)"), ""),
+    )
+
+
+def _verdict(live: Release | None, replicas: tuple[Replica, ...]) -> Line:
+    if live is None:
+        return line(("  ? ", "muted"), "nothing to compare: no live release")
+    other = [each for each in replicas if each.release != live.number]
+    gone = [each for each in replicas if not each.running]
+    if other or gone or not replicas:
+        return line(("  ▲ ", "warn"), ("what runs is not what is recorded", "warn"))
+    return line(("  ✔ ", "good"), "record, pointer and containers agree")

@@ -1,0 +1,100 @@
+"""The small words and glyphs that all panes share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from cockpit.model import Health, OperationKind, OperationState, Placement, StepState, Tier
+from cockpit.text import age
+from cockpit.tui.line import Part
+from cockpit.tui.state import STALE_AFTER, State
+
+BARS = "▁▂▃▄▅▆▇█"
+HEALTH: dict[Health, tuple[str, str]] = {  # glyph, tone
+    Health.HEALTHY: ("●", "good"),
+    Health.DEGRADED: ("▲", "warn"),
+    Health.FAILING: ("✖", "bad"),
+    Health.STOPPED: ("■", "muted"),
+    Health.UNKNOWN: ("?", "warn"),
+}
+STEP: dict[StepState, tuple[str, str]] = {
+    StepState.PENDING: ("·", "muted"),
+    StepState.RUNNING: ("◐", "accent"),
+    StepState.DONE: ("✔", "good"),
+    StepState.FAILED: ("✖", "bad"),
+    StepState.SKIPPED: ("–", "muted"),
+}
+TIER_SPEED = {Tier.HOT: "instant", Tier.STOPPED: "fast", Tier.RETAINED: "fast", Tier.GONE: "slow"}
+NAME = {OperationKind.DEPLOY: "Deploy", OperationKind.ROLLBACK: "Rollback"}
+OUTCOME: dict[OperationState, tuple[str, str]] = {
+    OperationState.RUNNING: ("◐", "accent"),
+    OperationState.SUCCEEDED: ("✔", "good"),
+    OperationState.FAILED: ("✖", "bad"),
+    OperationState.CANCELLED: ("–", "muted"),
+    OperationState.INTERRUPTED: ("▲", "warn"),
+    OperationState.STUCK: ("✖", "bad"),
+}
+
+
+def condition(placement: Placement, state: State, now: float) -> tuple[str, str, str]:
+    """Glyph, word and tone of a placement: what the operator reads first."""
+    if is_stale(placement, state, now):
+        since = placement.seen_at
+        return "◌", f"stale {age(now - since)}" if since else "stale", "muted"
+    operation = state.running_of(placement.key)
+    if operation and placement.health is not Health.FAILING:
+        step = operation.current
+        return "◐", step.name if step else operation.kind.value, "accent"
+    glyph, tone = HEALTH[placement.health]
+    if placement.hold and placement.health is Health.HEALTHY:
+        return "⏸", "held", "warn"
+    return glyph, placement.health.value, tone
+
+
+def is_stale(placement: Placement, state: State, now: float) -> bool:
+    return placement.seen_at is not None and now - placement.seen_at > STALE_AFTER
+
+
+def sparkline(values: Sequence[float | None], count: int) -> str:
+    """The newest `count` values as bars from zero to the greatest; a blank where nothing was measured."""
+    newest = list(values)[-count:]
+    known = [each for each in newest if each is not None]
+    top = max(known, default=0.0)
+    bars = "".join(" " if each is None else _bar(each, top) for each in newest)
+    return bars.rjust(count)
+
+
+def milliseconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.0f}ms" if value < 9999.5 else f"{value / 1000:.0f}s"
+
+
+def number(value: float) -> str:
+    return f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
+
+
+def percent(value: float) -> str:
+    return "0 %" if value == 0 else f"{value:.1f} %" if value < 9.95 else f"{value:.0f} %"
+
+
+def clock(at: float | None, *, seconds: bool = False) -> str:
+    return time.strftime("%H:%M:%S" if seconds else "%H:%M", time.localtime(at)) if at is not None else "–"
+
+
+def ago(at: float | None, now: float) -> str:
+    return age(now - at) if at is not None else "–"
+
+
+def count(number_of: int, one: str, many: str = "") -> str:
+    return f"{number_of} {one if number_of == 1 else many or one + 's'}"
+
+
+def key(name: str, does: str) -> tuple[Part, ...]:
+    """A key and what it does, as hints show them."""
+    return ((name, "accent strong"), (f" {does}", ""))
+
+
+def _bar(value: float, top: float) -> str:
+    return BARS[min(len(BARS) - 1, int(value / top * (len(BARS) - 1) + 0.5))] if top > 0 else BARS[0]

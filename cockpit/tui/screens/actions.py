@@ -1,0 +1,220 @@
+"""What the keys of the main screen do. Each either moves the view or opens a sheet; none changes production."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from textual.widget import Widget
+
+from cockpit.model import Commit, Release
+from cockpit.protocol import REFRESH, CommitRequest, For, RangeRequest
+from cockpit.tui.keys import BY_ID
+from cockpit.tui.log import LogView
+from cockpit.tui.paced import PacedScreen
+from cockpit.tui.panes.find_bar import FindBar
+from cockpit.tui.panes.list_pane import ListPane
+from cockpit.tui.panes.main_pane import MainPane
+from cockpit.tui.panes.pending import PendingPane
+from cockpit.tui.panes.releases import ReleasesPane
+from cockpit.tui.state import choose_environment, next_failing
+
+if TYPE_CHECKING:
+    from cockpit.tui.app import CockpitApp
+
+PANES = ("services", "pending", "releases", "main")
+TWICE = 2.0  # seconds within which ctrl+c twice leaves
+
+
+class Actions(PacedScreen):
+    """The keys' half of the main screen; the other half lays out the panes that are named here."""
+
+    cockpit: CockpitApp
+    pending: PendingPane
+    releases: ReleasesPane
+    main: MainPane
+    find_bar: FindBar
+    _interrupted = 0.0
+
+    @property
+    def focused_pane(self) -> str:
+        raise NotImplementedError
+
+    def pane(self, name: str) -> Widget:
+        raise NotImplementedError
+
+    def focus_pane(self, name: str) -> None:
+        raise NotImplementedError
+
+    def action_help(self) -> None:
+        from cockpit.tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self.focused_pane, self.cockpit.key_names))
+
+    def action_palette(self) -> None:
+        self.app.action_command_palette()
+
+    def action_find(self) -> None:
+        target = self.focused
+        if isinstance(target, ListPane):
+            self.find_bar.open_for(target, target.filter, "filter this list")
+        elif isinstance(target, LogView):
+            self.find_bar.open_for(target, target.search.query, "search · !without · r:regex")
+
+    def action_back(self) -> None:
+        """One step out: the filter, the zoom, then Services."""
+        target = self.focused
+        if (isinstance(target, ListPane) and target.filter) or (isinstance(target, LogView) and target.search.query):
+            target.find("")
+        elif self.zoomed:
+            self.action_zoom(-1)
+        else:
+            self.focus_pane("services")
+
+    def action_detach(self) -> None:
+        self.cockpit.detach()
+
+    def action_interrupt(self) -> None:
+        now = time.monotonic()
+        if now - self._interrupted < TWICE:
+            self.cockpit.detach()
+        self._interrupted = now
+        self.say("ctrl+c again leaves; what runs goes on")
+
+    def action_pane(self, name: str) -> None:
+        self.focus_pane(name)
+
+    def action_cycle(self, by: int) -> None:
+        self.focus_pane(PANES[(PANES.index(self.focused_pane) + by) % len(PANES)])
+
+    def action_tab(self, name: str) -> None:
+        self.main.choose(name)
+
+    def action_turn(self, by: int) -> None:
+        self.main.step_tab(by)
+
+    @property
+    def zoomed(self) -> bool:
+        return any(each.startswith("-zoom-") for each in self.classes)
+
+    def action_zoom(self, by: int) -> None:
+        pane, was = self.focused_pane, self.zoomed
+        for each in (*PANES, "lists"):
+            self.remove_class(f"-zoom-{each}")
+        if by > 0 and not was:
+            self.add_class(f"-zoom-{pane}")
+            self.set_class(pane != "main", "-zoom-lists")
+
+    def action_scroll_main(self, by: int) -> None:
+        content = self.main.content
+        if isinstance(content, LogView):
+            content.action_move(by)
+        else:
+            content.scroll_relative(y=by, animate=False)
+
+    def action_diff(self) -> None:
+        from cockpit.tui.screens.diff import DiffScreen
+
+        key = self.cockpit.state.selected
+        pane = self.pane(self.focused_pane)
+        item = pane.current if isinstance(pane, ListPane) else None
+        if key is None or not isinstance(item, (Commit, Release)):
+            self.say("v shows what a commit (2) or a release (3) changed")
+        elif isinstance(item, Commit):
+            self.app.push_screen(DiffScreen(self.cockpit, CommitRequest(key, item.sha)))
+        else:
+            older = next((each.commit for each in self.releases.items if each.number < item.number), "")
+            request = RangeRequest(key, older, item.commit) if older else CommitRequest(key, item.commit)
+            self.app.push_screen(DiffScreen(self.cockpit, request))
+
+    def action_next_failing(self) -> None:
+        state = self.cockpit.state
+        found = next_failing(state)
+        if found is state:
+            self.say("nothing is failing")
+        else:
+            self.cockpit.show(found)
+
+    def action_environments(self) -> None:
+        from cockpit.tui.screens.environments import EnvironmentsScreen
+
+        def take(environment: str | None) -> None:
+            if environment:
+                self.cockpit.show(choose_environment(self.cockpit.state, environment))
+
+        self.app.push_screen(EnvironmentsScreen(self.cockpit.state), take)
+
+    def action_deploy(self) -> None:
+        from cockpit.tui.screens.deploy import DeployScreen
+
+        if key := self.cockpit.state.selected:
+            chosen = self.pending.current if self.pending.has_focus else None
+            self.app.push_screen(DeployScreen(self.cockpit, key, chosen.sha if chosen else ""))
+
+    def action_rollback(self) -> None:
+        from cockpit.tui.screens.rollback import RollbackScreen
+
+        if key := self.cockpit.state.selected:
+            self.app.push_screen(RollbackScreen(self.cockpit, key))
+
+    def action_cancel(self) -> None:
+        from cockpit.tui.screens.cancel import CancelScreen
+
+        operation = self.cockpit.state.running_of(self.cockpit.state.selected)
+        if operation is None:
+            self.say("nothing runs here: there is nothing to cancel")
+        else:
+            self.app.push_screen(CancelScreen(self.cockpit, operation))
+
+    def action_actions(self) -> None:
+        from cockpit.tui.screens.menu import MenuScreen
+
+        if self.cockpit.state.placement:
+            self.app.push_screen(MenuScreen(self.cockpit, self.cockpit.state.placement))
+
+    def action_promote(self) -> None:
+        self.say(f"P: {BY_ID['promote'].later}")
+
+    def action_incident(self) -> None:
+        self.say(f"I: {BY_ID['incident'].later}")
+
+    def action_fresh(self) -> None:
+        if key := self.cockpit.state.selected:
+            self.cockpit.request(REFRESH, For(key), said="fetching and probing")
+
+    def action_copy(self) -> None:
+        pane = self.pane(self.focused_pane)
+        item = pane.current if isinstance(pane, ListPane) else None
+        if isinstance(item, Commit):
+            self.cockpit.copy(item.sha)
+        elif isinstance(item, Release):
+            self.cockpit.copy(item.image or item.commit)
+        elif self.cockpit.state.selected:
+            self.cockpit.copy(str(self.cockpit.state.selected))
+
+    def action_action_log(self) -> None:
+        from cockpit.tui.screens.operations import OperationsScreen
+
+        self.app.push_screen(OperationsScreen(self.cockpit))
+
+    def action_mouse(self) -> None:
+        self.say(self.cockpit.toggle_mouse())
+
+    def action_suspend_process(self) -> None:
+        self.app.action_suspend_process()
+
+    def action_say(self, text: str) -> None:
+        self.say(text)
+
+    def action_error(self) -> None:
+        """From Health and Steps: to the log that has the telling line."""
+        operation = self.cockpit.state.operation_of(self.cockpit.state.selected)
+        failed_deploy = operation is not None and operation.failure is not None and self.main.tab != "health"
+        self.main.choose("build" if failed_deploy else "service")
+        self.focus_pane("main")
+        view = self.main.content
+        if isinstance(view, LogView):
+            view.seek_error()
+
+    def say(self, text: str) -> None:
+        self.notify(text, markup=False, timeout=3)

@@ -1,0 +1,50 @@
+"""`X`: stop the running operation while customers are still on the old release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cockpit.errors import CockpitError
+from cockpit.model import Operation
+from cockpit.protocol import CANCEL, OperationRequest
+from cockpit.tui.line import Line
+from cockpit.tui.present import sheets
+from cockpit.tui.screens.sheet import Sheet
+
+if TYPE_CHECKING:
+    from cockpit.tui.app import CockpitApp
+
+
+class CancelScreen(Sheet):
+    hint = "y cancel it · Esc leave it running"
+
+    def __init__(self, app: CockpitApp, operation: Operation) -> None:
+        super().__init__(app, f"Cancel the {operation.kind.value} of {operation.key.service}")
+        self.operation = operation
+
+    def begin(self) -> None:
+        self.arrived()
+
+    def lines(self, room: int) -> list[Line]:
+        return sheets.cancel(self._newest, room)
+
+    def may_go(self) -> str:
+        return f"✖ it has ended: {self._newest.state.value}" if self._newest.state.ended else ""
+
+    def go(self) -> None:
+        self.busy = "cancelling …"
+        self.say(self.busy, "muted")
+        self.run_worker(self._cancel(), exclusive=True, group="do", exit_on_error=False)
+
+    @property
+    def _newest(self) -> Operation:
+        return self.cockpit.state.operations.get(self.operation.id, self.operation)
+
+    async def _cancel(self) -> None:
+        try:
+            done = await self.cockpit.link.call(CANCEL, OperationRequest(self.operation.id))
+        except CockpitError as error:
+            self.refused(error)
+            return
+        self.cockpit.say(done.note or "cancelled")
+        self.dismiss(None)

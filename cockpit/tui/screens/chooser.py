@@ -1,0 +1,103 @@
+"""A framed list over the main screen: the action menu, the environments, what the engine did, help."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+
+from cockpit.tui.line import Line, plain
+from cockpit.tui.paced import PacedScreen
+from cockpit.tui.panes.list_pane import ListPane
+
+Row = tuple[str, Line]  # identity, text
+
+
+class Rows(ListPane[Row]):
+    DEFAULT_CSS = "Rows { border: none; } Rows:focus { border: none; }"
+
+    def identity(self, item: Row) -> str:
+        return item[0]
+
+    def matches(self, item: Row, text: str) -> bool:
+        return text.lower() in plain(item[1]).lower()
+
+    def draw(self) -> tuple[list[Line], int | None]:
+        place = self.place
+        return [
+            ((("▸ " if at == place else "  "), "accent strong"), *each[1]) for at, each in enumerate(self.listed)
+        ], place
+
+
+class Chooser(PacedScreen, ModalScreen[Any]):
+    """Esc and q close it; Enter hands the row's identity to `take`; in a `searchable` one letters filter."""
+
+    BINDINGS: ClassVar = [("escape", "close", "close")]
+    AUTO_FOCUS: ClassVar = "Rows"
+    DEFAULT_CSS = """
+    Chooser { align: center middle; background: $background 60%; }
+    Chooser #frame { width: 90; max-width: 100%; height: auto; max-height: 90%; border: round $accent;
+                     border-title-color: $foreground; border-title-style: bold; background: $surface;
+                     padding: 1 1 0 1; }
+    Chooser Rows { height: auto; max-height: 30; }
+    """
+    searchable = False
+    hint = "Enter takes it · Esc closes"
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.title_text = title
+        self.rows = Rows()
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="frame"):
+            yield self.rows
+
+    def on_mount(self) -> None:
+        frame = self.query_one("#frame")
+        frame.border_title = Content(f" {self.title_text} ")
+        frame.border_subtitle = Content(f" {self.hint} ")
+        self.put(self.content())
+
+    def content(self) -> list[Row]:
+        raise NotImplementedError
+
+    def take(self, identity: str) -> None:
+        self.dismiss(identity)
+
+    def put(self, rows: list[Row]) -> None:
+        self.rows.items = tuple(rows)
+        self.rows.redraw()
+        self._fit()
+
+    def on_key(self, event: events.Key) -> None:
+        if self.searchable and event.is_printable and event.character:
+            self._filter(self.rows.filter + event.character)
+            event.stop()
+        elif self.searchable and event.key == "backspace":
+            self._filter(self.rows.filter[:-1])
+        elif event.key == "q":
+            self.action_close()
+
+    def action_close(self) -> None:
+        if self.rows.filter:
+            self._filter("")
+        else:
+            self.dismiss(None)
+
+    @on(ListPane.Opened)
+    def opened(self) -> None:
+        if self.rows.current:
+            self.take(self.rows.current[0])
+
+    def _filter(self, text: str) -> None:
+        self.rows.find(text)
+        self.query_one("#frame").border_subtitle = Content(f" /{text} " if text else f" {self.hint} ")
+        self._fit()
+
+    def _fit(self) -> None:
+        self.rows.styles.height = max(1, len(self.rows.listed))

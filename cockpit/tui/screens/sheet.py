@@ -1,0 +1,170 @@
+"""What all sheets share, and the rules that keep a slip of the hand from changing production.
+
+`y` goes on; `n`, `q`, Esc close; Enter presses the focused button, which is Cancel. Keys that arrive before the
+sheet's content has been on the screen for 300 ms are dropped, and each dropped one starts that time again, so that a
+key held down never fires. A name is typed after `y`, in a field of its own."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input
+
+from cockpit.errors import CockpitError
+from cockpit.tui import keys
+from cockpit.tui.line import BLANK, Line, line, paragraph
+from cockpit.tui.lines_view import LinesView
+from cockpit.tui.paced import PacedScreen
+
+if TYPE_CHECKING:
+    from cockpit.tui.app import CockpitApp
+
+QUIET = 0.3  # seconds
+
+
+class Sheet(PacedScreen, ModalScreen[Any]):
+    BINDINGS: ClassVar = keys.bindings(keys.Where.SHEETS, keys.Where.DEPLOY)
+    AUTO_FOCUS: ClassVar = "#no"
+    DEFAULT_CSS = """
+    Sheet { align: center middle; background: $background 60%; }
+    Sheet #frame { width: 84; max-width: 100%; height: auto; max-height: 100%; border: round $accent;
+                   border-title-color: $foreground; border-title-style: bold; background: $surface;
+                   padding: 1 2 0 2; }
+    Sheet #text { height: auto; max-height: 24; }
+    Sheet #says { height: auto; max-height: 6; }
+    Sheet #name { display: none; height: 1; border: none; background: $panel; margin: 1 0 0 0; }
+    Sheet #name.-open { display: block; }
+    Sheet #no { height: 1; min-width: 12; width: auto; border: none; background: $surface; color: $foreground;
+                margin: 1 0 0 0; text-style: none; }
+    Sheet #no:focus { background: $cursor; color: $foreground; text-style: bold; }
+    """
+    hint = "y go on · Esc cancel"
+    typed_name = ""  # what must be typed after y; "" for nothing
+    busy = ""  # what it waits for; y does nothing meanwhile
+
+    def __init__(self, app: CockpitApp, title: str) -> None:
+        super().__init__()
+        self.cockpit = app
+        self.title_text = title
+        self.text = LinesView(id="text")
+        self.text.can_focus = False
+        self.says = LinesView(id="says")
+        self.says.can_focus = False
+        self.name_field = Input(id="name", compact=True)
+        self.name_field.cursor_blink = False
+        self._quiet_since = time.monotonic()
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="frame"):
+            yield self.text
+            yield self.says
+            yield self.name_field
+            yield Button(Content("Cancel"), id="no", compact=True)
+
+    def on_mount(self) -> None:
+        frame = self.query_one("#frame")
+        frame.border_title = Content(f" {self.title_text} ")
+        frame.border_subtitle = Content(f" {self.hint} ")
+        self.begin()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.redraw)
+
+    def begin(self) -> None:
+        """Ask the engine for what the sheet shows."""
+        raise NotImplementedError
+
+    def lines(self, room: int) -> list[Line]:
+        raise NotImplementedError
+
+    def go(self) -> None:
+        """Everything was asked and answered: do it."""
+        raise NotImplementedError
+
+    def may_go(self) -> str:
+        """Why `y` cannot go on now; "" when it can."""
+        return ""
+
+    def redraw(self) -> None:
+        room = max(20, self.query_one("#frame").content_size.width or 78)
+        shown = [line((self.busy, "muted"))] if self.busy and not self.ready else self.lines(room)
+        self.text.styles.height = max(1, len(shown))
+        self.text.show(shown)
+
+    @property
+    def ready(self) -> bool:
+        return True
+
+    def arrived(self) -> None:
+        """New content: the time in which keys are dropped starts once it has been painted."""
+        self.busy = ""
+        self._quiet_since = time.monotonic()
+        self.redraw()
+        self.call_after_refresh(self._painted)
+
+    def say(self, text: str, tone: str = "warn") -> None:
+        room = max(20, self.query_one("#frame").content_size.width or 78)
+        found = [BLANK, *paragraph(text, room, tone)] if text else []
+        self.says.styles.height = len(found)
+        self.says.show(found)
+
+    def refused(self, error: CockpitError) -> None:
+        self.busy = ""
+        self.say(f"✖ {error.message}{f' · {error.hint}' if error.hint else ''}", "bad")
+        self.redraw()
+
+    def action_sheet(self, what: str) -> None:
+        if time.monotonic() - self._quiet_since < QUIET:
+            self._quiet_since = time.monotonic()
+            self.say("too early: press y again" if what == "go" else "too early: press it again")
+            return
+        self.say("")
+        getattr(self, f"do_{what}")()
+
+    def do_no(self) -> None:
+        self.dismiss(None)
+
+    def do_go(self) -> None:
+        reason = self.busy or self.may_go()
+        if reason:
+            self.say(reason)
+        elif self.typed_name:
+            self.name_field.placeholder = f"type {self.typed_name} and Enter"
+            self.name_field.add_class("-open")
+            self.name_field.focus()
+        else:
+            self.go()
+
+    def do_down(self) -> None: ...
+
+    def do_up(self) -> None: ...
+
+    def do_diff(self) -> None: ...
+
+    def do_split(self) -> None:
+        self.say(f"s: {keys.BY_ID['sheet.split'].later}")
+
+    @on(Input.Submitted, "#name")
+    def named(self, event: Input.Submitted) -> None:
+        event.stop()
+        reason = self.busy or self.may_go()
+        if event.value.strip() != self.typed_name:
+            self.say(f"that is not {self.typed_name}")
+        elif reason:
+            self.say(reason)
+        else:
+            self.go()
+
+    @on(Button.Pressed, "#no")
+    def cancelled(self) -> None:
+        if time.monotonic() - self._quiet_since >= QUIET:
+            self.dismiss(None)
+
+    def _painted(self) -> None:
+        self._quiet_since = time.monotonic()

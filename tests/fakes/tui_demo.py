@@ -1,0 +1,47 @@
+"""`python -m tests.fakes.tui_demo [--light] [--card] [--flood]`: the cockpit on the scripted engine, to look at it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from cockpit.tui.app import CockpitApp
+from cockpit.tui.terminal import launch
+from tests.fakes.link import FakeLink, FixedClock
+
+CARD = """1  D  deploy the next good commit of web, and watch Steps
+2  D  deploy the one after it: it fails, and r1 goes on serving
+3  q  in the middle of a deploy, then start `cockpit` again
+4  B y  when checkout turns bad
+5  kill -9 the engine in a deploy"""
+
+
+class Flooding(FakeLink):
+    """5 000 lines a second into whatever log is open."""
+
+    async def flood(self) -> None:
+        number = 0
+        while True:
+            await asyncio.sleep(0.05)
+            texts = [f"\x1b[32mINFO\x1b[0m request {number + n} served in 12 ms " + "x" * 60 for n in range(250)]
+            self.lines(texts, start=number, source="web.1")
+            number += 250
+
+
+def main(arguments: list[str]) -> int:
+    link = Flooding() if "--flood" in arguments else FakeLink()
+    app = CockpitApp(
+        link,
+        theme="light" if "--light" in arguments else "dark",
+        card=CARD if "--card" in arguments else None,
+        over_ssh="--ssh" in arguments,
+        clock=FixedClock(),
+    )
+    if isinstance(link, Flooding):
+        flood = link.flood
+        app.call_later(lambda: app.run_worker(flood(), exit_on_error=False))
+    return launch(app)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
