@@ -262,6 +262,20 @@ class Trend:
 
 
 @dataclass(frozen=True, slots=True)
+class Minute:
+    """One minute of a placement's health, kept for a week. Latencies in ms, None when nothing was measured."""
+
+    key: PlacementKey
+    at: float  # start of the minute
+    probes: int = 0
+    failed: int = 0
+    probe_p95_ms: float | None = None
+    requests: int = 0
+    errors: int = 0  # 5xx
+    p95_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     by: str
     at: float

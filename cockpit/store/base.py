@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cockpit.model import Hold, PlacementKey
+from cockpit.model import Minute as Minute  # its readers expect it beside the other records
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class ReleaseRecord:
     bad_reason: str = ""
     failed: bool = False  # never took traffic, and never will
     image_removed: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"r{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +82,3 @@ class Entry:
     key: PlacementKey | None = None
     operation: int | None = None
     cli: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Minute:
-    """One minute of a placement's health, kept for a week. Latencies in ms, None when nothing was measured."""
-
-    key: PlacementKey
-    at: float  # start of the minute
-    probes: int = 0
-    failed: int = 0
-    probe_p95_ms: float | None = None
-    requests: int = 0
-    errors: int = 0  # 5xx
-    p95_ms: float | None = None

@@ -45,6 +45,12 @@ def newest(db: sqlite3.Connection, key: PlacementKey | None, limit: int) -> tupl
     return _operations(db, "WHERE placement = ? ORDER BY operations.id DESC LIMIT ?", (placement, limit))
 
 
+def newest_of_each(db: sqlite3.Connection) -> tuple[Operation, ...]:
+    """Of each placement the newest one, newest first."""
+    newest_id = "(SELECT max(id) FROM operations WHERE placement = placements.id)"
+    return _operations(db, f"WHERE operations.id = {newest_id} ORDER BY operations.id DESC", ())
+
+
 def unfinished(db: sqlite3.Connection) -> tuple[Operation, ...]:
     """Oldest first."""
     return _operations(db, "WHERE state = 'running' ORDER BY operations.id", ())
