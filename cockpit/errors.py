@@ -18,7 +18,10 @@ Foreign errors are mapped to these where they enter, in the one room that import
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from cockpit.model import Failure
 
 
 class CockpitError(Exception):
@@ -54,6 +57,16 @@ class Refused(CockpitError):
 class EngineUnreachable(CockpitError):
     code = "engine"
     exit_status = 4
+
+
+class Failed(CockpitError):
+    """A step ended badly, and `failure` says why to someone who has never seen the host."""
+
+    code = "failed"
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.summary, failure.next)
+        self.failure = failure
 
 
 class SourceError(CockpitError):

@@ -19,10 +19,10 @@ def main(arguments: list[str] | None = None, build: process.Build | None = None)
     return process.run(paths, build or _build, background=chosen.background)
 
 
-def _build(paths: Paths) -> Engine:
-    from cockpit.engine.core import build_engine
+async def _build(paths: Paths) -> Engine:
+    from cockpit.engine.assembly import open_engine
 
-    return build_engine(paths)
+    return await open_engine(paths)
 
 
 def _parser() -> argparse.ArgumentParser:

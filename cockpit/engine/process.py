@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from logging.handlers import RotatingFileHandler
 from types import TracebackType
 from typing import Any
@@ -28,7 +28,7 @@ LOCK_WAIT = 5.0  # seconds that an engine which is just ending gets to let go
 
 log = logging.getLogger(__name__)
 
-Build = Callable[[Paths], Engine]
+Build = Callable[[Paths], Awaitable[Engine]]
 
 
 def run(paths: Paths, build: Build, *, background: bool = False) -> int:
@@ -50,7 +50,7 @@ async def _live(paths: Paths, build: Build, background: bool) -> None:
     lock = Lock(paths.lock)
     await _take(lock, paths)
     try:
-        engine = build(paths)
+        engine = await build(paths)
         if not await _unless(stopping, engine.start()):
             await engine.close()
             return

@@ -19,7 +19,7 @@ class Hanging(FakeEngine):
         await asyncio.Event().wait()
 
 
-def build(paths: Paths) -> FakeEngine:
+async def build(paths: Paths) -> FakeEngine:
     text = paths.config.read_text() if paths.config.exists() else ""
     if "broken" in text:
         raise ConfigError(f"{paths.config}:3:1: unknown key 'servces'", "did you mean 'services'?")

@@ -1,0 +1,97 @@
+"""The engine: what it knows, what it watches, and what clients may ask of it.
+
+`requests.py` answers questions, `operations.py` starts and stops deploys and rollbacks, `watch.py` looks; this file
+only brings them up and takes them down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from cockpit.engine import recover
+from cockpit.engine.api import Handler, Peer
+from cockpit.engine.configuration import ConfigurationFile
+from cockpit.engine.following import Following
+from cockpit.engine.hub import Hub
+from cockpit.engine.journal import Backlog
+from cockpit.engine.operations import Operations
+from cockpit.engine.ports import Ports
+from cockpit.engine.requests import Requests
+from cockpit.engine.watch import Watch
+from cockpit.engine.world import World
+from cockpit.errors import CockpitError
+from cockpit.protocol import Event
+
+log = logging.getLogger(__name__)
+
+
+class Cockpit:
+    """The engine of one state directory. `assembly.py` opens it with real ports, tests with fakes."""
+
+    def __init__(self, ports: Ports, configuration: ConfigurationFile) -> None:
+        self.ports = ports
+        self.hub = Hub()
+        self.backlog = Backlog()
+        self.following = Following(ports.clock)
+        self.world = World(configuration.settings, ports.clock.now())
+        self.watch = Watch(ports, self.world, self.hub, configuration, self.backlog)
+        self.operations = Operations(ports, self.world, self.hub, self.watch, self.backlog)
+        self.requests = Requests(ports, self.world, self.hub, self.watch, self.operations, self.following)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        await self.watch.load()
+        self._spawn(self._bring_up(), "bring up")
+
+    async def _bring_up(self) -> None:
+        """Docker may be away: the socket answers meanwhile, and says so."""
+        await self.watch.first_look()
+        await recover.recover(self.ports)
+        try:
+            for line in await recover.believe_pointers(self.ports):
+                log.warning("corrected: %s", line)
+        except CockpitError as error:
+            log.warning("could not compare the log with the edge: %s", error.message)
+        await self.watch.reload_all()
+        self.operations.open()
+        await self.watch.run()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s ended", task.get_name(), exc_info=task.exception())
+
+    async def close(self) -> None:
+        self.operations.abandon()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.following.close_all()
+        await self.operations.wait_abandoned()
+        for port in (self.ports.prober, self.ports.source, self.ports.builder, self.ports.target, self.ports.store):
+            await port.close()
+
+    def handlers(self) -> Mapping[str, Handler]:
+        return self.requests.handlers()
+
+    def idle(self) -> bool:
+        return not self.world.runs
+
+    def joined(self, peer: Peer) -> None:
+        self.hub.joined(peer)
+        self._tell_who_looks()
+
+    def left(self, peer: Peer) -> None:
+        self.hub.left(peer)
+        self._tell_who_looks()
+
+    def _tell_who_looks(self) -> None:
+        self.hub.publish(Event(engine=self.watch.status()))

@@ -1,0 +1,175 @@
+"""Log subscriptions: the last lines at once, then what comes, in batches of a tenth of a second.
+
+A peer that is slow gets fewer lines, told how many were left out; nothing waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+
+from cockpit.clock import Clock
+from cockpit.engine.api import Peer
+from cockpit.engine.run import Run
+from cockpit.errors import CockpitError
+from cockpit.model import LogLine
+from cockpit.protocol import LogChunk
+from cockpit.targets.base import Container, RawLine, Target
+from cockpit.text import clean_log
+
+BATCH = 0.1  # seconds
+QUEUE = 5000  # lines kept for the next batch; older ones are dropped and counted
+FIRST = 500  # lines in one chunk of history
+
+
+class Batcher:
+    """Collects lines and sends them ten times a second at most, for as long as its peer is there."""
+
+    def __init__(self, peer: Peer, subscription: int, clock: Clock) -> None:
+        self._peer = peer
+        self._subscription = subscription
+        self._clock = clock
+        self._lines: deque[LogLine] = deque()
+        self._dropped = 0
+        self._wake = asyncio.Event()
+
+    def add(self, lines: tuple[LogLine, ...]) -> None:
+        self._lines.extend(lines)
+        while len(self._lines) > QUEUE:
+            self._lines.popleft()
+            self._dropped += 1
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            await self._clock.sleep(BATCH)
+            self.flush()
+
+    def flush(self, *, ended: bool = False, note: str = "") -> None:
+        self._wake.clear()
+        lines, dropped = tuple(self._lines), self._dropped
+        self._lines.clear()
+        self._dropped = 0
+        if lines or ended:
+            self._peer.send(LogChunk(self._subscription, lines, dropped, ended, note))
+
+
+class Following:
+    """All log subscriptions of an engine."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._numbers = itertools.count(1)
+        self._tasks: dict[tuple[Peer, int], asyncio.Task[None]] = {}
+
+    def open(self, peer: Peer, work: Callable[[], AsyncIterator[tuple[LogLine, ...]]]) -> int:
+        number = next(self._numbers)
+        task = asyncio.create_task(self._serve(peer, number, work), name=f"log {number}")
+        self._tasks[peer, number] = task
+        peer.on_close.append(lambda: self.close(peer, number))
+        return number
+
+    def close(self, peer: Peer, number: int) -> None:
+        task = self._tasks.pop((peer, number), None)
+        if task:
+            task.cancel()
+
+    async def close_all(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, peer: Peer, number: int, work: Callable[[], AsyncIterator[tuple[LogLine, ...]]]) -> None:
+        batcher = Batcher(peer, number, self._clock)
+        sending = asyncio.create_task(batcher.run())
+        note = ""
+        try:
+            async for lines in work():
+                batcher.add(lines)
+        except CockpitError as error:
+            note = error.message
+        finally:
+            sending.cancel()
+            batcher.flush(ended=True, note=note)
+            self._tasks.pop((peer, number), None)
+
+
+async def of_run(run: Run, step: str, tail: int) -> AsyncIterator[tuple[LogLine, ...]]:
+    """The lines of a running operation from the last `tail` on, until it ends."""
+    arrived: asyncio.Queue[tuple[LogLine, ...]] = asyncio.Queue()
+    run.log_listeners.append(arrived.put_nowait)
+    try:
+        history = only(run.log.tail(tail), step)
+        last = history[-1].number if history else -1
+        yield history
+        ended = asyncio.create_task(run.ended.wait())
+        try:
+            while not (ended.done() and arrived.empty()):
+                getting = asyncio.create_task(arrived.get())
+                await asyncio.wait({getting, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if not getting.done():
+                    getting.cancel()
+                    continue
+                yield tuple(line for line in only(getting.result(), step) if line.number > last)
+        finally:
+            ended.cancel()
+    finally:
+        run.log_listeners.remove(arrived.put_nowait)
+
+
+def only(lines: tuple[LogLine, ...], step: str) -> tuple[LogLine, ...]:
+    return tuple(line for line in lines if line.source == step) if step else lines
+
+
+async def of_containers(
+    target: Target, containers: tuple[Container, ...], tail: int, follow: bool
+) -> AsyncIterator[tuple[LogLine, ...]]:
+    """Lines of several replicas as they come, each named by its replica when there is more than one."""
+    arrived: asyncio.Queue[tuple[str, RawLine] | None] = asyncio.Queue(QUEUE)
+    numbers = itertools.count()
+
+    async def read(container: Container) -> None:
+        name = str(container.index) if len(containers) > 1 else ""
+        try:
+            async with aclosing(_generator(target.logs(container.id, tail=tail, follow=follow))) as lines:
+                async for line in lines:
+                    await arrived.put((name, line))
+        finally:
+            await arrived.put(None)
+
+    async with asyncio.TaskGroup() as group:
+        readers = [group.create_task(read(container)) for container in containers]
+        try:
+            open_readers = len(readers)
+            while open_readers:
+                batch: list[LogLine] = []
+                item = await arrived.get()
+                while True:
+                    if item is None:
+                        open_readers -= 1
+                    else:
+                        name, line = item
+                        batch.append(LogLine(next(numbers), line.at, clean_log(line.text), name, line.stream))
+                    if arrived.empty() or len(batch) >= FIRST:
+                        break
+                    item = arrived.get_nowait()
+                yield tuple(batch)
+        finally:
+            for reader in readers:
+                reader.cancel()
+
+
+async def _generator(lines: AsyncIterator[RawLine]) -> AsyncGenerator[RawLine, None]:
+    """`aclosing` wants a generator; closing this one closes the target's."""
+    try:
+        async for line in lines:
+            yield line
+    finally:
+        close = getattr(lines, "aclose", None)
+        if close is not None:
+            await close()

@@ -1,0 +1,68 @@
+"""An operation's rows: intent before the effect, outcome after.
+
+A deploy stops when the log cannot be written. A rollback never waits for it: what could not be written is kept and
+entered later, in order, by `enter`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from cockpit.errors import StoreError
+
+Write = Callable[[], Awaitable[object]]
+
+
+class Backlog:
+    """Writes that the log refused, oldest first; shared by all operations of an engine."""
+
+    def __init__(self) -> None:
+        self._writes: deque[Write] = deque()
+        self.reason = ""
+
+    def __len__(self) -> int:
+        return len(self._writes)
+
+    def keep(self, write: Write, error: StoreError) -> None:
+        self._writes.append(write)
+        self.reason = error.message
+
+    async def enter(self) -> None:
+        """Try again; stops at the first that fails."""
+        while self._writes:
+            try:
+                await self._writes[0]()
+            except StoreError as error:
+                self.reason = error.message
+                return
+            self._writes.popleft()
+        self.reason = ""
+
+
+class Journal:
+    """What one operation writes. With `must`, a write that fails raises StoreError; without, it goes to the backlog.
+
+    `unlogged`: the operation has no row of its own, because the log refused it; only facts are entered later."""
+
+    def __init__(self, backlog: Backlog, *, must: bool, unlogged: bool = False) -> None:
+        self._backlog = backlog
+        self._must = must
+        self._unlogged = unlogged
+
+    async def row(self, write: Write) -> None:
+        """About the operation itself: intents, outcomes, its end."""
+        if not self._unlogged:
+            await self.fact(write)
+
+    async def fact(self, write: Write) -> None:
+        """About releases and placements: who is live, what is held."""
+        if not self._must and len(self._backlog):
+            self._backlog.keep(write, StoreError(self._backlog.reason))
+            return
+        try:
+            await write()
+        except StoreError as error:
+            if self._must:
+                raise
+            self._backlog.keep(write, error)

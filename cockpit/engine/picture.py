@@ -1,0 +1,101 @@
+"""A placement as clients see it, put together from rows, containers, probes and traffic."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from cockpit.config.settings import PlacementSettings
+from cockpit.engine import plan, views
+from cockpit.engine.world import Seen, World
+from cockpit.health import state
+from cockpit.health.samples import Samples
+from cockpit.model import Health, Placement, Replica, Traffic
+
+VOLATILE = 5.0  # seconds between tellings of what changes all the time: latencies, ages
+BINS = 8  # of a minute each, in a trend
+
+
+class Picture:
+    def __init__(self, world: World, samples: Samples) -> None:
+        self._world = world
+        self._samples = samples
+        self.pid = os.getpid()
+
+    def placement(self, placement: PlacementSettings, seen: Seen, now: float) -> Placement:
+        """Also remembers since when the placement has been in the state that it is in."""
+        key, world = placement.key, self._world
+        replicas = world.replicas(key)
+        running = world.running(key)
+        live = seen.live
+        traffic = self._samples.traffic(key, now, (live.live_since if live else None) or 0.0)
+        health, why = self._judge(seen, replicas, traffic, now)
+        _remember(seen, health, why, now)
+        default = plan.rollback_default(seen.records, seen.row.live)
+        run, pending = world.runs.get(key), seen.pending
+        return Placement(
+            key=key,
+            health=health,
+            protected=placement.environment.protected,
+            since=seen.since,
+            why=why,
+            live=views.release(live, seen.row.live, running, now) if live else None,
+            last_good=default.number if default else None,
+            pending_count=pending.count if pending else 0,
+            pending_note=pending.note if pending else "",
+            oldest_pending_at=pending.oldest_at if pending else None,
+            replicas=replicas,
+            traffic=traffic,
+            trend=self._samples.trend(key, now, BINS),
+            operation=run.operation.id if run and not run.ended.is_set() else None,
+            hold=seen.row.hold,
+            hosts=placement.service.hosts,
+            url=_url(placement),
+            seen_at=now if world.docker_ok else world.docker_seen_at,
+        )
+
+    def _judge(self, seen: Seen, replicas: tuple[Replica, ...], traffic: Traffic, now: float) -> tuple[Health, str]:
+        live = seen.row.live
+        mine = tuple(each for each in replicas if each.release == live)
+        heard = [each.probed_at for each in mine if each.probed_at is not None]
+        if self._world.docker_seen_at is not None:
+            heard.append(self._world.docker_seen_at)
+        return state.judge(
+            state.Reading(
+                now=now,
+                live=live,
+                replicas=mine,
+                traffic=traffic,
+                usual_p95_ms=self._samples.usual_p95(seen.row.key, now),
+                heard_at=max(heard, default=None),
+            )
+        )
+
+    def worth_telling(self, seen: Seen, view: Placement, now: float) -> bool:
+        if seen.sent is None or _still(view) != _still(seen.sent):
+            return True
+        return view != seen.sent and now - seen.sent_at >= VOLATILE
+
+
+def _remember(seen: Seen, health: Health, why: str, now: float) -> None:
+    if health is not seen.health:
+        seen.health, seen.since = health, now
+    if health is Health.FAILING:
+        seen.failing_since = now
+    seen.why = why
+
+
+def _still(view: Placement) -> Placement:
+    """Without what changes at every look."""
+    replicas = tuple(replace(each, latency_ms=None, probed_at=None) for each in view.replicas)
+    live = replace(view.live, served_seconds=0.0) if view.live else None
+    traffic = replace(view.traffic, per_second=0.0, p95_ms=None, requests=0)
+    return replace(view, replicas=replicas, live=live, traffic=traffic, trend=None, seen_at=None)  # type: ignore[arg-type]  # only compared
+
+
+def _url(placement: PlacementSettings) -> str:
+    if placement.service.port is None:
+        return ""
+    host, _, port = placement.environment.edge.listen.rpartition(":")
+    name = placement.service.hosts[0] if placement.service.hosts else host or "127.0.0.1"
+    return f"http://{name}" if port == "80" else f"http://{name}:{port}"

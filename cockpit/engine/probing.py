@@ -1,0 +1,86 @@
+"""Probes of every running replica, customers' requests from the edge's log, and what both come to by the minute."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cockpit.engine import plan, views
+from cockpit.engine.ports import Ports
+from cockpit.engine.world import World
+from cockpit.health.samples import Samples
+from cockpit.model import PlacementKey
+from cockpit.targets.base import Container, ContainerSpec
+
+CALM = 2.0  # seconds between probes of a replica that answers
+ALERT = 1.0  # … of one that does not, or while an operation runs
+WEEK = 7 * 86400.0
+
+
+class Probing:
+    """`samples` has the last hour of every placement."""
+
+    def __init__(self, ports: Ports, world: World) -> None:
+        self._ports = ports
+        self._world = world
+        self.samples = Samples()
+        self._due: dict[str, float] = {}  # container id -> monotonic time
+        self._asking: dict[str, asyncio.Task[None]] = {}
+
+    async def tick(self) -> None:
+        """Ask every replica that is due; one that is slow to answer holds up no other."""
+        now = self._ports.clock.monotonic()
+        for container in self._world.containers:
+            askable = container.running and container.port and container.id not in self._asking
+            if askable and self._due.get(container.id, 0.0) <= now:
+                self._due[container.id] = now + self._every(container)
+                self._ask(container)
+        here = {container.id for container in self._world.containers}
+        self._due = {name: due for name, due in self._due.items() if name in here}
+
+    def _every(self, container: Container) -> float:
+        probed = self._world.answers_for(container)
+        busy = container.key in self._world.runs
+        return ALERT if busy or probed.failed_in_row or not probed.recent else CALM
+
+    def _ask(self, container: Container) -> None:
+        task = asyncio.create_task(self._probe(container), name=f"probe {container.name}")
+        self._asking[container.id] = task
+        task.add_done_callback(lambda _: self._asking.pop(container.id, None))
+
+    async def _probe(self, container: Container) -> None:
+        spec = self._spec(container)
+        host = spec.hosts[0] if spec.hosts else None
+        probe = await self._ports.prober.probe(views.address(container), spec.health.path, host, spec.health.timeout)
+        if not probe.reached:
+            return
+        self._world.answers_for(container).add(probe)
+        seen = self._world.placements.get(container.key)
+        if seen is not None and container.release == seen.row.live:
+            self.samples.add_probe(container.key, probe.at, good=probe.good, ms=probe.ms)
+
+    def _spec(self, container: Container) -> ContainerSpec:
+        seen = self._world.placements.get(container.key)
+        records = seen.records if seen else ()
+        record = next((each for each in records if each.number == container.release), None)
+        return plan.from_text(record.spec) if record else ContainerSpec(image=container.image)
+
+    async def traffic(self) -> None:
+        for hit in await self._ports.edge.hits():
+            self.samples.add_request(hit.key, hit.at, status=hit.status, ms=hit.ms)
+
+    async def roll_up(self) -> None:
+        """Into the log, by the minute; kept for a week."""
+        now = self._ports.clock.now()
+        minutes = self.samples.minutes(now)
+        if minutes:
+            await self._ports.store.add_minutes(minutes)
+            await self._ports.store.prune_minutes(now - WEEK)
+
+    def forget(self, key: PlacementKey) -> None:
+        self.samples.forget(key)
+
+    async def close(self) -> None:
+        tasks = list(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

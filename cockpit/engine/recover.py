@@ -1,0 +1,117 @@
+"""After a crash: rows are hypotheses, containers and the pointer are facts (DESIGN.md 4, the table).
+
+An operation found without an outcome is taken forward when its release has the customers, and back when it has not.
+"""
+
+from __future__ import annotations
+
+from cockpit.engine import plan
+from cockpit.engine.ports import Ports
+from cockpit.engine.traffic import UNDO_GRACE
+from cockpit.errors import CockpitError, TargetDown
+from cockpit.model import Hold, Operation, OperationKind, OperationState
+from cockpit.store.base import ReleaseRecord
+
+TRIES = 5  # then the operation is parked as stuck
+WAIT = 2.0  # seconds between tries
+
+
+async def recover(ports: Ports) -> None:
+    """Every operation that the last engine left open gets its end. Waits for Docker as long as it takes."""
+    for operation in await ports.store.unfinished():
+        await _until_done(ports, operation)
+
+
+async def _until_done(ports: Ports, operation: Operation) -> None:
+    failures = 0
+    while True:
+        try:
+            return await _recover(ports, operation)
+        except TargetDown:
+            pass
+        except CockpitError as error:
+            failures += 1
+            if failures == TRIES:
+                return await _park(ports, operation, error)
+        await ports.clock.sleep(WAIT)
+
+
+async def _recover(ports: Ports, operation: Operation) -> None:
+    release = await _release(ports, operation)
+    if release is not None and await _has_customers(ports, release):
+        await _forward(ports, operation, release)
+    else:
+        await _back(ports, operation, release)
+
+
+async def _release(ports: Ports, operation: Operation) -> ReleaseRecord | None:
+    if operation.to_release is not None:
+        return await ports.store.release(operation.key, operation.to_release)
+    made = await ports.store.releases(operation.key, limit=5)
+    return next((each for each in made if each.operation == operation.id), None)
+
+
+async def _has_customers(ports: Ports, release: ReleaseRecord) -> bool:
+    if plan.from_text(release.spec).port is None:
+        return (await ports.store.placement(release.key)).live == release.number
+    pointer = await ports.edge.pointer(release.key)
+    return pointer is not None and pointer.release == release.number
+
+
+async def _forward(ports: Ports, operation: Operation, release: ReleaseRecord) -> None:
+    now = ports.clock.now()
+    row = await ports.store.placement(release.key)
+    if row.live != release.number:
+        await ports.store.set_live(
+            release.key, release.number, now, hot_until=now + plan.SERVED_GOOD, baking_until=now + plan.SERVED_GOOD
+        )
+    if operation.switched_at is None:
+        await ports.store.switched(operation.id, now)
+    if operation.kind is OperationKind.ROLLBACK and operation.from_release is not None:
+        await _hold(ports, operation, operation.from_release)
+    await ports.target.activate(release.key, release.number, live=True)
+    summary = f"the engine died in it; customers were found on {release.name} and it was finished"
+    await ports.store.end_operation(operation.id, OperationState.SUCCEEDED, summary, None, now)
+
+
+async def _hold(ports: Ports, operation: Operation, left: int) -> None:
+    bad = await ports.store.release(operation.key, left)
+    if bad is None or bad.rolled_back_at is not None:
+        return
+    now = ports.clock.now()
+    reason = operation.reason or f"rolled back from r{left}"
+    await ports.store.update_release(operation.key, left, rolled_back_at=now, bad_reason=reason)
+    await ports.store.set_hold(operation.key, Hold(operation.actor.name, now, reason, (bad.commit,)))
+
+
+async def _back(ports: Ports, operation: Operation, release: ReleaseRecord | None) -> None:
+    now = ports.clock.now()
+    if release is not None and operation.kind is OperationKind.DEPLOY:
+        await ports.target.stop(release.key, release.number, grace=UNDO_GRACE, remove=True)
+        await ports.store.update_release(release.key, release.number, failed=True)
+        if release.slot is not None:
+            await ports.store.free_slot(release.slot, now)
+    row = await ports.store.placement(operation.key)
+    serves = f"r{row.live} serves" if row.live else "nothing serves"
+    summary = f"the engine died in it; customers were never on it · {serves}"
+    await ports.store.end_operation(operation.id, OperationState.INTERRUPTED, summary, None, now)
+
+
+async def _park(ports: Ports, operation: Operation, error: CockpitError) -> None:
+    summary = f"recovery gave up after {TRIES} tries: {error.message} · next: cockpit doctor"
+    await ports.store.end_operation(operation.id, OperationState.STUCK, summary, None, ports.clock.now())
+
+
+async def believe_pointers(ports: Ports) -> tuple[str, ...]:
+    """Where the log and the edge disagree about who is live, the edge is right. Says what was corrected."""
+    said = []
+    for row in await ports.store.placements():
+        pointer = await ports.edge.pointer(row.key)
+        if pointer is None or pointer.release == row.live:
+            continue
+        if await ports.store.release(row.key, pointer.release) is None:
+            continue
+        now = ports.clock.now()
+        await ports.store.set_live(row.key, pointer.release, now, hot_until=now + plan.SERVED_GOOD, baking_until=None)
+        said.append(f"{row.key}: the log said r{row.live}, customers are on r{pointer.release}")
+    return tuple(said)

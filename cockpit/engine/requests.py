@@ -1,0 +1,267 @@
+"""What clients may ask: one method a call. Each reads what is known, or has a word with the operations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+from cockpit.engine import following
+from cockpit.engine.api import Handler, Peer
+from cockpit.engine.doctor import examine
+from cockpit.engine.following import Following
+from cockpit.engine.hub import Hub
+from cockpit.engine.operations import Operations
+from cockpit.engine.ports import Ports
+from cockpit.engine.sheets import deploy_sheet, rollback_sheet
+from cockpit.engine.steps import repository
+from cockpit.engine.watch import Watch
+from cockpit.engine.world import World
+from cockpit.errors import Refused, UsageError
+from cockpit.model import LogLine, Operation, Pending
+from cockpit.protocol import (
+    CANCEL,
+    DEPLOY,
+    DEPLOY_SHEET,
+    DIFF,
+    DOCTOR,
+    LOGS_CLOSE,
+    LOGS_OPEN,
+    OPERATION,
+    OPERATIONS,
+    PENDING,
+    RANGE,
+    REFRESH,
+    RELEASES,
+    ROLLBACK,
+    ROLLBACK_SHEET,
+    STATUS,
+    SUBSCRIBE,
+    UNHOLD,
+    Checks,
+    CommitRequest,
+    DeployRequest,
+    DeploySheet,
+    Diff,
+    Done,
+    For,
+    LogKind,
+    LogOpened,
+    LogRequest,
+    Nothing,
+    OperationRequest,
+    OperationsRequest,
+    RangeRequest,
+    Releases,
+    RollbackRequest,
+    RollbackSheet,
+    Snapshot,
+    Subscription,
+    UnholdRequest,
+)
+from cockpit.protocol import Operations as OperationList
+from cockpit.store.logs import OperationLog, path_of
+from cockpit.text import clean, clean_block
+
+DIFF_LIMIT = 400_000  # characters
+RELEASE_CHANGE = 1.0  # seconds between looks for a new live release behind a service log
+
+
+class Requests:
+    def __init__(
+        self, ports: Ports, world: World, hub: Hub, watch: Watch, operations: Operations, logs: Following
+    ) -> None:
+        self._ports = ports
+        self._world = world
+        self._hub = hub
+        self._watch = watch
+        self._operations = operations
+        self._logs = logs
+
+    def handlers(self) -> Mapping[str, Handler]:
+        return {
+            SUBSCRIBE.name: self._subscribe,
+            STATUS.name: self._status,
+            PENDING.name: self._pending,
+            RELEASES.name: self._releases,
+            DIFF.name: self._diff,
+            RANGE.name: self._range,
+            DEPLOY_SHEET.name: self._deploy_sheet,
+            ROLLBACK_SHEET.name: self._rollback_sheet,
+            DEPLOY.name: self._deploy,
+            ROLLBACK.name: self._rollback,
+            CANCEL.name: self._cancel,
+            OPERATION.name: self._operation,
+            OPERATIONS.name: self._list_operations,
+            UNHOLD.name: self._unhold,
+            REFRESH.name: self._refresh,
+            LOGS_OPEN.name: self._open_log,
+            LOGS_CLOSE.name: self._close_log,
+            DOCTOR.name: self._doctor,
+        }
+
+    # ------------------------------------------------------------ the picture
+
+    async def _subscribe(self, peer: Peer, _: Nothing) -> Snapshot:
+        self._hub.subscribe(peer)
+        return await self._watch.snapshot()
+
+    async def _status(self, _: Peer, __: Nothing) -> Snapshot:
+        return await self._watch.snapshot()
+
+    async def _pending(self, _: Peer, asked: For) -> Pending:
+        self._operations.find(asked.key)
+        return await self._watch.pending(asked.key, asked.limit)
+
+    async def _releases(self, _: Peer, asked: For) -> Releases:
+        self._operations.find(asked.key)
+        return self._watch.releases(asked.key, asked.limit)
+
+    async def _refresh(self, _: Peer, asked: For) -> Done:
+        self._operations.find(asked.key)
+        await self._watch.refresh(asked.key)
+        return Done()
+
+    async def _doctor(self, _: Peer, __: Nothing) -> Checks:
+        return Checks(await examine(self._ports, self._watch.status()))
+
+    # ------------------------------------------------------------ commits
+
+    async def _diff(self, _: Peer, asked: CommitRequest) -> Diff:
+        placement = self._operations.find(asked.key)
+        where = repository(placement)
+        commit = await self._ports.source.commit(where, asked.commit)
+        text = await self._ports.source.diff(where, None, commit.sha, placement.service.path)
+        return Diff(commit, clean_block(text, DIFF_LIMIT), len(text) >= DIFF_LIMIT)
+
+    async def _range(self, _: Peer, asked: RangeRequest) -> Diff:
+        placement = self._operations.find(asked.key)
+        where = repository(placement)
+        old = await self._ports.source.commit(where, asked.old)
+        new = await self._ports.source.commit(where, asked.new)
+        text = await self._ports.source.diff(where, old.sha, new.sha, placement.service.path)
+        return Diff(new, clean_block(text, DIFF_LIMIT), len(text) >= DIFF_LIMIT)
+
+    # ------------------------------------------------------------ operations
+
+    async def _deploy_sheet(self, _: Peer, asked: CommitRequest) -> DeploySheet:
+        placement = self._operations.find(asked.key)
+        return await deploy_sheet(self._ports, self._watch.scene(placement), asked.commit)
+
+    async def _rollback_sheet(self, _: Peer, asked: For) -> RollbackSheet:
+        placement = self._operations.find(asked.key)
+        return await rollback_sheet(self._ports, self._watch.scene(placement))
+
+    async def _deploy(self, peer: Peer, asked: DeployRequest) -> Operation:
+        return await self._operations.deploy(asked, peer.actor)
+
+    async def _rollback(self, peer: Peer, asked: RollbackRequest) -> Operation:
+        return await self._operations.rollback(asked, peer.actor)
+
+    async def _cancel(self, peer: Peer, asked: OperationRequest) -> Done:
+        run = self._operations.run(asked.id)
+        if run is None:
+            raise Refused(f"operation {asked.id} is not running", "cockpit status shows what is")
+        await run.cancel(peer.actor.name)
+        return Done(run.operation.summary)
+
+    async def _operation(self, _: Peer, asked: OperationRequest) -> Operation:
+        run = self._operations.run(asked.id)
+        found = run.operation if run else await self._ports.store.operation(asked.id)
+        if found is None:
+            raise UsageError(f"there is no operation {asked.id}", "cockpit show lists them")
+        return found
+
+    async def _list_operations(self, _: Peer, asked: OperationsRequest) -> OperationList:
+        found = await self._ports.store.operations(asked.key, limit=min(asked.limit, 500))
+        running = {run.operation.id: run.operation for run in self._world.runs.values()}
+        return OperationList(tuple(running.get(each.id, each) for each in found))
+
+    async def _unhold(self, peer: Peer, asked: UnholdRequest) -> Done:
+        self._operations.find(asked.key)
+        reason = clean(asked.reason, 500)
+        if not reason:
+            raise UsageError("a reason is needed", "say in a few words why deploying is safe again")
+        await self._ports.store.set_hold(asked.key, None)
+        await self._ports.store.add_entry(
+            at=self._ports.clock.now(),
+            actor=peer.actor.name,
+            text=f"released the hold: {reason}",
+            key=asked.key,
+            cli=f"cockpit unhold {asked.key} --reason …",
+        )
+        await self._watch.changed(asked.key)
+        return Done(f"{asked.key} may be deployed again")
+
+    # ------------------------------------------------------------ logs
+
+    async def _open_log(self, peer: Peer, asked: LogRequest) -> LogOpened:
+        if asked.kind is LogKind.SERVICE:
+            if asked.key is None:
+                raise UsageError("a service log needs a service")
+            self._operations.find(asked.key)
+            return LogOpened(self._logs.open(peer, lambda: self._service_lines(asked)))
+        if asked.operation is None:
+            raise UsageError("an operation log needs an operation")
+        path = path_of(self._ports.paths.logs, asked.operation)
+        return LogOpened(self._logs.open(peer, lambda: self._operation_lines(asked)), str(path))
+
+    async def _operation_lines(self, asked: LogRequest) -> AsyncIterator[tuple[LogLine, ...]]:
+        run = self._operations.run(asked.operation or 0)
+        if run is not None and asked.follow:
+            async for lines in following.of_run(run, asked.step, asked.tail):
+                yield lines
+            return
+        path = path_of(self._ports.paths.logs, asked.operation or 0)
+        if await asyncio.to_thread(path.exists):
+            lines = await asyncio.to_thread(OperationLog.tail_file, path, asked.tail)
+            yield following.only(lines, asked.step)
+
+    async def _service_lines(self, asked: LogRequest) -> AsyncIterator[tuple[LogLine, ...]]:
+        """Of the live release; when another one takes the customers, that is said and followed."""
+        shown: int | None = None
+        while True:
+            assert asked.key is not None, "checked when it was opened"
+            seen = self._watch.seen(asked.key)
+            wanted = asked.release or seen.row.live
+            containers = tuple(each for each in self._world.of(asked.key) if each.release == wanted)
+            if containers and wanted != shown:
+                if shown is not None:
+                    yield (LogLine(0, self._ports.clock.now(), f"── r{wanted} took traffic ──", "", "cockpit"),)
+                tail = asked.tail if shown is None else 200
+                shown = wanted
+                lines = following.of_containers(self._ports.target, containers, tail, asked.follow)
+                async for batch in self._while_live(lines, asked):
+                    yield batch
+            if not asked.follow or (asked.release and shown is not None):
+                return
+            await self._ports.clock.sleep(RELEASE_CHANGE)
+
+    async def _while_live(
+        self, lines: AsyncIterator[tuple[LogLine, ...]], asked: LogRequest
+    ) -> AsyncIterator[tuple[LogLine, ...]]:
+        """Ends when the containers do, or when another release has the customers."""
+        assert asked.key is not None, "checked when it was opened"
+        began = self._watch.seen(asked.key).row.live
+        try:
+            getting: asyncio.Future[tuple[LogLine, ...]] | None = None
+            while True:
+                getting = getting or asyncio.ensure_future(anext(lines))
+                done, _ = await asyncio.wait({getting}, timeout=RELEASE_CHANGE)
+                if done:
+                    try:
+                        batch = getting.result()
+                    except StopAsyncIteration:
+                        return
+                    getting = None
+                    yield batch
+                elif asked.release is None and self._watch.seen(asked.key).row.live != began:
+                    return
+        finally:
+            if getting is not None:
+                getting.cancel()
+                await asyncio.wait({getting})
+            await lines.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+    async def _close_log(self, peer: Peer, asked: Subscription) -> Done:
+        self._logs.close(peer, asked.subscription)
+        return Done()

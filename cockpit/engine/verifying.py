@@ -1,0 +1,203 @@
+"""Is the release well enough for customers? Asked through the edge, before anything moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from cockpit.engine import plan, views
+from cockpit.engine.diagnose import explain
+from cockpit.engine.run import Run
+from cockpit.errors import CockpitError, EdgeError, Failed
+from cockpit.health.probe import Probe
+from cockpit.health.verify import Expected, Facts, Verdict, Verification
+from cockpit.model import Failure, Side
+from cockpit.targets.base import Container, ContainerSpec
+from cockpit.text import took
+
+LOOK = 0.5  # seconds between looks at the containers
+BOOTING = 0.2  # seconds between probes while nothing answers yet
+TELL = 0.25  # seconds between lines of progress
+LAST_LINES = 60  # of a failed replica's log that go into the operation's log
+LOG_WAIT = 3.0  # seconds that reading them may take
+HOT_TRIES = 5
+HOT_PAUSE = 0.15  # seconds between them
+HOT_TIMEOUT = 1.5  # seconds for one answer: this is somebody's outage
+
+
+async def verify_started(run: Run) -> str:
+    """Every replica of the release that was just started answers, or the reason why one never will."""
+    check = _Check(run)
+    started = run.ports.clock.monotonic()
+    async with check.looking():
+        verdict = await check.known()
+    if verdict.failure is not None:
+        raise Failed(await _with_its_log(run, verdict, check.containers))
+    return f"{check.expected.replicas} × {_good(check.spec)} after {took(run.ports.clock.monotonic() - started)}"
+
+
+def _good(spec: ContainerSpec) -> str:
+    return "running" if spec.port is None else f"2xx on {spec.health.path}"
+
+
+class _Check:
+    """Probes and looks feed one Verification until it knows."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self.spec = plan.from_text(run.bringing.spec)
+        health = self.spec.health
+        self.expected = Expected(self.spec.replicas, health.path, self.spec.port, health.retries, health.deadline)
+        self._verification = Verification(self.expected, run.ports.clock.monotonic())
+        self.containers: tuple[Container, ...] = ()
+        self._news = asyncio.Event()
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(self._look())]
+        if self.spec.port is not None:
+            tasks += [asyncio.create_task(self._ask(index)) for index in range(1, self.spec.replicas + 1)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def known(self) -> Verdict:
+        clock = self._run.ports.clock
+        while True:
+            verdict = self._verification.verdict(clock.monotonic())
+            if verdict is not None:
+                return verdict
+            self._run.progress(self._verification.progress())
+            self._news.clear()
+            try:
+                async with asyncio.timeout(TELL):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def _look(self) -> None:
+        ports, release = self._run.ports, self._run.bringing
+        while True:
+            try:
+                seen = await ports.target.observe()
+                self.containers = tuple(
+                    each for each in seen if (each.key, each.release) == (release.key, release.number)
+                )
+                for container in self.containers:
+                    facts = _facts(container, await ports.target.listeners(container.id))
+                    self._verification.observed(ports.clock.monotonic(), container.index, facts)
+            except CockpitError as error:
+                self._run.say(f"could not look at the containers: {error.message}")
+            self._news.set()
+            await ports.clock.sleep(LOOK)
+
+    async def _ask(self, index: int) -> None:
+        ports, health = self._run.ports, self.spec.health
+        address = await self._address(index)
+        host = self.spec.hosts[0] if self.spec.hosts else None
+        last = ""
+        while True:
+            probe = await ports.prober.probe(address, health.path, host, health.timeout)
+            self._verification.probed(ports.clock.monotonic(), index, probe)
+            last = self._say_once(index, probe, last)
+            self._news.set()
+            await ports.clock.sleep(health.interval if probe.status else min(BOOTING, health.interval))
+
+    def _say_once(self, index: int, probe: Probe, last: str) -> str:
+        told = f"replica {index}: {probe.status or probe.error}"
+        if told != last:
+            self._run.say(told)
+        return told
+
+    async def _address(self, index: int) -> str:
+        ports, release = self._run.ports, self._run.bringing
+        subnet = self._run.world.subnet or await ports.target.prepare()
+        assert release.slot is not None, "started before it is verified"
+        return f"{subnet.addresses(release.slot, self.spec.replicas)[index - 1]}:{self.spec.port}"
+
+
+def _facts(container: Container, listeners: tuple[str, ...]) -> Facts:
+    ran = None
+    if container.started_at and container.finished_at and container.finished_at >= container.started_at:
+        ran = container.finished_at - container.started_at
+    return Facts(
+        running=container.running,
+        exit_code=None if container.running else container.exit_code,
+        oom_killed=container.oom_killed,
+        restarts=container.restarts,
+        listeners=listeners,
+        health=container.health,
+        error=container.error,
+        seconds=ran,
+    )
+
+
+async def _with_its_log(run: Run, verdict: Verdict, containers: tuple[Container, ...]) -> Failure:
+    assert verdict.failure is not None, "only asked about failures"
+    container = next((each for each in containers if each.index == verdict.replica), None)
+    if container is None:
+        return verdict.failure
+    lines = await _last_lines(run, container)
+    for line in lines:
+        run.say(line, source=views.replica_source(container), stream="out")
+    return explain(verdict.failure, lines)
+
+
+async def _last_lines(run: Run, container: Container) -> tuple[str, ...]:
+    lines: list[str] = []
+    try:
+        async with asyncio.timeout(LOG_WAIT):
+            async for line in run.ports.target.logs(container.id, tail=LAST_LINES):
+                lines.append(line.text)
+    except (CockpitError, TimeoutError) as error:
+        run.say(f"its log could not be read: {error}")
+    return tuple(lines[-LAST_LINES:])
+
+
+async def verify_hot(run: Run) -> str:
+    """A hot release is probed all the time: fresh good answers plus one now are its verification.
+
+    One replica that answers is enough: the edge passes over one that does not."""
+    spec = plan.from_text(run.bringing.spec)
+    if spec.port is None:
+        return "running"
+    containers = [
+        each for each in run.world.of(run.operation.key) if each.release == run.bringing.number and each.running
+    ]
+    answers = await asyncio.gather(*(_answers(run, spec, each) for each in containers))
+    good = sum(1 for _, well in answers if well)
+    if answers and not any(probe.reached for probe, _ in answers):
+        raise EdgeError("the edge does not answer, so nothing can be verified", "`cockpit doctor` says how it is")
+    if not good:
+        raise Failed(_sick(run, [probe for probe, _ in answers]))
+    return f"{good} of {spec.replicas} replicas answer now"
+
+
+async def _answers(run: Run, spec: ContainerSpec, container: Container) -> tuple[Probe, bool]:
+    ports, host = run.ports, spec.hosts[0] if spec.hosts else None
+    known = run.world.answers_for(container).verifies(ports.clock.now())
+    needed, good = (1 if known else spec.health.retries), 0
+    for _ in range(HOT_TRIES):
+        probe = await ports.prober.probe(views.address(container), spec.health.path, host, HOT_TIMEOUT)
+        good = good + 1 if probe.good else 0
+        if good == needed:
+            return probe, True
+        await ports.clock.sleep(HOT_PAUSE)
+    return probe, False
+
+
+def _sick(run: Run, probes: list[Probe]) -> Failure:
+    name = run.bringing.name
+    said = " and ".join(dict.fromkeys(f"{each.status or each.error}" for each in probes)) or "nothing: none runs"
+    live = f"r{run.live.number}" if run.live else "the live release"
+    return Failure(
+        "verify",
+        Side.INFRASTRUCTURE,
+        f"{name} answers {said} as well",
+        means=f"probably not the release: {name} was fine before, so what it needs may be down",
+        next=f"nothing was switched, {live} serves; check what both depend on, or choose another release",
+    )
