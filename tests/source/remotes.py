@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class Remote:
         )
         return done.stdout.decode("utf-8", "surrogateescape").strip()
 
-    def commit(self, subject: str | bytes, files: dict[str, str | bytes] | None = None, author: str = "Ada") -> str:
+    def commit(self, subject: str | bytes, files: Mapping[str, str | bytes] | None = None, author: str = "Ada") -> str:
         """The full sha of a new commit with those files (its own one when none are named)."""
         for name, content in (files if files is not None else {f"file{self.commits}": "x\n"}).items():
             file = self.path / name
@@ -47,6 +48,16 @@ class Remote:
         said = subject.encode() if isinstance(subject, str) else subject
         self.git("commit", "--quiet", "--allow-empty", "--allow-empty-message", "--file=-", feed=said, author=author)
         return self.head
+
+    def raw_commit(self, message: bytes, author: bytes) -> str:
+        """A commit object as no porcelain would write it, on top of the branch."""
+        who = author + b" <ev@example.test> %d +0000" % (START + self.commits * DAY)
+        tree, parent = self.git("rev-parse", "HEAD^{tree}").encode(), self.head.encode()
+        text = b"tree %s\nparent %s\nauthor %s\ncommitter %s\n\n%s\n" % (tree, parent, who, who, message)
+        sha = self.git("hash-object", "-t", "commit", "-w", "--stdin", "--literally", feed=text)
+        self.git("update-ref", "HEAD", sha)
+        self.commits += 1
+        return sha
 
     def merge(self, branch: str, subject: str) -> str:
         self.commits += 1

@@ -1,0 +1,159 @@
+"""The line to Docker for the build room: short questions, and long answers that can be cut off at any moment.
+
+The SDK blocks, so all of it runs in a small pool of its own, each call with a client of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cockpit.build import words
+from cockpit.errors import BuildError
+
+if TYPE_CHECKING:
+    import requests
+    from docker import APIClient
+
+T = TypeVar("T")
+Item = Mapping[str, Any]
+
+TESTED_API = (1, 41)  # of Docker 20.10; later engines answer it in the same shapes, or tell the oldest they speak
+QUICK = 20  # seconds for one request
+SILENT = 600  # seconds without a word in a build or a push
+CUT_WITHIN = 1.5  # seconds for a long answer to end once it is cut
+_DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+
+
+class Cut:
+    """Ends a long answer from outside its thread: before its request is sent, while it is, and while it is read."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._responses: list[requests.Response] = []
+
+    def check(self) -> None:
+        """For the thread that sends: raises once the cut was asked for."""
+        if self._asked.is_set():
+            raise ConnectionAbortedError("cut off")
+
+    def watch(self, client: APIClient) -> None:
+        client.hooks["response"].append(lambda response, **_: self._responses.append(response))
+
+    def now(self) -> None:
+        from docker.types import CancellableStream
+
+        self._asked.set()
+        while self._responses:
+            with suppress(OSError, AttributeError):  # a response that was read to its end has no socket any more
+                CancellableStream(iter(()), self._responses.pop()).close()
+
+
+Begin = Callable[["APIClient", Cut], Iterable[Item]]
+
+
+class Daemon:
+    def __init__(self, host: str) -> None:
+        self.url = (os.environ.get("DOCKER_HOST") or _DEFAULT_SOCKET) if host == "local" else host
+        self._pool = ThreadPoolExecutor(6, "build")
+
+    async def ask(self, work: Callable[[APIClient], T]) -> T:
+        """Raises BuildError."""
+
+        def job() -> T:
+            with _client(self.url, QUICK) as client:
+                return work(client)
+
+        return await self.aside(job)
+
+    async def stream(self, begin: Begin, each: Callable[[Item], None]) -> None:
+        """Every item of a long answer, on the loop, in order. Cancelling cuts the connection, and waits for its end."""
+        loop = asyncio.get_running_loop()
+        cut = Cut()
+
+        def job() -> None:
+            with _client(self.url, SILENT) as client:
+                cut.watch(client)
+                for item in begin(client, cut):
+                    cut.check()
+                    loop.call_soon_threadsafe(each, item)
+
+        reading = loop.run_in_executor(self._pool, _mapped, job)
+        try:
+            await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            await _end(reading, cut)
+            raise
+
+    async def aside(self, work: Callable[..., T], *arguments: object) -> T:
+        """Blocking work of any kind in the room's own pool."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _mapped, work, *arguments)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _end(reading: asyncio.Future[None], cut: Cut) -> None:
+    """The request may be at any point, so the cut is repeated until its thread has seen it."""
+    deadline = asyncio.get_running_loop().time() + CUT_WITHIN
+    while not reading.done() and asyncio.get_running_loop().time() < deadline:
+        cut.now()
+        await asyncio.wait([reading], timeout=0.02)
+    if reading.done() and not reading.cancelled():
+        reading.exception()  # what the cut itself caused
+
+
+def _mapped(work: Callable[..., T], *arguments: object) -> T:
+    import docker.errors
+    import requests.exceptions
+
+    try:
+        return work(*arguments)
+    except docker.errors.APIError as error:
+        raise words.daemon(error.explanation or str(error)) from error
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+        raise words.daemon(str(error)) from error
+
+
+@contextmanager
+def _client(url: str, timeout: int) -> Iterator[APIClient]:
+    client = _connect(url, TESTED_API, timeout)
+    try:
+        oldest = _numbers(client.version(api_version=False).get("MinAPIVersion", "1.12"))
+        if oldest > TESTED_API:
+            client.close()
+            client = _connect(url, oldest, timeout)
+        yield client
+    finally:
+        client.close()
+
+
+def _connect(url: str, version: tuple[int, ...], timeout: int) -> APIClient:
+    import docker
+
+    client = docker.APIClient(url, version=".".join(map(str, version)), timeout=timeout)
+    client.trust_env = False  # no proxy or netrc look-up for a local socket
+    return client
+
+
+def answered(error: BuildError) -> bool:
+    """Docker itself works: the refusal came from it."""
+    import docker.errors
+
+    return isinstance(error.__cause__, docker.errors.APIError)
+
+
+def image_missing(error: BuildError) -> bool:
+    """Docker answered, and has no such image."""
+    import docker.errors
+
+    return isinstance(error.__cause__, docker.errors.NotFound)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

@@ -1,0 +1,133 @@
+"""What a builder or a registry said when it failed, in words that tell the operator what to do. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from cockpit.errors import BuildError
+from cockpit.text import clean, clean_log
+
+TAIL = 20  # lines kept of the step that failed
+
+_STATUS = re.compile(r"exit code: (\d+)|returned a non-zero code: (\d+)")
+_MEANING = {
+    126: "its command cannot be executed: look at the file's mode and its first line",
+    127: "its command is not in the image: look at its name and at PATH",
+    137: "it was killed, nearly always for memory: give the build host more, or run less at once",
+}
+_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+_GONE = re.compile(
+    r"Cannot connect to the Docker daemon|error during connect|failed to connect to the docker API|no active session"
+    r"|closed unexpectedly|error reading from server|transport is closing|Connection aborted|connection reset",
+    re.IGNORECASE,
+)
+_MISSING = (
+    re.compile(r"(?:failed to compute cache key|failed to calculate checksum)[^\"]*\"([^\"]+)\": not found"),
+    re.compile(r"^\"([^\"]+)\" not found: not found|^\"([^\"]+)\": not found"),
+    re.compile(r"(?:COPY|ADD) failed: .*?stat ([^:]+): (?:file does not exist|no such file)"),
+    re.compile(r"(?:COPY|ADD) failed: no source files were specified()"),
+)
+_BASE = re.compile(r"load metadata for (\S+)|\] FROM (?:--platform=\S+ )?(\S+)")
+_PARSE = re.compile(r"dockerfile parse error[^:]*?(?:on )?line (\d+): (.*)", re.IGNORECASE)
+_TARGET = re.compile(r"target stage \S+ could not be found|failed to reach build target", re.IGNORECASE)
+
+
+def failure(error: str, step: str, lines: Iterable[str]) -> BuildError:
+    """`step` is the failed step's name, `lines` its own output; either may be empty."""
+    tail = tuple(line for line in (clean_log(each, colour=False) for each in lines) if line.strip())[-TAIL:]
+    message, hint = _explain(error, clean(step, 120), "\n".join(tail))
+    return BuildError(message, hint, tail or tuple(filter(None, [clean(error, 1000)])))
+
+
+def _explain(error: str, step: str, said: str) -> tuple[str, str]:
+    if _FULL.search(error) or _FULL.search(said):
+        return "no space left on the build host", "free some: `docker system df` says what Docker holds"
+    if _GONE.search(error):
+        return "Docker went away during the build", "check the daemon; nothing that is live was changed"
+    if missing := next(filter(None, (pattern.search(error) for pattern in _MISSING)), None):
+        name = clean(next(filter(None, missing.groups()), ""), 200) or "a file"
+        return f"{step or 'COPY'}: {name} is not in the build context", "check its path, `context` and .dockerignore"
+    if status := _STATUS.search(error):
+        code = int(status[1] or status[2])
+        return f"{step or 'a step'} ended with status {code}", _MEANING.get(code, "its last lines say why")
+    if parse := _PARSE.search(error):
+        return f"the Dockerfile cannot be read: line {parse[1]}: {clean(parse[2], 200)}", "correct the Dockerfile"
+    if _TARGET.search(error):
+        return f"the Dockerfile has no such stage: {clean(error, 200)}", "check `target` in the configuration"
+    if (base := _BASE.search(step)) and (base[1] or base[2]):
+        return f"the base image {base[1] or base[2]} is not on this host and was not got: {_last(error)}", (
+            "check its name and that this host reaches its registry and may read from it"
+        )
+    return clean(error, 300) or "the build ended without an image", "the last lines of the build say more"
+
+
+def missing(what: str, path: str, hint: str) -> BuildError:
+    return BuildError(f"{what} {clean(path, 200)} does not exist in this commit", hint)
+
+
+def daemon(said: str) -> BuildError:
+    """Docker did not answer, or refused what was asked."""
+    text = clean(said, 300)
+    if "Permission denied" in text:
+        return BuildError("this user may not use Docker's socket", "add the engine's user to the docker group")
+    if _FULL.search(text):
+        return BuildError("no space left on the build host", "free some: `docker system df` says what Docker holds")
+    if re.search(r"No such file|refused|FileNotFound|timed out|Connection|fetching server API", text):
+        return BuildError("Docker does not answer", "check the daemon and the environment's `host`", (text,))
+    return BuildError(f"Docker refused: {text}", "the daemon's own log says more", (text,))
+
+
+# ---------------------------------------------------------------- registries
+
+_REGISTRY: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), message, hint)
+    for pattern, message, hint in (
+        (
+            r"unauthorized|no basic auth|authentication required|authorization failed|\b401\b",
+            "{at} refused the login",
+            "check `registries` in the configuration: user name, password, and that the token is still valid",
+        ),
+        (
+            r"denied|insufficient_scope|\b403\b",
+            "{at} does not allow a push",
+            "give the login the right to push, or create the repository",
+        ),
+        (
+            r"server gave HTTP response to HTTPS client",
+            "{at} speaks no TLS",
+            "put TLS in front of it; only registries on loopback may do without",
+        ),
+        (r"x509|certificate", "{at}: its certificate is not trusted", "install its authority's certificate in Docker"),
+        (
+            r"HTTP status: 5\d\d|: 5\d\d |Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out",
+            "{at} answered with a server error",
+            "look at the registry; the image is built and a new deploy only pushes it again",
+        ),
+        (r"too ?many ?requests|\b429\b", "{at} asks to slow down", "wait some minutes, then deploy again"),
+        (
+            r"connection refused|no such host|i/o timeout|no route to host|unreachable|Client.Timeout|TLS handshake",
+            "{at} cannot be reached from the Docker host",
+            "check its address and the network; the image is built and a new deploy only pushes it again",
+        ),
+        (
+            r"EOF|reset by peer|broken pipe|closed network connection|ended early",
+            "{at} cut the connection",
+            "deploy again: the image is built, and what the registry already has is not sent again",
+        ),
+        (r"no space left|disk quota", "{at} has no space left", "free space at the registry"),
+    )
+)
+
+
+def push_failure(error: str, registry: str) -> BuildError:
+    line = clean(error, 500)
+    for pattern, message, hint in _REGISTRY:
+        if pattern.search(error):
+            return BuildError(message.format(at=registry), hint, (line,))
+    return BuildError(f"the push to {registry} failed: {_last(error)}", "the registry's own log says more", (line,))
+
+
+def _last(error: str) -> str:
+    """The innermost of "this: because of that: because of this"."""
+    return clean(error, 500).rsplit(": ", 2)[-1][:200]
