@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _BUILDKIT_SINCE = (18, 9)
-_PING = 5.0  # seconds
+PING = 5.0  # seconds
 _STOP_REQUEST = 30.0  # seconds beyond the grace
 _REMOVAL_DEADLINE = 300.0  # seconds
 _EDGE_DEADLINE = 180.0  # seconds: its image may have to be built
-# Docker's status text counts seconds for a minute, then minutes: a text that moves on shows each restart.
-_SLOW_STATUS = re.compile(r"minute|hour|day|week|month|year")
+_SLOW_CLOCK = re.compile(r"minute|hour|day|week|month|year")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class DockerTarget:
         self._cleanups: set[asyncio.Task[None]] = set()
 
     async def ping(self) -> HostInfo:
-        info = await self._daemon.call("describe itself", lambda client: client.api.info(), deadline=_PING)
+        info = await self._daemon.call("describe itself", lambda client: client.api.info(), deadline=PING)
         version = str(info.get("ServerVersion", ""))
         return HostInfo(str(info.get("ID", "")), str(info.get("Name", "")), version, has_buildkit(version))
 
@@ -197,7 +196,15 @@ class DockerTarget:
 
     def _fresh(self, identifier: str, status: str) -> bool:
         seen = self._seen.get(identifier)
-        return seen is not None and seen.status == status and _SLOW_STATUS.search(status) is not None
+        return seen is not None and seen.status == status and settled(status)
+
+
+def settled(status: str) -> bool:
+    """Whether the same status text later means that nothing happened in between.
+
+    Docker counts seconds for a minute and then minutes, so a container that restarted says "Up 2 seconds" where it
+    said "Up 5 minutes"; "Created" never changes, not even when a start fails."""
+    return _SLOW_CLOCK.search(status) is not None
 
 
 def has_buildkit(version: str) -> bool:

@@ -6,8 +6,9 @@ import asyncio
 import shlex
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cockpit.clock import SystemClock
 from cockpit.model import PlacementKey
@@ -169,3 +170,10 @@ async def until(true: Callable[[], Awaitable[bool]], seconds: float = 15.0) -> N
     while not await true():
         assert time.monotonic() < deadline, f"not so within {seconds} s"
         await asyncio.sleep(0.02)
+
+
+async def started(rig: DockerRig, script: str, **settings: Any) -> str:
+    """The id of a container of release 1 that runs this script, with these settings of its spec."""
+    plain = order(image=rig.image, command=("sh", "-c", script))
+    (container,) = await rig.target.start(replace(plain, spec=replace(plain.spec, **settings)))
+    return container.id

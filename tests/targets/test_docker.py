@@ -1,0 +1,151 @@
+"""Releases on the real Docker host: what they are given, how they die, what is removed with them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+import pytest
+
+from cockpit.clock import SystemClock
+from cockpit.errors import TargetError
+from cockpit.targets.base import ContainerState
+from cockpit.targets.docker import DockerTarget
+from cockpit.targets.labels import network_name
+from tests.fakes.target import Program
+from tests.targets.rigs import KEY, DockerRig, observed, started
+
+pytestmark = pytest.mark.docker
+
+
+async def test_a_release_gets_its_frozen_configuration(docker_rig: DockerRig) -> None:
+    identifier = await started(
+        docker_rig,
+        'echo "$COCKPIT_RELEASE $(id -u) $(pwd)"; sleep 1000000',
+        user="app",
+        working_dir="/tmp",
+        cpus=0.5,
+        memory=32 * 2**20,
+        labels={"team": "shop", "deploy-cockpit.release": "99"},
+        volumes=(f"{docker_rig.target.installation}:/data:ro",),
+        stop_signal="SIGUSR1",
+        stop_grace=2.5,
+    )
+    told = docker_rig.client.api.inspect_container(identifier)
+    host, config = told["HostConfig"], told["Config"]
+    docker_rig.client.api.remove_container(identifier, force=True)
+    docker_rig.client.volumes.get(docker_rig.target.installation).remove()
+    assert (host["NanoCpus"], host["Memory"], host["RestartPolicy"]["Name"]) == (500_000_000, 32 * 2**20, "no")
+    assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-file": "3", "max-size": "20m"}}
+    assert (config["StopSignal"], config["StopTimeout"]) == ("SIGUSR1", 3)
+    assert (config["Labels"]["team"], config["Labels"]["deploy-cockpit.release"]) == ("shop", "1")
+    assert told["Mounts"][0]["Destination"] == "/data"
+    assert not told["Mounts"][0]["RW"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"user": "nobody-here"}, "its user does not exist in the image"),
+        ({"cpus": 10_000.0}, "the host cannot give it these limits"),
+        ({"memory": 1_000_000}, "the host cannot give it these limits"),
+        ({"volumes": ("bad name!:/data",)}, "a volume cannot be mounted"),
+        ({"entrypoint": ("/nope",)}, "its command cannot be run"),
+    ],
+)
+async def test_what_docker_refuses_is_said_in_words_with_a_hint(
+    docker_rig: DockerRig, settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(TargetError, match=f"start shop/production r1: {words}") as raised:
+        await started(docker_rig, "sleep 1", **settings)
+    assert raised.value.hint
+    assert await docker_rig.target.observe() == ()
+
+
+async def test_an_oom_kill_is_seen_as_one(docker_rig: DockerRig) -> None:
+    await started(docker_rig, "exec tail /dev/zero", memory=16 * 2**20)
+    (seen,) = await observed(docker_rig.target, lambda found: not found[0].running)
+    assert (seen.oom_killed, seen.exit_code) == (True, 137)
+
+
+async def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(docker_rig: DockerRig) -> None:
+    await started(docker_rig, "trap '' TERM; while true; do sleep 0.1; done")
+    before = time.monotonic()
+    await docker_rig.target.stop(KEY, 1, grace=1, remove=False)
+    assert 1 <= time.monotonic() - before < 5
+    assert [each.exit_code for each in await docker_rig.target.observe()] == [137]
+
+
+async def test_an_address_stays_with_its_container_over_a_crash_and_docker_gives_it_to_nobody(
+    docker_rig: DockerRig,
+) -> None:
+    subnet = await docker_rig.target.prepare()
+    (made,) = await docker_rig.target.start(docker_rig.order(program=Program(exits=1, after=1.0)))
+    await docker_rig.target.activate(KEY, 1, live=True)
+    stranger = docker_rig.client.containers.run(
+        docker_rig.image, detach=True, remove=True, network=network_name(docker_rig.target.installation)
+    )
+    try:
+        (seen,) = await observed(docker_rig.target, lambda found: found[0].restarts >= 1 and found[0].running)
+        assert _address(docker_rig, seen.id) == made.address == subnet.addresses(0, 1)[0]
+        assert IPv4Address(_address(docker_rig, str(stranger.id))) in IPv4Network(subnet.docker_part)
+    finally:
+        stranger.remove(force=True)
+
+
+def _address(rig: DockerRig, identifier: str) -> str:
+    networks = rig.client.api.inspect_container(identifier)["NetworkSettings"]["Networks"]
+    return str(networks[network_name(rig.target.installation)]["IPAddress"])
+
+
+async def test_a_second_cancellation_does_not_keep_a_start_from_being_taken_back(docker_rig: DockerRig) -> None:
+    await docker_rig.target.prepare()
+    task = asyncio.ensure_future(docker_rig.target.start(docker_rig.order(replicas=3)))
+    for _ in range(2):
+        await asyncio.sleep(0.1)
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await observed(docker_rig.target, lambda found: found == ())
+
+
+async def test_a_container_left_by_a_dead_engine_is_taken_up_by_the_same_operation(docker_rig: DockerRig) -> None:
+    (first,) = await docker_rig.target.start(docker_rig.order())
+    docker_rig.client.api.kill(first.id)
+    successor = DockerTarget("local", docker_rig.target.installation, subnet=None, clock=SystemClock())
+    (again,) = await successor.start(docker_rig.order())
+    await successor.close()
+    assert (again.id, again.running) == (first.id, True)
+
+
+async def test_what_runs_twice_somewhere_else_is_refused_and_not_moved(docker_rig: DockerRig) -> None:
+    (here,) = await docker_rig.target.start(docker_rig.order(slot=0))
+    with pytest.raises(TargetError, match="runs already, at"):
+        await docker_rig.target.start(docker_rig.order(slot=1))
+    assert [(each.id, each.state) for each in await docker_rig.target.observe()] == [(here.id, ContainerState.RUNNING)]
+
+
+async def test_removing_an_installation_removes_all_of_it_and_nothing_else(docker_rig: DockerRig) -> None:
+    neighbour, stranger = docker_rig.neighbour(), f"{docker_rig.target.installation}-stranger"
+    docker_rig.take_name(stranger)
+    image, _ = docker_rig.images()
+    await docker_rig.target.start(docker_rig.order(replicas=2))
+    await neighbour.start(docker_rig.order())
+    await docker_rig.target.remove_all()
+    assert await docker_rig.target.observe() == ()
+    assert not docker_rig.client.api.networks(names=[network_name(docker_rig.target.installation)])
+    assert not await docker_rig.target.has_image(image)
+    assert len(await neighbour.observe()) == 1
+    assert docker_rig.has_foreign(stranger)
+    await docker_rig.target.remove_all()
+    await neighbour.close()
+
+
+async def test_an_image_that_this_installation_did_not_build_is_left_alone(docker_rig: DockerRig) -> None:
+    tag = f"{docker_rig.target.installation}-foreign"
+    docker_rig.client.images.get(docker_rig.image).tag(tag)
+    await docker_rig.target.remove_image(tag)
+    assert await docker_rig.target.has_image(tag)
+    docker_rig.client.images.remove(tag)
