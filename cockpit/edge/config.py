@@ -8,26 +8,26 @@ from ipaddress import IPv4Network
 from pathlib import PurePath
 
 from cockpit.edge.base import Route
-from cockpit.edge.routes import Json, servers
+from cockpit.edge.names import name_of
+from cockpit.edge.routes import Json, hosts_of, normal, servers
 
 ADMIN_SOCKET = "admin.sock"
 PROBE_SOCKET = "probe.sock"
 ACCESS_LOG = "log/access.log"
+SHAPE = 1  # raised when running edges must take what this module now makes of the same routes: a reload each
 LOG_MEGABYTES = 64  # before the access log rolls: about 500 000 requests
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 
 
 def document(routes: tuple[Route, ...], root: PurePath, subnet: str, mode: str = "0600") -> tuple[bytes, str]:
-    """Caddy's JSON and its digest, which the private server tells: so it is known what really runs.
+    """Caddy's JSON, and a digest of what it is made of, which the private server tells: so it is known what runs.
 
-    `root` is where the edge itself sees the edge directory; `mode` is its sockets'."""
-    digest = hashlib.sha256(_text(_caddy(routes, root, subnet, mode, ""))).hexdigest()[:32]
-    return _text(_caddy(routes, root, subnet, mode, digest)), digest
-
-
-def _text(config: Json) -> bytes:
-    return json.dumps(config, sort_keys=True, indent=1).encode()
+    `root` is where the edge itself sees the edge directory; `mode` is its sockets'. Raises ConfigError."""
+    placed = sorted([name_of(route.key), normal(route.listen), *hosts_of(route)] for route in routes)
+    facts = json.dumps([SHAPE, str(root), subnet, mode, placed])
+    digest = hashlib.sha256(facts.encode()).hexdigest()[:32]
+    return json.dumps(_caddy(routes, root, subnet, mode, digest), sort_keys=True, indent=1).encode(), digest
 
 
 def _caddy(routes: tuple[Route, ...], root: PurePath, subnet: str, mode: str, digest: str) -> Json:

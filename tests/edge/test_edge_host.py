@@ -136,6 +136,21 @@ async def test_an_edge_that_cannot_start_says_why_and_does_not_stay(
 
 
 @pytest.mark.docker
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+async def test_an_edge_reads_the_directory_of_an_engine_that_is_not_root(
+    client: docker.DockerClient, installation: str, edge: CaddyEdge
+) -> None:
+    port, app = free_port(), await App("one").start()
+    await edge.load((Route(SHOP, f"127.0.0.1:{port}"),))
+    await edge.point(SHOP, Pointer(5, (app.address,)))
+    for path in (edge.directory, *edge.directory.rglob("*")):
+        os.chown(path, 65534, 65534)
+    await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(edge.directory))
+    assert (await ask("127.0.0.1", port)).body == "one"
+    await app.die()
+
+
+@pytest.mark.docker
 async def test_another_directory_is_never_swapped_in(
     client: docker.DockerClient, installation: str, edge: CaddyEdge, tmp_path: Path
 ) -> None:

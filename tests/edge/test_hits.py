@@ -40,6 +40,10 @@ def test_a_line_is_a_hit_in_milliseconds() -> None:
     assert parse(line(5.5, 42)) == Hit(5.5, WEB, 42, 200, 250.0)
 
 
+def test_the_life_of_a_websocket_is_no_latency() -> None:
+    assert parse(line(1).replace(b"200", b"101")) is None
+
+
 def test_a_request_that_no_release_took_has_release_0() -> None:
     assert parse(line(1).replace(b'"r1"', b"null")) == Hit(1.0, WEB, 0, 200, 250.0)
 

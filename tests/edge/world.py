@@ -26,8 +26,7 @@ _addresses = itertools.count(1)
 
 def fresh_address() -> str:
     """Of this process alone, so that parallel test workers do not meet."""
-    number = next(_addresses)
-    return f"127.{1 + os.getpid() % 120}.{number // 250}.{number % 250 + 1}"
+    return f"127.{1 + os.getpid() % 120}.{os.getpid() // 120 % 250}.{next(_addresses) % 250 + 1}"
 
 
 def free_port() -> int:
@@ -133,7 +132,7 @@ class World:
         config = str(self.directory / "config.json")
         errors = os.open(self.directory / "caddy.err", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
         self.process = await asyncio.create_subprocess_exec(
-            str(caddy_binary()), "run", "--config", config, stderr=errors
+            str(await asyncio.to_thread(caddy_binary)), "run", "--config", config, stderr=errors
         )
         os.close(errors)
         try:
@@ -241,7 +240,9 @@ class Load:
                 reader, writer = self._idle.pop()
             else:
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            writer.write(f"{method} /{number} HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 0\r\n\r\n".encode())
+            writer.write(
+                f"{method} /customer/{number} HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 0\r\n\r\n".encode()
+            )
             async with asyncio.timeout(15):
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 length = next(
