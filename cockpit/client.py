@@ -98,6 +98,13 @@ class Client:
                 told = current.ended
                 yield Lost(told)
 
+    async def stop_engine(self) -> int:
+        """Its pid, once it has hung up. Raises Refused while an operation runs."""
+        current = await self.connect()
+        await current.call(STOP_ENGINE, Nothing())
+        await wait_for_end(current)
+        return current.welcome.pid
+
     async def close(self) -> None:
         self._closing.set()
         if self._channel:

@@ -44,28 +44,31 @@ async def start(paths: Paths, command: Sequence[str] = ENGINE) -> None:
 def _spawn(paths: Paths, command: Sequence[str], said: IO[bytes]) -> subprocess.Popen[bytes]:
     _children[:] = [child for child in _children if child.poll() is None]
     private.make(paths.socket.parent)
-    where = ["--config", str(paths.config), "--state", str(paths.state), "--socket", str(paths.socket)]
     child = subprocess.Popen(
-        [*command, *where, "--background"],
+        [*command, *arguments(paths), "--background"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=said,
         start_new_session=True,
         cwd="/",
-        env=_environment(),
+        env=environment(),
     )
     _children.append(child)
     return child
 
 
-def _environment() -> dict[str, str]:
+def arguments(paths: Paths) -> tuple[str, ...]:
+    return ("--config", str(paths.config), "--state", str(paths.state), "--socket", str(paths.socket))
+
+
+def environment() -> dict[str, str]:
     """Ours; and from a source checkout also where the package is, because the engine runs in another directory."""
-    environment = dict(os.environ)
+    ours = dict(os.environ)
     root = Path(__file__).parent.parent
     if root.name not in ("site-packages", "dist-packages"):
-        known = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = f"{root}{os.pathsep}{known}" if known else str(root)
-    return environment
+        known = ours.get("PYTHONPATH")
+        ours["PYTHONPATH"] = f"{root}{os.pathsep}{known}" if known else str(root)
+    return ours
 
 
 def _failure(status: int, said: IO[bytes], paths: Paths) -> CockpitError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cockpit.model import (
     Actor,
     Commit,
@@ -68,7 +70,7 @@ def deploy_sheet(key: PlacementKey, wanted: str) -> DeploySheet:
         key,
         release(key, 42, Tier.LIVE),
         43,
-        COMMITS[0],
+        replace(COMMITS[0], sha=wanted) if wanted else COMMITS[0],
         COMMITS,
         2,
         (Check("docker", CheckState.PASS, "20.10 answers"), Check("disk", CheckState.WARN, "2 GB free", "prune")),

@@ -1,0 +1,116 @@
+"""Verbs that only look."""
+
+from __future__ import annotations
+
+import click
+
+from cockpit.cli import names, render
+from cockpit.cli.follow import follow_log
+from cockpit.cli.output import document, say
+from cockpit.cli.root import cockpit, json_option, placement_arguments
+from cockpit.cli.session import Session
+from cockpit.errors import UsageError
+from cockpit.model import PlacementKey, Release
+from cockpit.protocol import (
+    DOCTOR,
+    OPERATION,
+    PENDING,
+    RELEASES,
+    CheckState,
+    For,
+    LogKind,
+    LogRequest,
+    Nothing,
+    OperationRequest,
+)
+
+
+@cockpit.command()
+@json_option
+@click.pass_obj
+def status(session: Session, as_json: bool) -> None:
+    """Every service: health, live release, pending commits, what runs."""
+    seen = session.snapshot()
+    document(seen) if as_json else say(*render.snapshot(seen))
+
+
+@cockpit.command()
+@placement_arguments
+@json_option
+@click.pass_obj
+def pending(session: Session, service: str, environment: str | None, as_json: bool) -> None:
+    """Commits on the branch that the live release does not contain."""
+    found = session.ask(PENDING, For(session.placement(service, environment)))
+    document(found) if as_json else say(*render.pending(found))
+
+
+@cockpit.command()
+@placement_arguments
+@json_option
+@click.pass_obj
+def releases(session: Session, service: str, environment: str | None, as_json: bool) -> None:
+    """Releases, newest first: where they are, and whether they were good."""
+    found = session.ask(RELEASES, For(session.placement(service, environment)))
+    document(found) if as_json else say(*render.releases(found))
+
+
+@cockpit.command()
+@click.argument("what")
+@click.argument("service", required=False)
+@click.argument("environment", required=False)
+@json_option
+@click.pass_obj
+def show(session: Session, what: str, service: str | None, environment: str | None, as_json: bool) -> None:
+    """One operation by its number, or one release of a service: show r41 web/production."""
+    if names.is_number(what):
+        operation = session.ask(OPERATION, OperationRequest(int(what)))
+        document(operation) if as_json else say(*render.operation(operation))
+        return
+    release = _release(session, names.release(what), service, environment)
+    document(release) if as_json else say(*render.release(release))
+
+
+@cockpit.command()
+@click.argument("what")
+@click.argument("environment", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on until ctrl+c.")
+@click.option("--tail", type=click.IntRange(0, 100_000), default=200, show_default=True, help="Lines to begin with.")
+@click.option("--release", help="Of this release instead of the live one: r41.")
+@json_option
+@click.pass_obj
+def logs(
+    session: Session, what: str, environment: str | None, follow: bool, tail: int, release: str | None, as_json: bool
+) -> None:
+    """The log of a service's live release, or of an operation by its number."""
+    if names.is_number(what):
+        request = LogRequest(LogKind.OPERATION, operation=int(what), tail=tail, follow=follow)
+    else:
+        key, number = session.placement(what, environment), names.release(release) if release else None
+        request = LogRequest(LogKind.SERVICE, key, release=number, tail=tail, follow=follow)
+    session.run(lambda client: follow_log(client, request, as_json))
+
+
+@cockpit.command()
+@json_option
+@click.pass_obj
+def doctor(session: Session, as_json: bool) -> int:
+    """Is every link of the chain fit for a deploy? Exit status 1 when one is not."""
+    found = session.ask(DOCTOR, Nothing())
+    document(found) if as_json else say(*render.checks(found))
+    return 1 if any(check.state is CheckState.FAIL for check in found.checks) else 0
+
+
+def _release(session: Session, number: int, service: str | None, environment: str | None) -> Release:
+    key = session.placement(service, environment) if service else _only(session)
+    found = session.ask(RELEASES, For(key)).releases
+    match = next((release for release in found if release.number == number), None)
+    if match is None:
+        raise UsageError(f"{key} has no release r{number}", f"cockpit releases {key} lists them")
+    return match
+
+
+def _only(session: Session) -> PlacementKey:
+    keys = [each.key for each in session.snapshot().placements]
+    if len(keys) != 1:
+        raise UsageError("Releases are numbered per service: say of which", "cockpit show r41 SERVICE/ENV")
+    return keys[0]

@@ -1,0 +1,120 @@
+"""Verbs about the cockpit itself: its engine, its configuration, its demo."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from cockpit.cli.output import document, say
+from cockpit.cli.root import Verbs, cockpit, json_option
+from cockpit.cli.session import Session
+from cockpit.client import Client
+from cockpit.errors import CockpitError, EngineUnreachable
+from cockpit.protocol import STATUS, Nothing
+
+
+@cockpit.group(cls=Verbs)
+def engine() -> None:
+    """The process that does the work. Clients start it when it is not there."""
+
+
+@engine.command()
+@click.pass_obj
+def start(session: Session) -> None:
+    """Start it in the background; nothing when it runs."""
+
+    async def pid(client: Client) -> int:
+        return client.welcome.pid if client.welcome else 0
+
+    say(f"The engine runs, pid {session.run(pid)}, state in {session.paths.state}")
+
+
+@engine.command()
+@click.pass_obj
+def stop(session: Session) -> None:
+    """Stop it. Refused while an operation runs; open cockpits start it again."""
+    try:
+        pid = session.run(lambda client: client.stop_engine(), start=False)
+    except EngineUnreachable as error:
+        if not error.message.startswith("No engine runs"):
+            raise
+        say(error.message)
+    else:
+        say(f"Stopped the engine, pid {pid}")
+
+
+@engine.command("status")
+@json_option
+@click.pass_obj
+def engine_status(session: Session, as_json: bool) -> None:
+    """Which engine runs; exit status 4 when none does. Starts nothing."""
+    found = session.run(lambda client: client.call(STATUS, Nothing()), start=False).engine
+    if as_json:
+        document(found)
+        return
+    say(f"cockpit {found.version}, pid {found.pid}, config {found.config_path}, state {found.state_path}")
+    say(f"Docker: {found.docker}", f"edge: {found.edge}", f"clients: {', '.join(found.connected) or 'none'}")
+
+
+@engine.command("run")
+@click.pass_obj
+def engine_run(session: Session) -> None:
+    """Run it here, in the foreground, as a service manager wants it. Ends on SIGTERM."""
+    from cockpit import launch
+
+    where = launch.arguments(session.paths)
+    os.execve(sys.executable, [*launch.ENGINE, *where], launch.environment())
+
+
+@cockpit.group(cls=Verbs)
+def config() -> None:
+    """The configuration file."""
+
+
+@config.command()
+@json_option
+@click.pass_obj
+def check(session: Session, as_json: bool) -> None:
+    """Read it as the engine would, and say what is wrong. Starts nothing."""
+    from cockpit.config.load import load
+
+    path = session.paths.config
+    placements = load(path).placements
+    if as_json:
+        document({"path": str(path), "placements": [each.key for each in placements]})
+    else:
+        say(f"✔ {path}: {len(placements)} services in their environments", *(f"  {each.key}" for each in placements))
+
+
+@config.command()
+def schema() -> None:
+    """JSON Schema of the file, for editors."""
+    import json
+
+    from cockpit.config.load import schema as json_schema
+
+    say(json.dumps(json_schema(), indent=2))
+
+
+@config.command()
+def example() -> None:
+    """A complete file with every key explained, to start from."""
+    package = Path(__file__).parent.parent
+    for place in (package / "config.example.yaml", package.parent / "config.example.yaml"):
+        if place.exists():
+            say(place.read_text(encoding="utf-8").rstrip("\n"))
+            return
+    raise CockpitError("This installation lacks config.example.yaml", "Install cockpit again")
+
+
+@cockpit.command()
+@click.option("--clean", is_flag=True, help="Remove everything that a demo made, and nothing else.")
+@click.option("--script", is_flag=True, help="Play it without a terminal; exit status 0 if all went as told.")
+def demo(clean: bool, script: bool) -> int:
+    """A throw-away world to try everything in."""
+    from cockpit.demo.main import run
+
+    return run(clean=clean, script=script)

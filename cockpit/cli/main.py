@@ -1,0 +1,49 @@
+"""The `cockpit` command. Exit statuses (docs/cli.md): 0 done, 1 failed and the old release serves, 2 usage or
+configuration, 3 held or refused, 4 engine unreachable, 130 detached."""
+
+from __future__ import annotations
+
+import sys
+
+DETACHED = 130
+
+
+def main() -> None:
+    if sys.argv[1:] == ["--version"]:  # scripts ask this often: nothing else is loaded for it
+        from cockpit import __version__
+
+        print(f"cockpit {__version__}")
+        return
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Every way out of a verb becomes one sentence and an exit status."""
+    import click
+
+    from cockpit.cli.output import quiet_pipe, tell
+    from cockpit.cli.verbs import cockpit
+    from cockpit.errors import CockpitError
+
+    try:
+        status = cockpit.main(arguments, prog_name="cockpit", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except CockpitError as error:
+        tell(error.message, error.hint)
+        return error.exit_status
+    except (KeyboardInterrupt, click.Abort):
+        return DETACHED
+    except BrokenPipeError:
+        quiet_pipe()
+        return 0
+    except Exception as error:
+        tell(f"Internal error: {type(error).__name__}: {error}", "This is a bug in cockpit; nothing was changed by it.")
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""Text-making: data in, lines out. Every state is a glyph and a word; colour only repeats them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from cockpit.cli.output import Cell, part, table, words
+from cockpit.model import (
+    Commit,
+    EngineStatus,
+    Health,
+    Operation,
+    OperationState,
+    Pending,
+    Placement,
+    Release,
+    Step,
+    StepState,
+    Tier,
+)
+from cockpit.protocol import Check, Checks, CheckState, DeploySheet, PlannedStep, Releases, RollbackSheet, Snapshot
+from cockpit.text import age, took
+
+HEALTH: dict[Health, Cell] = {
+    Health.HEALTHY: ("● healthy", "good"),
+    Health.DEGRADED: ("▲ degraded", "warn"),
+    Health.FAILING: ("✖ failing", "bad"),
+    Health.STOPPED: ("■ stopped", "muted"),
+    Health.UNKNOWN: ("? unknown", "warn"),
+}
+STEP: dict[StepState, tuple[str, str]] = {
+    StepState.PENDING: ("·", "muted"),
+    StepState.RUNNING: ("◐", "accent"),
+    StepState.DONE: ("✔", "good"),
+    StepState.FAILED: ("✖", "bad"),
+    StepState.SKIPPED: ("–", "muted"),
+}
+OUTCOME: dict[OperationState, tuple[str, str]] = {
+    OperationState.RUNNING: ("◐", "accent"),
+    OperationState.SUCCEEDED: ("✔", "good"),
+    OperationState.FAILED: ("✖", "bad"),
+    OperationState.CANCELLED: ("–", "muted"),
+    OperationState.INTERRUPTED: ("▲", "warn"),
+    OperationState.STUCK: ("✖", "bad"),
+}
+CHECK: dict[CheckState, Cell] = {
+    CheckState.PASS: ("✔ pass", "good"),
+    CheckState.WARN: ("▲ warn", "warn"),
+    CheckState.FAIL: ("✖ fail", "bad"),
+    CheckState.UNKNOWN: ("? unknown", "warn"),
+}
+SPEED = {Tier.HOT: "instant", Tier.STOPPED: "fast", Tier.RETAINED: "fast", Tier.GONE: "slow"}
+
+
+def since(at: float | None) -> str:
+    return age(time.time() - at) if at is not None else "–"
+
+
+def snapshot(seen: Snapshot) -> list[str]:
+    running = {operation.id: operation for operation in seen.operations}
+    lines = table(_placement(each, running.get(each.operation or 0)) for each in seen.placements)
+    return [*(lines or ["No service is configured"]), *_around(seen.engine)]
+
+
+def _around(engine: EngineStatus) -> list[str]:
+    """Only what is wrong."""
+    lines = [] if engine.docker_ok else [words(("✖", "bad"), f"Docker: {engine.docker}")]
+    lines += [] if engine.edge_ok else [words(("✖", "bad"), f"edge: {engine.edge}")]
+    return lines + ([words(("▲", "warn"), engine.log_note)] if engine.log_note else [])
+
+
+def _placement(each: Placement, operation: Operation | None) -> list[Cell]:
+    live = each.live
+    ready = sum(replica.running and not replica.error for replica in each.replicas)
+    notes = [each.why, f"⏸ held by {each.hold.by}: {each.hold.reason}" if each.hold else "", each.pending_note]
+    if operation:
+        step = operation.current
+        notes.insert(0, f"◐ {operation.kind} {operation.id}{f': {step.name}' if step else ''}")
+    return [
+        HEALTH[each.health],
+        (str(each.key), "strong"),
+        live.name if live else "–",
+        live.commit[:7] if live else "–",
+        since(live.live_since) if live else "–",
+        f"{each.pending_count} pending" if each.pending_count else "–",
+        f"{ready}/{len(each.replicas)}",
+        " · ".join(filter(None, notes)),
+    ]
+
+
+def pending(found: Pending) -> list[str]:
+    total = f"{found.count} pending on {found.branch} · {_count(found.authors, 'author')}"
+    title = f"{total} · +{found.added} -{found.removed}" if found.count else f"Nothing is pending on {found.branch}"
+    lines = [part((title, "strong")), *commits(found.commits)]
+    if found.count > len(found.commits):
+        lines.append(f"… and {found.count - len(found.commits)} older ones")
+    if found.settings_changed:
+        lines.append("▲ the configuration differs from the live release's")
+    if found.note:
+        lines.append(words(("▲", "warn"), found.note))
+    return lines
+
+
+def commits(found: Sequence[Commit]) -> list[str]:
+    return table(
+        (
+            (each.short, "accent"),
+            since(each.at),
+            each.author,
+            f"+{each.added} -{each.removed}",
+            " ".join((*each.flags, "merge") if each.merge else each.flags),
+            each.subject,
+        )
+        for each in found
+    )
+
+
+def releases(found: Releases) -> list[str]:
+    return table(_release(each) for each in found.releases) or [f"{found.key} was never deployed"]
+
+
+def _release(each: Release) -> list[Cell]:
+    verdict = ("✔ good", "good") if each.good else ("✖ rolled back", "bad") if each.rolled_back else ("·", "muted")
+    return [
+        (each.name, "strong"),
+        each.commit[:7],
+        each.tier.value,
+        verdict,
+        since(each.created_at),
+        each.by,
+        each.subject,
+    ]
+
+
+def release(each: Release) -> list[str]:
+    return [*table([_release(each)]), *([f"note: {part(each.note)}"] if each.note else [])]
+
+
+def deploy_sheet(sheet: DeploySheet) -> list[str]:
+    live = sheet.live.name if sheet.live else "nothing"
+    lines = [part((f"Deploy {sheet.key}: {live} → r{sheet.number}, {_count(sheet.count, 'commit')}", "strong"))]
+    lines += commits(sheet.commits[:20])
+    if sheet.count > 20:
+        lines.append(f"… and {sheet.count - 20} more")
+    lines += checks(sheet.checks)
+    if sheet.hold:
+        lines.append(words(("⏸", "warn"), f"held by {sheet.hold.by}: {sheet.hold.reason}"))
+    return [*lines, *_warnings(sheet.warnings), *_plan([step for step in sheet.steps if not step.skipped])]
+
+
+def rollback_sheet(sheet: RollbackSheet, chosen: int) -> list[str]:
+    live = sheet.live.name if sheet.live else "nothing"
+    option = sheet.options[chosen]
+    usual = f", usually {took(option.seconds)}" if option.seconds is not None else ""
+    lines = [
+        part((f"Roll back {sheet.key}: {live} → {option.release.name}", "strong")),
+        words(f"{SPEED.get(option.tier, option.tier.value)}{usual}", f"· {option.note}" if option.note else ""),
+    ]
+    if option.answers is False:
+        lines.append(words(("✖", "bad"), f"{option.release.name} does not answer now"))
+    undone = sheet.undoes[chosen] if chosen < len(sheet.undoes) else ()
+    if undone:
+        lines += ["Takes away:", *commits(undone)]
+    return lines + _warnings(sheet.warnings)
+
+
+def checks(found: Checks | Sequence[Check]) -> list[str]:
+    each_one = found.checks if isinstance(found, Checks) else found
+    return table((CHECK[each.state], each.name, each.evidence, each.next) for each in each_one)
+
+
+def operation(each: Operation) -> list[str]:
+    glyph, tone = OUTCOME[each.state]
+    ends = f"r{each.from_release or '–'} → r{each.to_release or '–'}"
+    title = f"{each.kind} {each.id} of {each.key} {each.state}"
+    who = f"{ends} · by {each.actor.name} · {since(each.started_at)} ago"
+    steps = table(_step(step) for step in each.steps)
+    return [words((glyph, tone), (title, "strong"), f"· {who}"), *steps, *ending(each)]
+
+
+def step_line(each: Step) -> str:
+    seconds = took(each.seconds) if each.seconds is not None else ""
+    return words(STEP[each.state], (each.name, "strong"), seconds, (each.detail, "muted"))
+
+
+def ending(each: Operation) -> list[str]:
+    """Why it failed, and what customers have now."""
+    lines = []
+    if failure := each.failure:
+        lines.append(words(("✖", "bad"), f"failed at {failure.step}: {failure.summary} ({failure.side})"))
+        lines += [f"  {part(text)}" for text in (failure.line, failure.means, failure.next) if text]
+    if each.state.ended and each.summary:
+        lines.append(words(OUTCOME[each.state], each.summary))
+    return lines
+
+
+def _step(each: Step) -> list[Cell]:
+    glyph, tone = STEP[each.state]
+    return [(f"  {glyph}", tone), each.name, took(each.seconds) if each.seconds is not None else "", each.detail]
+
+
+def _plan(steps: Sequence[PlannedStep]) -> list[str]:
+    usual = [each.usual_seconds for each in steps if each.usual_seconds is not None]
+    names = " → ".join(each.name for each in steps)
+    return [words(names, f"· usually {took(sum(usual))}" if usual else "")] if steps else []
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _warnings(found: Sequence[str]) -> list[str]:
+    return [words(("▲", "warn"), each) for each in found]

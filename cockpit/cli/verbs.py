@@ -1,0 +1,8 @@
+"""All verbs of `cockpit`."""
+
+from __future__ import annotations
+
+from cockpit.cli import change, look, machinery
+from cockpit.cli.root import cockpit
+
+__all__ = ["change", "cockpit", "look", "machinery"]
