@@ -71,7 +71,11 @@ class Database:
             raise StoreError(f"the release log did not close: {error or 'it is busy'}") from error
 
     async def _connect(self) -> None:
-        await self._connection
+        try:
+            await self._connection
+        except BaseException:
+            await asyncio.to_thread(self._connection._thread.join, CLOSE_SECONDS)  # it is ending: outlive it
+            raise
 
     def _abandon(self, opened: asyncio.Task[None]) -> None:
         if not opened.cancelled() and opened.exception() is None:

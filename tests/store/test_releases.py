@@ -75,9 +75,7 @@ async def test_saying_twice_that_a_release_is_live_does_no_harm(log: ReleaseLog,
     assert (live.live_since, live.served_seconds) == (100, 0)
 
 
-async def test_a_clock_that_went_back_takes_no_service_time_away(
-    log: ReleaseLog, add: Any, shop: PlacementKey
-) -> None:
+async def test_a_clock_that_went_back_takes_no_service_time_away(log: ReleaseLog, add: Any, shop: PlacementKey) -> None:
     await add()
     await add()
     await log.set_live(shop, 1, 100.0, hot_until=None, baking_until=None)
@@ -109,8 +107,9 @@ async def test_two_releases_of_a_placement_are_never_live_at_once(
 
 async def test_only_known_fields_of_a_known_release_change(log: ReleaseLog, add: Any, shop: PlacementKey) -> None:
     await add()
+    wrong: Any = {"number": 5}
     with pytest.raises(TypeError, match="number"):
-        await log.update_release(shop, 1, **{"number": 5})  # type: ignore[typeddict-item]
+        await log.update_release(shop, 1, **wrong)
     with pytest.raises(StoreError, match="r5"):
         await log.update_release(shop, 5, failed=True)
 
