@@ -230,6 +230,7 @@ async def test_hits_name_placement_and_release_and_leave_probes_out(edge: World)
     await probe.close()
     hits = await edge.edge.hits()
     assert [(hit.key, hit.release, hit.status) for hit in hits] == [(SHOP, 0, 503), (SHOP, 42, 200), (SHOP, 42, 500)]
+    assert '"status":404' not in (edge.directory / "log" / "access.log").read_text()
     assert all(0 < hit.ms < 5000 and abs(hit.at - time.time()) < 60 for hit in hits)
 
 
