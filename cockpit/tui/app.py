@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App
 from textual.filter import LineFilter
 from textual.screen import Screen
@@ -34,6 +35,7 @@ from cockpit.protocol import (
 )
 from cockpit.tui import demo_load, keys, terminal, theme
 from cockpit.tui.commands import Commands
+from cockpit.tui.frames import Frame, Patch
 from cockpit.tui.net import Net
 from cockpit.tui.paced import OVER_SSH, Pace, PacedDriver
 from cockpit.tui.screens.main import MainScreen
@@ -64,6 +66,7 @@ class CockpitApp(App[None]):
         super().__init__(driver_class=PacedDriver)
         self.link, self.clock = link, clock or SystemClock()
         self.state = State()
+        self.frame = Frame()
         self.over_ssh, self.pace = over_ssh, Pace(OVER_SSH if over_ssh else 0.0)
         self.theme_name, self.key_names = theme, dict(keys or {})
         self.banner, self.load = banner, None if banner is None else demo_load.NOTHING
@@ -75,6 +78,11 @@ class CockpitApp(App[None]):
     def get_default_screen(self) -> Screen[Any]:
         self.main_screen = MainScreen(self)
         return self.main_screen
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        if isinstance(renderable, (LayoutUpdate, ChopsUpdate)):
+            renderable = Patch(renderable, self.frame)
+        super()._display(screen, renderable)
 
     def get_line_filters(self) -> list[LineFilter]:
         return [*super().get_line_filters(), Net()]

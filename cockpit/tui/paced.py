@@ -12,6 +12,8 @@ from typing import Any, TextIO
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
+from cockpit.tui.frames import Frame
+
 OVER_SSH = 0.1  # seconds between paints
 
 
@@ -55,6 +57,13 @@ class PacedDriver(LinuxDriver):
         super().__init__(*args, **kwargs)
         self.outlet = Outlet(self._file or sys.stderr)
         self._file = self.outlet  # type: ignore[assignment]
+
+    def start_application_mode(self) -> None:
+        """At the start, and when the shell gives the terminal back: it may show anything."""
+        frame: Frame | None = getattr(self._app, "frame", None)
+        if frame is not None:
+            frame.forget()
+        super().start_application_mode()
 
     def write(self, data: str) -> None:
         self.outlet.queued += len(data)

@@ -8,6 +8,7 @@ from cockpit.tui.present.words import ago, condition, is_stale, milliseconds, sp
 from cockpit.tui.state import State
 
 WORDS_FROM = 60  # cells from which the state is said in words beside its glyph
+OTHERS = 2 + 1 + 12 + 4 + 5 + 7 + 4  # cells of mark, gap, live, age, pend, p95, glyph
 BATCH_ALARM = 16  # pending commits
 OLD, TOO_OLD = 86_400.0, 259_200.0  # seconds the oldest pending commit has waited
 
@@ -36,7 +37,7 @@ def row(placement: Placement, state: State, now: float, room: int, *, selected: 
     if room < WORDS_FROM:
         parts += [(f" {sparkline(placement.trend.p95_ms, 6)} " if long else " ", "muted"), (glyph, tone)]
     else:
-        parts += [(f"  {glyph} ", tone), (left(_words(placement, word, now), room - _fixed(room)), tone)]
+        parts += [(f"  {glyph} ", tone), (left(_words(placement, word, now), _word_room(room)), tone)]
     done = tuple(parts)
     return toned(done, "faint") if state.lost is not None or is_stale(placement, state, now) else done
 
@@ -67,12 +68,14 @@ def _tiny_row(placement: Placement, state: State, now: float, room: int) -> Line
 
 
 def _name_room(room: int) -> int:
-    return max(4, min(24, room - _fixed(room))) if room >= WORDS_FROM else max(4, room - (40 if room >= 50 else 28))
+    """What the other columns leave for the name; where states are said in words, those want 12 cells at least."""
+    if room >= WORDS_FROM:
+        return min(24, room - OTHERS - 12)
+    return max(4, room - (40 if room >= 50 else 27))
 
 
-def _fixed(room: int) -> int:
-    """Cells that all columns but the widest take."""
-    return 2 + 15 + 12 + 4 + 5 + 7 + 4 if room >= WORDS_FROM else 0
+def _word_room(room: int) -> int:
+    return room - OTHERS - _name_room(room)
 
 
 def _words(placement: Placement, word: str, now: float) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cockpit.model import Health, Placement
 from cockpit.text import age
-from cockpit.tui.line import Line, Part, cells, fit, line
+from cockpit.tui.line import Line, Part, cells, fit, line, spread
 from cockpit.tui.present.words import clock, key
 from cockpit.tui.state import State
 
@@ -27,14 +27,14 @@ def header(state: State, now: float, room: int, load: Load | None = None) -> Lin
     protected = any(each.protected for each in state.rows)
     name = state.environment
     start: list[Part] = [(f" {name.upper() if protected else name}  ", "strong")]
-    start += _trouble_below(state, now) or _counts(state)
-    optional = [_others(state, room), _load(load), _under(state, now)]
     end: list[Part] = [(f"{clock(now)} ", "")]
-    for each in reversed(optional):  # what matters least is left out first
-        if each and cells(tuple(start)) + cells(tuple(end)) + cells(tuple(each)) + 3 <= room:
+    if load is not None:  # always visible
+        end = [*_load(load, room), ("   ", ""), *end]
+    start += _trouble_below(state, now) or _counts(state, room - _size(start) - _size(end) - 1)
+    for each in (_under(state, now), _others(state, room)):  # what matters least is left out first
+        if each and _size(start) + _size(end) + _size(each) + 3 <= room:
             end = [*each, ("   ", ""), *end]
-    gap = max(1, room - cells(tuple(start)) - cells(tuple(end)))
-    return fit((*start, (" " * gap, ""), *end), room)
+    return spread(tuple(start), tuple(end), room)
 
 
 def hints(state: State, room: int) -> Line:
@@ -57,12 +57,14 @@ def hints(state: State, room: int) -> Line:
     return fit((*shown, *key("?", "help")), room)
 
 
-def _counts(state: State) -> list[Part]:
-    here = _tally(state, state.environment)
-    parts: list[Part] = here or [("all well", "good")]
-    for other in state.environments:
-        if other != state.environment:
-            parts += [(f"   {other} ", ""), *(_tally(state, other) or [("all well", "good")])]
+def _counts(state: State, room: int) -> list[Part]:
+    """This environment's, then the others' in trouble, then those that are well, as far as there is room."""
+    parts: list[Part] = _tally(state, state.environment) or [("all well", "good")]
+    others = [(each, _tally(state, each)) for each in state.environments if each != state.environment]
+    for name, tally in sorted(others, key=lambda each: not each[1]):
+        more = [(f"   {name} ", ""), *(tally or [("all well", "good")])]
+        if _size(parts) + _size(more) <= room or tally:
+            parts += more
     return parts
 
 
@@ -81,6 +83,10 @@ def _tally(state: State, environment: str) -> list[Part]:
             found += [(" · ", "")] if found else []
             found.append((f"{many} {word}", tone))
     return found
+
+
+def _size(parts: list[Part]) -> int:
+    return cells(tuple(parts))
 
 
 def _number(placements: list[Placement], health: Health) -> int:
@@ -129,11 +135,9 @@ def _others(state: State, room: int) -> list[Part]:
     return [(f"with you: {', '.join(names[:3])}{more}", "")]
 
 
-def _load(load: Load | None) -> list[Part]:
-    if load is None:
-        return []
+def _load(load: Load, room: int) -> list[Part]:
     return [
-        (f"load {load.per_second:.0f}/s · ", ""),
+        (f"{'load ' if room >= 80 else ''}{load.per_second:.0f}/s · ", ""),
         (f"lost {load.lost}", "bad strong" if load.lost else "strong"),
         (" · ", ""),
         (f"5xx {load.errors}", "warn strong" if load.errors else "strong"),

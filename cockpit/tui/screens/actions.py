@@ -179,6 +179,8 @@ class Actions(PacedScreen):
         self.say(f"I: {BY_ID['incident'].later}")
 
     def action_fresh(self) -> None:
+        self.cockpit.frame.forget()
+        self.refresh(layout=True)
         if key := self.cockpit.state.selected:
             self.cockpit.request(REFRESH, For(key), said="fetching and probing")
 

@@ -70,6 +70,7 @@ class MainScreen(Actions):
         self.call_after_refresh(self.focus_pane, "services")
 
     def on_resize(self) -> None:
+        self.cockpit.frame.forget()
         self.call_after_refresh(self._settle)
 
     def show_state(self, state: State) -> None:
