@@ -143,6 +143,7 @@ SECRET = Table(
     },
     Secret,
     check=_one_source,
+    secret=True,
     expects="a map with one of file, environment and command",
 )
 

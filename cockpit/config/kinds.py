@@ -48,10 +48,10 @@ class Reading:
         self.problems.add(node.mark, text, at)
         return MISSING
 
-    def wrong_name(self, at: At, text: str, about: At = ()) -> None:
-        """Shown at the key of `at`; at the top of the file where there is none."""
-        node = self.keys.get(at)
-        self.problems.add(node.mark if node else Mark(1, 1), text, about or at)
+    def wrong_name(self, at: At, text: str) -> None:
+        """Shown at the key of `at`, or where its value is; at the top of the file where there is neither."""
+        node = self.keys.get(at) or (self.places[at].node if at in self.places else None)
+        self.problems.add(node.mark if node else Mark(1, 1), text, at)
 
 
 class Kind(ABC):

@@ -67,7 +67,7 @@ def _where(name: str, service: dict[str, Any], declared: dict[str, Any], into: R
         if environment not in declared:
             text = f"no environment is called {quoted(environment)}{did_you_mean(environment, declared)}"
             into.wrong_name(("services", name, "environments", environment), text)
-    if not wanted:
+    if declared and not wanted:
         into.wrong_name(("services", name, "environments"), "expected at least one environment, got none")
     return [environment for environment in declared if environment in wanted]
 

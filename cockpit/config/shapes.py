@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from cockpit.config.kinds import MISSING, JsonSchema, Kind, Literal, Place, Reading, Text, is_null, shown
 from cockpit.config.problems import SHOWN, At, did_you_mean, quoted
@@ -30,6 +31,7 @@ class Table(Kind):
     model: type[BaseModel] | None = None
     required: tuple[str, ...] = ()
     expects: str = "a map"
+    secret: bool = False  # what was written instead of the map may be a secret's value
     check: Callable[[dict[str, Any]], str] = field(default=lambda values: "")
 
     def read(self, node: Node, at: At, into: Reading) -> Any:
@@ -37,7 +39,8 @@ class Table(Kind):
         if is_null(node) and not self.required:
             return {}
         if not isinstance(node, Mapping):
-            return self.expected(node, at, into)
+            got = "text that is not shown" if self.secret and isinstance(node, Scalar) else shown(node)
+            return into.wrong(node, at, f"expected {self.expects}, got {got}")
         values: dict[str, Any] = {}
         for key, value in node.entries:
             if key.text in self.keys:
@@ -68,9 +71,17 @@ class Table(Kind):
     def _property(self, name: str, key: Key) -> JsonSchema:
         schema = {"description": key.about, **key.kind.schema()}
         info = self.model.model_fields.get(name) if self.model else None
-        if info is not None and isinstance(info.default, str | int | float):
+        if info is None:
+            return schema
+        if isinstance(info.default, str | int | float):
             schema["default"] = info.default
-        return schema
+        return {**schema, **_bounds(info)}
+
+
+def _bounds(info: FieldInfo) -> JsonSchema:
+    """The model's own, for an editor; they apply to numbers and pass over text and null."""
+    words = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum"}
+    return {word: getattr(each, sign) for each in info.metadata for sign, word in words.items() if hasattr(each, sign)}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,94 @@
+"""Whatever a file holds, reading it ends soon, with Settings or with a ConfigError."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cockpit.config.form import SERVICE
+from cockpit.errors import ConfigError
+from cockpit.text import clean
+from tests.config.reading import read
+
+SECONDS = 10  # for 256 kB on two shared cores; measured: at most 2
+
+PIECES = """services web repo port : - [ ] { } , &a *a !!int ' " \\x00 \\ud800 | > # %YAML --- ? << ~ 22:22 010 é"""
+SPACES = (" ", ": ", "- ", ", ", "\n", "\n  ", "\n    ", "\t")
+YAMLISH = st.lists(st.sampled_from([*PIECES.split(), *SPACES]), max_size=60).map("".join)
+
+WORDS = ("null", "yes", "22:22", "010", "-1", "1e9", "{}", "[]", "[[]]", "''")
+SCALARS = st.one_of(st.sampled_from(WORDS), st.text(max_size=20).map(repr))
+KEYS = st.sampled_from(sorted(SERVICE.keys))
+
+
+def read_or_refused(text: str | bytes) -> None:
+    try:
+        read(text)
+    except ConfigError as error:
+        said = error.message.split("\n")
+    else:
+        said = ["read"]
+    assert all(line and line == clean(line) for line in said)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(st.one_of(YAMLISH, st.text(max_size=200)))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    read_or_refused(text.encode("utf-8", "replace"))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    read_or_refused(data)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(KEYS, SCALARS, max_size=6))
+def test_any_value_of_any_key_is_read_or_refused(keys: dict[str, str]) -> None:
+    lines = "".join(f"    {key}: {value}\n" for key, value in keys.items())
+    read_or_refused(f"services:\n  web:\n{lines}".encode("utf-8", "replace"))
+
+
+LARGE = 256 * 1024
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join(['*' + old] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * LARGE,
+        "{" * LARGE,
+        "- " * (LARGE // 2),
+        "? " * (LARGE // 2),
+        "a: b\n" * (LARGE // 5),
+        "".join(f"k{number}: 1\n" for number in range(LARGE // 12)),
+        "services: [" + "x," * (LARGE // 2 - 10) + "]",
+        "services: " + "x" * (LARGE - 20),
+        'services: {web: {repo: x, command: "' + "a " * (LARGE // 2 - 30) + '"}}',
+        "services: {web: {repo: x, hosts: " + "a-." * (LARGE // 3 - 30) + "}}",
+        "services: {web: {repo: x, image: " + "a/a_" * (LARGE // 4 - 30) + "}}",
+        "services: {web: {repo: x, volumes: [" + "/" * (LARGE - 60) + "]}}",
+        "services: {web: {repo: x, hosts: [" + "a.b," * 15_000 + "]}}",
+        "#" * LARGE,
+        "\n" * LARGE,
+        '"' + "\\x41" * (LARGE // 5) + '": 1',
+        "&a " * (LARGE // 3),
+        BOMB,
+    ],
+    ids=lambda text: text[:12].strip(),
+)
+def test_large_and_deep_files_are_dealt_with_in_bounded_time(text: str) -> None:
+    started = time.monotonic()
+    read_or_refused(text)
+    assert time.monotonic() - started < SECONDS
+
+
+def test_an_alias_bomb_is_named_as_what_it_is() -> None:
+    with pytest.raises(ConfigError, match="expected at most 20000 values, aliases counted as all that they stand for"):
+        read(BOMB)

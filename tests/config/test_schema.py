@@ -1,0 +1,133 @@
+"""The JSON Schema says what the loader does: it accepts the example and refuses what the loader refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cockpit.config.schema import schema
+
+EXAMPLE = yaml.safe_load((Path(__file__).parents[2] / "config.example.yaml").read_text())
+WEB = {"repo": "shop.git"}
+TYPES: dict[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
+
+
+def accepts(rule: dict[str, Any], value: Any) -> bool:
+    """As much of JSON Schema as ours uses."""
+    known = {"$schema", "title", "description", "default", "type", "anyOf", "pattern", "minimum", "minItems", "items"}
+    assert set(rule) <= known | {
+        "properties",
+        "required",
+        "additionalProperties",
+        "propertyNames",
+        "maximum",
+        "exclusiveMinimum",
+    }
+    return (
+        _typed(rule, value)
+        and ("anyOf" not in rule or any(accepts(each, value) for each in rule["anyOf"]))
+        and (not isinstance(value, str) or re.search(rule.get("pattern", ""), value) is not None)
+        and (not isinstance(value, int | float) or _within(rule, value))
+        and (not isinstance(value, list) or _listed(rule, value))
+        and (not isinstance(value, dict) or _mapped(rule, value))
+    )
+
+
+def _typed(rule: dict[str, Any], value: Any) -> bool:
+    names = rule.get("type", list(TYPES))
+    names = [names] if isinstance(names, str) else names
+    return any(isinstance(value, TYPES[name]) and isinstance(value, bool) <= (name == "boolean") for name in names)
+
+
+def _within(rule: dict[str, Any], value: float) -> bool:
+    low, high, above = rule.get("minimum"), rule.get("maximum"), rule.get("exclusiveMinimum")
+    return (low is None or value >= low) and (high is None or value <= high) and (above is None or value > above)
+
+
+def _listed(rule: dict[str, Any], value: list[Any]) -> bool:
+    return len(value) >= rule.get("minItems", 0) and all(accepts(rule.get("items", {}), each) for each in value)
+
+
+def _mapped(rule: dict[str, Any], value: dict[str, Any]) -> bool:
+    other = rule.get("additionalProperties", {})
+    return set(rule.get("required", ())) <= set(value) and all(
+        accepts(rule.get("propertyNames", {}), name)
+        and (other is not False or name in rule["properties"])
+        and accepts(rule.get("properties", {}).get(name, other or {}), each)
+        for name, each in value.items()
+    )
+
+
+def test_the_schema_is_json() -> None:
+    assert json.loads(json.dumps(schema())) == schema()
+
+
+def test_the_schema_accepts_the_example() -> None:
+    assert accepts(schema(), EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"build": "."},
+        {"bake": 600, "keep_hot": "1h30m"},
+        {"limits": {"memory": "512m"}},
+        {"command": "run", "entrypoint": ["run", "it"]},
+        {"environment": ["A=b"]},
+        {"environment": {"A": 1, "B": True}},
+        {"hosts": "shop.example.com"},
+        {"port": None},
+        {"environments": {"production": None}},
+    ],
+)
+def test_the_schema_accepts_the_short_forms(keys: dict[str, Any]) -> None:
+    assert accepts(schema(), {"services": {"web": WEB | keys}})
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"prot": 8000},
+        {"port": "22:22"},
+        {"port": 70000},
+        {"replicas": 0},
+        {"bake": "10 minutes"},
+        {"keep_hot": ""},
+        {"limits": {"cpus": 0}},
+        {"secrets": {"A": "hunter2"}},
+        {"environment": {"COCKPIT_RELEASE": "x"}},
+        {"path": "../x"},
+        {"environments": {"Production": {}}},
+        {"environments": {"production": {"replica": 1}}},
+    ],
+)
+def test_the_schema_refuses_what_the_loader_refuses(keys: dict[str, Any]) -> None:
+    assert not accepts(schema(), {"services": {"web": WEB | keys}})
+
+
+def test_a_service_needs_a_repository() -> None:
+    assert not accepts(schema(), {"services": {"web": {}}})
+
+
+def test_every_key_has_a_description_and_the_models_default() -> None:
+    replicas = schema()["properties"]["services"]["additionalProperties"]["properties"]["replicas"]
+    assert replicas == {
+        "description": "Containers of one release.",
+        "type": "integer",
+        "default": 1,
+        "minimum": 1,
+        "maximum": 8,
+    }
