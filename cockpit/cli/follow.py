@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from cockpit.cli import render
 from cockpit.cli.output import document, part, say, words
 from cockpit.client import Client
-from cockpit.errors import CockpitError
+from cockpit.errors import CockpitError, EngineUnreachable, StoreError
 from cockpit.model import LogLine, Operation, OperationState, StepState
 from cockpit.protocol import (
     LOGS_OPEN,
@@ -114,7 +113,9 @@ class Watch:
         try:
             self._see(await self.client.call(OPERATION, OperationRequest(self.id)))
             await self.client.call(LOGS_OPEN, LogRequest(LogKind.OPERATION, operation=self.id))
-        except CockpitError as error:
+        except EngineUnreachable:
+            return  # it went again: the next change says so
+        except StoreError as error:  # the steps are still to be seen
             self.screen.note(error.message)
             self.log_over = True
 
@@ -128,13 +129,12 @@ class Watch:
 async def follow_log(client: Client, request: LogRequest, as_json: bool) -> None:
     """Until the log ends; with `follow`, until ctrl+c. After a restart of the engine it goes on with new lines only."""
     async with aclosing(client.changes()) as changes:
-        first: Any = await anext(changes)
-        await _open(client, request, first)
+        await _open(client, request, await anext(changes))
         async for change in changes:
             if isinstance(change, Lost) and not request.follow:
                 raise CockpitError(f"The log broke off: {change.reason}", "Ask again")
             if isinstance(change, Connected):
-                await client.call(LOGS_OPEN, LogRequest(request.kind, request.key, request.operation, tail=0))
+                await client.call(LOGS_OPEN, replace(request, tail=0))
             if isinstance(change, LogChunk):
                 for line in change.lines:
                     print_line(line, as_json)

@@ -33,8 +33,14 @@ def cli(paths: Paths) -> Cli:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **more}
         return subprocess.run(
             [*COMMAND, *arguments],
-            capture_output=True, text=True, timeout=60, env=environment, stdin=subprocess.DEVNULL, cwd=paths.state.parent,
-        )  # fmt: skip
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            cwd=paths.state.parent,
+        )
 
     return run
 

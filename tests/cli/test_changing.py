@@ -114,7 +114,8 @@ def test_an_engine_that_is_killed_under_a_deploy_is_said_and_the_deploy_is_looke
     while "COPY" not in process.stdout.readline():
         assert process.poll() is None
     os.kill(int(engine.lock.read_text()), signal.SIGKILL)
-    assert "the operation is not lost with it" in process.stdout.readline()
+    while "the operation is not lost with it" not in process.stdout.readline():
+        assert process.poll() is None
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 130

@@ -212,5 +212,6 @@ class FakeEngine:
         return p.Done()
 
     def _snapshot(self) -> p.Snapshot:
-        placements = tuple(world.placement(key) for key in world.KEYS)
+        running = {each.key: each.id for each in self.operations.values() if not each.state.ended}
+        placements = tuple(replace(world.placement(key), operation=running.get(key)) for key in world.KEYS)
         return p.Snapshot(world.status(os.getpid()), placements, tuple(self.operations.values())[-20:])
