@@ -62,7 +62,10 @@ def _untar(reading: int, into: Path) -> int:
     with os.fdopen(reading, "rb") as stream:
         try:
             with tarfile.open(fileobj=stream, mode="r|") as tar:
-                return _extract(tar, into)
+                files = _extract(tar, into)
+            while stream.read(1 << 16):
+                pass  # git pads the archive after its end: not reading that would kill git with SIGPIPE
+            return files
         except tarfile.ReadError as error:
             if "empty file" in str(error):
                 return 0

@@ -95,3 +95,13 @@ def _shape(folder: Path) -> dict[str, tuple[bytes, float, int]]:
         for file in folder.rglob("*")
         if file.is_file()
     }
+
+
+async def test_the_padding_after_an_archive_does_not_kill_git(
+    origin: Remote, source: GitSource, tmp_path: Path
+) -> None:
+    """git fills up to 10 240 bytes after the end, in a write of its own when the end falls on that border."""
+    sizes = [512 * records for records in range(14, 20)]
+    heads = [origin.commit(str(size), {"f": "x" * size}) for size in sizes]
+    for round_, head in enumerate(heads * 3):
+        assert (await _archive(origin, source, head, tmp_path / str(round_)) / "f").exists()
