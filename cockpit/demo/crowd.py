@@ -1,0 +1,57 @@
+"""Starts and stops the customers: one background process a world, known by its pid file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from cockpit import launch
+from cockpit.demo.world import World
+
+RATE = 60.0  # requests a second over both services
+ENDING = 15.0  # seconds for the answers still under way
+
+
+def start(world: World) -> None:
+    """Does nothing when they are asking already."""
+    if running(world):
+        return
+    command = [sys.executable, "-m", "cockpit.demo.load", "--rate", str(RATE), "--status", str(world.status)]
+    for url in world.customer_urls():
+        command += ["--url", url]
+    with (world.root / "customers.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+            env=launch.environment(),
+        )
+    world.pid_file.write_text(f"{process.pid}\n")
+
+
+def running(world: World) -> int | None:
+    """Their pid: of a process that really asks for this world, whatever the pid file says."""
+    try:
+        pid = int(world.pid_file.read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return pid if b"cockpit.demo.load" in words and str(world.status).encode() in words else None
+
+
+async def stop(world: World) -> None:
+    deadline = asyncio.get_running_loop().time() + ENDING
+    sign = signal.SIGTERM
+    while pid := running(world):
+        os.kill(pid, sign)
+        await asyncio.sleep(0.1)
+        if asyncio.get_running_loop().time() > deadline:
+            sign = signal.SIGKILL
+    world.pid_file.unlink(missing_ok=True)
