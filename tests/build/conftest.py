@@ -1,0 +1,77 @@
+"""A context to build from nothing but busybox, and builders whose images are removed at the end."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cockpit.build import command
+from cockpit.build.base import BuildLine
+from cockpit.build.docker import INSTALLATION, DockerBuilder
+from cockpit.clock import SystemClock
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+BUSYBOX = Path("/bin/busybox")  # Debian's is static
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    folder = tmp_path / "context"
+    folder.mkdir()
+    (folder / "busybox").write_bytes(BUSYBOX.read_bytes())
+    (folder / "busybox").chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def docker() -> Iterator[DockerClient]:
+    import docker
+
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def installation(docker: DockerClient) -> Iterator[str]:
+    name = f"t{uuid.uuid4().hex[:10]}"
+    yield name
+    from docker.errors import ImageNotFound
+
+    for image in docker.images.list(filters={"label": f"{INSTALLATION}={name}"}):
+        with suppress(ImageNotFound):  # an older one that went with its newer one
+            docker.images.remove(image.id or "", force=True)
+
+
+@pytest.fixture
+async def buildkit_builder(installation: str) -> AsyncIterator[DockerBuilder]:
+    if await command.find("unix:///var/run/docker.sock") is None:
+        pytest.skip("no docker on this machine has BuildKit")
+    made = DockerBuilder("local", installation, SystemClock())
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def classic_builder(installation: str) -> AsyncIterator[DockerBuilder]:
+    made = DockerBuilder("local", installation, SystemClock(), buildkit=False)
+    yield made
+    await made.close()
+
+
+@pytest.fixture(params=["buildkit", "classic"])
+def builder(request: pytest.FixtureRequest) -> DockerBuilder:
+    made: DockerBuilder = request.getfixturevalue(f"{request.param}_builder")
+    return made
+
+
+@pytest.fixture
+def lines() -> list[BuildLine]:
+    return []
