@@ -94,7 +94,7 @@ def schema() -> None:
     """JSON Schema of the file, for editors."""
     import json
 
-    from cockpit.config.load import schema as json_schema
+    from cockpit.config.schema import schema as json_schema
 
     say(json.dumps(json_schema(), indent=2))
 

@@ -101,3 +101,30 @@ def test_the_engine_is_seen_and_stopped_and_stays_stopped(engine: Paths, cli: Cl
 def test_every_service_is_found_by_its_key(engine: Paths, cli: Cli) -> None:
     for key in world.KEYS:
         assert cli("pending", str(key)).returncode == 0
+
+
+def test_a_configuration_is_checked_without_an_engine(cli: Cli, paths: Paths) -> None:
+    paths.config.write_text("servces: {}\n")
+    ran = cli("config", "check")
+    assert ran.returncode == 2
+    assert f"{paths.config}:1:1" in ran.stderr
+    assert "did you mean" in ran.stderr.lower()
+    assert not paths.state.exists()
+
+
+def test_the_example_is_a_configuration_that_passes_its_own_check(cli: Cli, paths: Paths) -> None:
+    paths.config.write_text(cli("config", "example").stdout)
+    paths.config.chmod(0o600)
+    ran = cli("config", "check")
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_the_schema_is_json(cli: Cli) -> None:
+    assert json.loads(cli("config", "schema").stdout)["$schema"].startswith("https://json-schema.org")
+
+
+def test_a_broken_configuration_keeps_a_verb_from_starting_an_engine(cli: Cli, paths: Paths) -> None:
+    paths.config.write_text("servces: {}\n")
+    ran = cli("status")
+    assert ran.returncode == 2
+    assert f"{paths.config}:1:1" in ran.stderr
