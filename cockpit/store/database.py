@@ -17,7 +17,7 @@ import aiosqlite
 from cockpit.errors import StoreError
 from cockpit.store.ballast import Ballast
 from cockpit.store.migrations import MIGRATIONS, Migration
-from cockpit.store.opening import Opened, open_file
+from cockpit.store.opening import Opened, open_file, suspect
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -83,7 +83,12 @@ class Database:
 
     async def _run(self, work: Work[T]) -> T:
         def run() -> T:
-            return work(self._connection._conn)
+            try:
+                return work(self._connection._conn)
+            except sqlite3.DatabaseError as error:
+                if is_damage(error):
+                    suspect(self.path).touch(mode=0o600)
+                raise
 
         if self._closed:
             raise StoreError("the release log is closed")
@@ -115,6 +120,10 @@ class Database:
 
 def is_full(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _transact(db: sqlite3.Connection, work: Work[T]) -> T:

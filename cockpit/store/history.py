@@ -47,8 +47,11 @@ def newest(db: sqlite3.Connection, key: PlacementKey | None, limit: int) -> tupl
 
 def newest_of_each(db: sqlite3.Connection) -> tuple[Operation, ...]:
     """Of each placement the newest one, newest first."""
-    newest_id = "(SELECT max(id) FROM operations WHERE placement = placements.id)"
-    return _operations(db, f"WHERE operations.id = {newest_id} ORDER BY operations.id DESC", ())
+    rows = db.execute("SELECT (SELECT max(id) FROM operations WHERE placement = placements.id) FROM placements")
+    ids = json.dumps([newest for (newest,) in rows if newest is not None])
+    return _operations(
+        db, "WHERE operations.id IN (SELECT value FROM json_each(?)) ORDER BY operations.id DESC", (ids,)
+    )
 
 
 def unfinished(db: sqlite3.Connection) -> tuple[Operation, ...]:

@@ -18,6 +18,8 @@ from cockpit.store.migrations import MIGRATIONS, Migration, migrate, version
 APPLICATION_ID = 0x636F636B  # "cock": another program's database is never touched
 BUSY_SECONDS = 5.0
 SIDECARS = ("-journal", "-wal", "-shm")
+CHECK_SECONDS = 1.0  # a rollback must not wait for a check of years of history
+FIRST_CHECKED = ("placements", "slots", "releases", "operations")  # what a rollback stands on
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ def _ready(db: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) 
         db.execute("PRAGMA query_only = ON")
         reason = f"the release log was written by a newer cockpit (schema {found}, this one knows {len(migrations)})"
         return Opened(db, read_only_reason=reason)
+    suspect(path).unlink(missing_ok=True)
     db.execute(f"PRAGMA journal_mode = {journal_mode()}").fetchone()
     if not found:
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -97,7 +100,7 @@ def _check(db: sqlite3.Connection, path: Path) -> int:
         found = version(db)
         application = int(db.execute("PRAGMA application_id").fetchone()[0])
         tables = int(db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
-        problem = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+        problem = _problem(db, None if suspect(path).exists() else CHECK_SECONDS)
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:
@@ -109,6 +112,29 @@ def _check(db: sqlite3.Connection, path: Path) -> int:
     return found
 
 
+def suspect(path: Path) -> Path:
+    """There when the log showed damage while it was used: then the next check takes all the time it needs."""
+    return path.with_name(f"{path.name}.suspect")
+
+
+def _problem(db: sqlite3.Connection, limit: float | None) -> str:
+    """ "ok", also when nothing was found within `limit` seconds."""
+    there = {str(name) for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    arguments = [f"'{table}'" for table in FIRST_CHECKED if table in there] + ["1"]
+    if limit is not None:
+        end = time.monotonic() + limit
+        db.set_progress_handler(lambda: time.monotonic() > end, 10_000)
+    try:
+        found = (str(db.execute(f"PRAGMA quick_check({each})").fetchone()[0]) for each in arguments)
+        return next((problem for problem in found if problem != "ok"), "ok")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return "ok"
+    finally:
+        db.set_progress_handler(None, 0)
+
+
 def _set_aside(path: Path) -> Path:
     """Moved together under one name, because SQLite finds a database's sidecars by it."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
@@ -117,4 +143,5 @@ def _set_aside(path: Path) -> Path:
         source = path.with_name(path.name + suffix)
         if source.exists():
             source.rename(aside.with_name(aside.name + suffix))
+    suspect(path).unlink(missing_ok=True)
     return aside

@@ -124,6 +124,49 @@ async def test_a_damaged_log_is_set_aside_and_a_new_one_begun(
     await fresh.close()
 
 
+def damage_history(path: Path) -> None:
+    """Only pages of the table that is checked last."""
+    (pages,) = (execute(path, "SELECT rootpage FROM sqlite_schema WHERE name = 'entries'")[0],)
+    with path.open("r+b") as file:
+        file.seek((pages[0] - 1) * 4096)
+        file.write(b"\xa5" * 4096)
+
+
+async def test_damage_that_a_short_check_misses_is_found_after_it_showed(
+    tmp_path: Path, log: ReleaseLog, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await log.close()
+    path = tmp_path / "releases.db"
+    damage_history(path)
+    monkeypatch.setattr(
+        opening, "_problem", lambda db, limit, check=opening._problem: check(db, limit) if limit is None else "ok"
+    )
+    opened = await ReleaseLog.open(path, clock)
+    assert opened.note == ""
+    with pytest.raises(StoreError, match="damaged") as raised:
+        await opened.entries(10)
+    assert "restart the engine" in raised.value.hint
+    await opened.close()
+    again = await ReleaseLog.open(path, clock)
+    assert "damaged" in again.note
+    assert await again.entries(10) == ()
+    assert not opening.suspect(path).exists()
+    await again.close()
+
+
+@pytest.mark.blocking("checks the file in this thread")
+async def test_a_check_that_runs_out_of_time_takes_the_log_as_sound(tmp_path: Path, log: ReleaseLog) -> None:
+    await log.close()
+    path = tmp_path / "releases.db"
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
+    execute(path, f"INSERT INTO placements (service, environment) {numbers} SELECT 's' || i, 'production' FROM n")
+    damage_history(path)
+    db = sqlite3.connect(path)
+    assert opening._problem(db, 0.0) == "ok"
+    assert opening._problem(db, None) != "ok"
+    db.close()
+
+
 async def test_a_newer_log_is_read_and_not_written(
     tmp_path: Path, log: ReleaseLog, add: Any, clock: Any, shop: PlacementKey
 ) -> None:
