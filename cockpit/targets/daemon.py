@@ -55,6 +55,7 @@ class Daemon:
         self._lock = threading.Lock()
         self._clients: set[DockerClient] = set()
         self._version = ""
+        self._closed = False
         self._generation = 0  # counts losses of the engine: what answers next may be another version
 
     async def call(self, doing: str, work: Callable[[DockerClient], T], *, deadline: float = QUICK) -> T:
@@ -72,6 +73,7 @@ class Daemon:
 
     def close(self) -> None:
         """Does not wait for threads: each ends with its request."""
+        self._closed = True
         for pool in (self._quick, self._slow):
             pool.shutdown(wait=False, cancel_futures=True)
         with self._lock:
@@ -82,6 +84,9 @@ class Daemon:
     async def _run(
         self, pool: ThreadPoolExecutor, doing: str, work: Callable[[DockerClient], T], request: float, deadline: float
     ) -> T:
+        if self._closed:
+            raise TargetDown(f"the line to Docker is closed; nobody can {doing}", "The engine is stopping.")
+
         def job() -> T:
             with docker_errors(doing, self.socket):
                 return work(self._client(request))

@@ -123,13 +123,15 @@ class DockerRig:
         return found.id == self._foreign[name] and found.status == "running"
 
     def images(self) -> tuple[str, str]:
-        tag = f"{self.target.installation}:one"
-        dockerfile = f"FROM {self.image}\nLABEL {INSTALLATION}={self.target.installation}\n"
-        context = self._folder / "context"
-        context.mkdir(exist_ok=True)
-        (context / "Dockerfile").write_text(dockerfile)
-        self.client.images.build(path=str(context), tag=tag, rm=True)
-        return tag, f"{self.target.installation}:two"
+        return self.build("one", self.target.installation), f"{self.target.installation}:two"
+
+    def build(self, name: str, owner: str) -> str:
+        """A new image with that installation's label."""
+        tag = f"{self.target.installation}:{name}"
+        self._folder.joinpath("Dockerfile").write_text(f"FROM {self.image}\nLABEL {INSTALLATION}={owner} of={tag}\n")
+        self.client.images.build(path=str(self._folder), tag=tag, rm=True)
+        self.installations.append(owner)
+        return tag
 
     def neighbour(self) -> DockerTarget:
         other = DockerTarget("local", fresh_installation(), subnet=None, clock=SystemClock())

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cockpit.clock import SystemClock
 from cockpit.errors import TargetError
+from cockpit.targets import docker as docker_target
 from cockpit.targets.base import ContainerState
 from cockpit.targets.docker import DockerTarget
 from cockpit.targets.labels import network_name
+from cockpit.targets.replicas import Replica, Started, start_replica
 from tests.fakes.target import Program
 from tests.targets.rigs import KEY, DockerRig, observed, started
+from tests.world import fresh_installation
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 pytestmark = pytest.mark.docker
 
@@ -65,9 +73,10 @@ async def test_what_docker_refuses_is_said_in_words_with_a_hint(
 
 
 async def test_an_oom_kill_is_seen_as_one(docker_rig: DockerRig) -> None:
+    """On a busy host Docker hears of the exit first and of its cause a moment later."""
     await started(docker_rig, "exec tail /dev/zero", memory=16 * 2**20)
-    (seen,) = await observed(docker_rig.target, lambda found: not found[0].running)
-    assert (seen.oom_killed, seen.exit_code) == (True, 137)
+    (seen,) = await observed(docker_rig.target, lambda found: found[0].oom_killed)
+    assert (seen.running, seen.exit_code) == (False, 137)
 
 
 async def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(docker_rig: DockerRig) -> None:
@@ -100,15 +109,38 @@ def _address(rig: DockerRig, identifier: str) -> str:
     return str(networks[network_name(rig.target.installation)]["IPAddress"])
 
 
-async def test_a_second_cancellation_does_not_keep_a_start_from_being_taken_back(docker_rig: DockerRig) -> None:
-    await docker_rig.target.prepare()
-    task = asyncio.ensure_future(docker_rig.target.start(docker_rig.order(replicas=3)))
+async def test_a_second_cancellation_does_not_keep_a_start_from_being_taken_back(
+    docker_rig: DockerRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_runs, go_on = threading.Event(), threading.Event()
+
+    def slow_for_the_second(client: DockerClient, replica: Replica) -> Started:
+        started = start_replica(client, replica)
+        first_runs.set() if replica.index == 1 else go_on.wait(10)
+        return started
+
+    monkeypatch.setattr(docker_target, "start_replica", slow_for_the_second)
+    task = asyncio.ensure_future(docker_rig.target.start(docker_rig.order(replicas=2)))
+    assert await asyncio.to_thread(first_runs.wait, 10)
     for _ in range(2):
-        await asyncio.sleep(0.1)
         task.cancel()
+        await asyncio.sleep(0.05)
     with pytest.raises(asyncio.CancelledError):
         await task
+    go_on.set()
     await observed(docker_rig.target, lambda found: found == ())
+
+
+async def test_a_stopped_release_does_not_come_back_with_the_host(docker_rig: DockerRig) -> None:
+    (container,) = await docker_rig.target.start(docker_rig.order())
+    await docker_rig.target.activate(KEY, 1, live=True)
+    assert _restart_policy(docker_rig, container.id) == "always"
+    await docker_rig.target.stop(KEY, 1, grace=2, remove=False)
+    assert _restart_policy(docker_rig, container.id) == "no"
+
+
+def _restart_policy(rig: DockerRig, identifier: str) -> str:
+    return str(rig.client.api.inspect_container(identifier)["HostConfig"]["RestartPolicy"]["Name"])
 
 
 async def test_a_container_left_by_a_dead_engine_is_taken_up_by_the_same_operation(docker_rig: DockerRig) -> None:
@@ -144,8 +176,19 @@ async def test_removing_an_installation_removes_all_of_it_and_nothing_else(docke
 
 
 async def test_an_image_that_this_installation_did_not_build_is_left_alone(docker_rig: DockerRig) -> None:
-    tag = f"{docker_rig.target.installation}-foreign"
-    docker_rig.client.images.get(docker_rig.image).tag(tag)
-    await docker_rig.target.remove_image(tag)
-    assert await docker_rig.target.has_image(tag)
-    docker_rig.client.images.remove(tag)
+    theirs = docker_rig.build("theirs", fresh_installation())
+    await docker_rig.target.remove_image(theirs)
+    assert await docker_rig.target.has_image(theirs)
+
+
+async def test_an_image_in_use_keeps_all_its_names_and_an_unused_one_loses_all(docker_rig: DockerRig) -> None:
+    first = docker_rig.build("first", docker_rig.target.installation)
+    second = f"{docker_rig.target.installation}:second"
+    docker_rig.client.images.get(first).tag(second)
+    plain = docker_rig.order()
+    await docker_rig.target.start(replace(plain, spec=replace(plain.spec, image=first)))
+    await docker_rig.target.remove_image(first)
+    assert [await docker_rig.target.has_image(name) for name in (first, second)] == [True, True]
+    await docker_rig.target.stop(KEY, 1, grace=0, remove=True)
+    await docker_rig.target.remove_image(first)
+    assert [await docker_rig.target.has_image(name) for name in (first, second)] == [False, False]

@@ -126,3 +126,10 @@ def test_local_follows_docker_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://10.0.0.1:2375")
     with pytest.raises(ConfigError, match="is no Unix socket"):
         DockerTarget("local", "t0", subnet=None, clock=SystemClock())
+
+
+async def test_a_target_that_was_closed_says_so() -> None:
+    target = DockerTarget("local", "t0", subnet=None, clock=SystemClock())
+    await target.close()
+    with pytest.raises(TargetDown, match="closed"):
+        await target.observe()

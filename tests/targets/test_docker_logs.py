@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from cockpit.targets import docker as docker_target
 from cockpit.targets.base import RawLine
 from cockpit.targets.daemon import QUICK_THREADS
-from tests.targets.rigs import DockerRig, started
+from tests.targets.rigs import DockerRig, started, until
 
 pytestmark = pytest.mark.docker
 
@@ -32,7 +33,7 @@ async def test_bytes_that_are_no_utf_8_and_a_last_line_without_end_come_through(
     assert [line.text for line in await whole_log(docker_rig, container)] == ["a\ufffd\ufffdb", "last"]
 
 
-async def test_many_followers_hold_up_neither_each_other_nor_a_question_and_leave_no_thread(
+async def test_many_followers_hold_up_neither_each_other_nor_a_question_and_leave_nothing_open(
     docker_rig: DockerRig,
 ) -> None:
     container = await started(docker_rig, "echo ready; sleep 1000000")
@@ -50,13 +51,23 @@ async def test_many_followers_hold_up_neither_each_other_nor_a_question_and_leav
             await ready.acquire()
         await docker_rig.target.observe()
     assert threading.active_count() <= threads + QUICK_THREADS
+    following = open_files()
     for each in followers:
         each.cancel()
     async with asyncio.timeout(2):
         await asyncio.gather(*followers, return_exceptions=True)
+    await until(lambda: no_more_than(following - len(followers)))
 
 
 async def test_a_silent_follower_goes_on_waiting(docker_rig: DockerRig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker_target, "QUICK", 0.3)
     container = await started(docker_rig, "sleep 1; echo late")
     assert [line.text for line in await whole_log(docker_rig, container)] == ["late"]
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+async def no_more_than(files: int) -> bool:
+    return open_files() <= files
