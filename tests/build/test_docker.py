@@ -98,7 +98,7 @@ async def test_a_very_long_line_and_bytes_that_are_no_text_do_no_harm(
     builder: DockerBuilder, context: Path, lines: list[BuildLine]
 ) -> None:
     long = "busybox head -c 300000 /dev/zero | busybox tr '\\0' x"
-    run = f"RUN {long}; echo; busybox printf '\\377\\033[2J\\n'; echo end\n"
+    run = f"RUN {long}; echo {uuid.uuid4().hex}; busybox printf '\\377\\033[2J\\n'; echo end\n"
     await builder.build(order(context, SHELL + "ENV PATH=/bin\n" + run), lines.append)
     texts = [line.text for line in lines if "head -c" in line.name]
     assert any(text.startswith("x" * 60_000) for text in texts)

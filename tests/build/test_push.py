@@ -75,12 +75,9 @@ async def test_a_push_gives_the_digest_that_the_registry_has(
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (
-            b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n",
-            "refused the login",
-        ),
-        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "does not allow a push"),
-        (b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n", "answered with a server error"),
+        (b"401 Unauthorized\r\nWWW-Authenticate: Basic realm=x", "refused the login"),
+        (b"403 Forbidden", "does not allow a push"),
+        (b"500 Internal Server Error", "answered with a server error"),
         (b"", "cut the connection"),
     ],
 )
