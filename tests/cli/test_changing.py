@@ -7,11 +7,31 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from cockpit.paths import Paths
 from tests.cli.conftest import COMMAND, ROOT, Cli
+
+Begin = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def begin(engine: Paths) -> Iterator[Begin]:
+    """Starts the command and leaves it running; it is ended with the test, before the engine that it would restart."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        pipe = subprocess.PIPE
+        begun.append(subprocess.Popen([*COMMAND, *arguments], stdout=pipe, stderr=pipe, text=True, env=environment))
+        return begun[-1]
+
+    yield run
+    for process in begun:
+        process.kill()
+        process.wait()
 
 
 def test_a_deploy_shows_its_sheet_its_steps_its_log_and_what_customers_have(engine: Paths, cli: Cli) -> None:
@@ -95,8 +115,8 @@ def test_an_engine_that_works_is_not_stopped(engine: Paths, cli: Cli) -> None:
     assert "An operation runs" in ran.stderr
 
 
-def test_ctrl_c_detaches_with_a_sentence(engine: Paths) -> None:
-    process = _begin("deploy", "web/staging", "--yes", "--commit", "slow")
+def test_ctrl_c_detaches_with_a_sentence(begin: Begin) -> None:
+    process = begin("deploy", "web/staging", "--yes", "--commit", "slow")
     assert process.stdout is not None
     while "COPY" not in process.stdout.readline():
         assert process.poll() is None
@@ -108,8 +128,10 @@ def test_ctrl_c_detaches_with_a_sentence(engine: Paths) -> None:
     assert "Traceback" not in said
 
 
-def test_an_engine_that_is_killed_under_a_deploy_is_said_and_the_deploy_is_looked_up(engine: Paths, cli: Cli) -> None:
-    process = _begin("deploy", "web/staging", "--yes", "--commit", "slow")
+def test_an_engine_that_is_killed_under_a_deploy_is_said_and_the_deploy_is_looked_up(
+    engine: Paths, begin: Begin
+) -> None:
+    process = begin("deploy", "web/staging", "--yes", "--commit", "slow")
     assert process.stdout is not None
     while "COPY" not in process.stdout.readline():
         assert process.poll() is None
@@ -133,8 +155,8 @@ def test_colour_is_for_terminals_that_want_it(engine: Paths, monkeypatch: pytest
     assert "\x1b" not in _screen(["status"])
 
 
-def test_output_that_nobody_reads_any_more_ends_quietly(engine: Paths) -> None:
-    process = _begin("logs", "checkout", "-f")
+def test_output_that_nobody_reads_any_more_ends_quietly(begin: Begin) -> None:
+    process = begin("logs", "checkout", "-f")
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
@@ -150,12 +172,6 @@ def until(cli: Cli, word: str) -> str:
         if word in (shown := cli("show", "7").stdout):
             return shown
     raise AssertionError(shown)
-
-
-def _begin(*arguments: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    pipe = subprocess.PIPE
-    return subprocess.Popen([*COMMAND, *arguments], stdout=pipe, stderr=pipe, text=True, env=environment)
 
 
 def _at_a_terminal(arguments: list[str], answers: list[str]) -> int:
