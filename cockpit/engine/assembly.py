@@ -34,7 +34,8 @@ async def _open(paths: Paths, settings: Settings) -> Ports:
     from cockpit.store.log import ReleaseLog
     from cockpit.targets.docker import DockerTarget
 
-    clock, host, name = SystemClock(), _host(settings), installation(paths)
+    clock, host = SystemClock(), _host(settings)
+    name = await asyncio.to_thread(installation, paths)
     target = DockerTarget(host, name, subnet=settings.network.subnet, clock=clock)
     edge = CaddyEdge(paths.edge, await _subnet(target, paths.state / "subnet"))
     return Ports(
@@ -47,7 +48,7 @@ async def _open(paths: Paths, settings: Settings) -> Ports:
         target=target,
         edge=edge,
         prober=Prober(edge.probe_socket),
-        secrets=Secrets(paths.state / "secret.key"),
+        secrets=await asyncio.to_thread(Secrets, paths.state / "secret.key"),
     )
 
 

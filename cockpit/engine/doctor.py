@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sqlite3
 
 from cockpit.engine.ports import Ports
 from cockpit.model import EngineStatus
@@ -48,7 +47,7 @@ def _edge(status: EngineStatus) -> Check:
 def _log(ports: Ports, status: EngineStatus) -> Check:
     if status.log_note:
         return Check("release log", CheckState.FAIL, status.log_note, "deploys are refused until it can be written")
-    return Check("release log", CheckState.PASS, f"SQLite {sqlite3.sqlite_version}, {ports.paths.database}")
+    return Check("release log", CheckState.PASS, str(ports.paths.database))
 
 
 def _disk(ports: Ports) -> Check:

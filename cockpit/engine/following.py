@@ -104,7 +104,7 @@ async def of_run(run: Run, step: str, tail: int) -> AsyncIterator[tuple[LogLine,
     arrived: asyncio.Queue[tuple[LogLine, ...]] = asyncio.Queue()
     run.log_listeners.append(arrived.put_nowait)
     try:
-        history = only(run.log.tail(tail), step)
+        history = only(await asyncio.to_thread(run.log.tail, tail), step)
         last = history[-1].number if history else -1
         yield history
         ended = asyncio.create_task(run.ended.wait())

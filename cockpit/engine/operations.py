@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 from cockpit.config.settings import PlacementSettings
 from cockpit.engine import plan, steps
@@ -39,6 +41,10 @@ class Operations:
     def open(self) -> None:
         """What an engine before this one left is settled: from here on operations may start."""
         self._ready.set()
+
+    @property
+    def is_open(self) -> bool:
+        return self._ready.is_set()
 
     def find(self, key: PlacementKey) -> PlacementSettings:
         placement = self._world.settings.placement(key)
@@ -113,7 +119,7 @@ class Operations:
             await run.cancel(actor.name)
         except Refused:
             await run.ended.wait()
-        await self._watch.changed(key)
+        await self._watch.reload(key)
 
     # ------------------------------------------------------------ both
 
@@ -201,7 +207,7 @@ class Operations:
             placement,
             world=self._world,
             live=live,
-            log=OperationLog.open(self._ports.paths.logs, operation.id),
+            log=await self._open_log(operation),
             journal=journal,
             publish=self._changed,
         )
@@ -221,14 +227,25 @@ class Operations:
         ending.add_done_callback(self._endings.discard)
         return operation
 
+    async def _open_log(self, operation: Operation) -> OperationLog:
+        """A rollback does without a log that stays, rather than not being done."""
+        logs = self._ports.paths.logs
+        try:
+            return await asyncio.to_thread(OperationLog.open, logs, operation.id)
+        except StoreError:
+            if operation.kind is OperationKind.DEPLOY:
+                raise
+            elsewhere = Path(await asyncio.to_thread(tempfile.mkdtemp))
+            return await asyncio.to_thread(OperationLog.open, elsewhere, operation.id)
+
     def _changed(self, operation: Operation) -> None:
         self._hub.publish(Event(operation=operation))
 
     async def _after(self, run: Run) -> None:
         await run.ended.wait()
+        await self._watch.changed(run.operation.key)
         if self._world.runs.get(run.operation.key) is run:
             del self._world.runs[run.operation.key]
-        await self._watch.changed(run.operation.key)
 
     def run(self, operation: int) -> Run | None:
         return next((run for run in self._world.runs.values() if run.operation.id == operation), None)

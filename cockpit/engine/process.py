@@ -132,6 +132,7 @@ def _log_to(paths: Paths, background: bool) -> None:
         handlers.append(logging.StreamHandler())
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, handlers=handlers, force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each probe is no news
 
 
 def _last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -33,7 +33,7 @@ def repository(placement: PlacementSettings) -> Repository:
 async def preflight(run: Run) -> str:
     host = await run.ports.target.ping()
     secrets = await run.ports.secrets.resolve(run.placement.service.secrets)
-    free = shutil.disk_usage(run.ports.paths.state).free
+    free = (await asyncio.to_thread(shutil.disk_usage, run.ports.paths.state)).free
     if free < FREE_SPACE:
         raise Failed(
             Failure(
@@ -96,7 +96,7 @@ async def build(run: Run) -> str:
 
 async def _build(run: Run, tag: str) -> Built:
     service, release = run.placement.service, run.bringing
-    scratch = Path(tempfile.mkdtemp(prefix=f"op{run.operation.id}-", dir=_scratch(run)))
+    scratch = await asyncio.to_thread(_scratch, run)
     try:
         await run.ports.source.archive(repository(run.placement), release.commit, service.path, scratch)
         order = BuildOrder(
@@ -113,9 +113,9 @@ async def _build(run: Run, tag: str) -> Built:
 
 
 def _scratch(run: Run) -> Path:
-    path = run.ports.paths.state / "scratch"
-    path.mkdir(mode=0o700, exist_ok=True)
-    return path
+    parent = run.ports.paths.state / "scratch"
+    parent.mkdir(mode=0o700, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"op{run.operation.id}-", dir=parent))
 
 
 class _Lines:

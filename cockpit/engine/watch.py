@@ -57,7 +57,7 @@ class Watch:
     async def load(self) -> None:
         """What the log knows, before anything is asked of the outside."""
         for placement in self._world.settings.placements:
-            await self._reload(placement.key)
+            await self.reload(placement.key)
 
     async def first_look(self) -> None:
         await self._look()
@@ -65,7 +65,7 @@ class Watch:
 
     async def reload_all(self) -> None:
         for key in list(self._world.placements):
-            await self._reload(key)
+            await self.reload(key)
 
     async def run(self) -> None:
         """Until cancelled. A loop that fails is told to the log and goes on."""
@@ -129,7 +129,7 @@ class Watch:
             del self._world.placements[key]
             self._hub.publish(Event(removed=key))
         for key in configured:
-            await self._reload(key)
+            await self.reload(key)
         await self._repositories.recount()
         await self._edge()
 
@@ -172,7 +172,7 @@ class Watch:
             raise UsageError(f"there is no {key}", "cockpit status lists what there is")
         return found
 
-    async def _reload(self, key: PlacementKey) -> None:
+    async def reload(self, key: PlacementKey) -> None:
         row = await self._ports.store.placement(key)
         records = await self._ports.store.releases(key, limit=RECORDS)
         seen = self._world.placements.setdefault(key, Seen(row))
@@ -180,8 +180,9 @@ class Watch:
         seen.newest = next(iter(await self._ports.store.operations(key, limit=1)), None)
 
     async def changed(self, key: PlacementKey) -> None:
-        """An operation ended, a release became good or stopped: read it again and tell everyone."""
-        await self._reload(key)
+        """An operation ended, a release became good or stopped: look again and tell everyone."""
+        await self._look()
+        await self.reload(key)
         self._hub.publish(Event(releases=self.releases(key, RECORDS)))
         await self._repositories.recount(key)
         placement = self._world.settings.placement(key)

@@ -43,7 +43,7 @@ class FakeBuilder:
             emit(BuildLine(self.clock.now(), 1, name, f"ERROR: {self.fails}", done=True))
             raise BuildError(self.fails, "its last lines say why", (self.fails,))
         emit(BuildLine(self.clock.now(), 1, name, "DONE", done=True))
-        self.images[order.tag] = f"sha256:{_digest(order)}"
+        self.images[order.tag] = f"sha256:{await asyncio.to_thread(_digest, order)}"
         self.built.append(order)
         return Built(self.images[order.tag], order.tag)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -125,10 +126,7 @@ class FakeSource:
 
     async def archive(self, repository: Repository, commit: str, path: str, into: Path) -> Archived:
         files = _below(self._find(commit).files, path)
-        for name, text in files.items():
-            file = into / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
+        await asyncio.to_thread(_unpack, files, into)
         return Archived(await self.tree(repository, commit, path), len(files))
 
     async def close(self) -> None:
@@ -165,6 +163,13 @@ def _range(line: list[FakeCommit], path: str, limit: int, note: str) -> Range:
 
 def _is_below(name: str, path: str) -> bool:
     return not path or name.startswith(f"{path.strip('/')}/")
+
+
+def _unpack(files: Mapping[str, str], into: Path) -> None:
+    for name, text in files.items():
+        file = into / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
 
 
 def _below(files: Mapping[str, str], path: str) -> dict[str, str]:

@@ -1,0 +1,55 @@
+"""An edge in memory: the contract of `cockpit.edge.base.Edge`, which `tests/edge/test_contract.py` holds both to."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+from cockpit.edge.base import Hit, Pointer, Route
+from cockpit.errors import EdgeError
+from cockpit.model import PlacementKey
+
+
+class FakeEdge:
+    """`broken` makes changes and reads fail with it, `refuses` changes; `loses_reply` moves the pointer and fails."""
+
+    def __init__(self) -> None:
+        self.probe_socket = Path("no-socket")
+        self.pointers: dict[PlacementKey, Pointer] = {}
+        self.moves: list[str] = []  # "shop/production r42", in order
+        self.routes: tuple[Route, ...] = ()
+        self.open: dict[str, int] = {}
+        self.customers: deque[Hit] = deque()
+        self.broken = ""
+        self.refuses = ""
+        self.loses_reply = ""
+        self.up = True
+
+    async def load(self, routes: tuple[Route, ...]) -> bool:
+        changed = self.up and routes != self.routes
+        self.routes = routes
+        return changed
+
+    async def point(self, key: PlacementKey, pointer: Pointer) -> None:
+        if self.broken or self.refuses:
+            raise EdgeError(self.broken or self.refuses)
+        self.pointers[key] = pointer
+        self.moves.append(f"{key} r{pointer.release}")
+        if self.loses_reply:
+            raise EdgeError(self.loses_reply)
+
+    async def pointer(self, key: PlacementKey) -> Pointer | None:
+        if self.broken:
+            raise EdgeError(self.broken)
+        return self.pointers.get(key)
+
+    async def in_flight(self) -> dict[str, int]:
+        return dict(self.open)
+
+    async def answers(self) -> bool:
+        return self.up
+
+    async def hits(self) -> tuple[Hit, ...]:
+        hits = tuple(self.customers)
+        self.customers.clear()
+        return hits
