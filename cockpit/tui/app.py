@@ -87,9 +87,9 @@ class CockpitApp(App[None]):
     def get_line_filters(self) -> list[LineFilter]:
         return [*super().get_line_filters(), Net()]
 
-    def on_load(self) -> None:
-        for name in theme.available():
-            self.register_theme(theme.load(name))
+    async def on_load(self) -> None:
+        for each in await asyncio.to_thread(theme.load_all):
+            self.register_theme(each)
         known = f"cockpit-{self.theme_name}" in self.available_themes
         self.theme = f"cockpit-{self.theme_name if known else 'dark'}"
         self.set_keymap(keys.keymap(self.key_names))

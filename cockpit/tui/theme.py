@@ -36,6 +36,10 @@ def load(name: str) -> Theme:
     return make(path.stem, read(path.read_text(encoding="utf-8"), path.name))
 
 
+def load_all() -> list[Theme]:
+    return [load(name) for name in available()]
+
+
 def read(text: str, name: str = "theme") -> dict[str, str]:
     values: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
+from textual.content import Content
 from textual.message import Message
 
 from cockpit.tui import keys
@@ -34,7 +35,7 @@ class ListPane(LinesView, Generic[T], can_focus=True):
     class Opened(Message):
         pane: ListPane[Any]
 
-    heading_lines = 0
+    faithful = False  # True: what is chosen is chosen elsewhere, so a filter that hides it leaves no cursor
     items: tuple[T, ...] = ()
     chosen: Hashable = None
     filter = ""
@@ -56,29 +57,34 @@ class ListPane(LinesView, Generic[T], can_focus=True):
 
     @property
     def current(self) -> T | None:
-        shown = self.listed
-        return next((each for each in shown if self.identity(each) == self.chosen), shown[0] if shown else None)
+        place = self.place
+        return None if place is None else self.listed[place]
 
     @property
     def place(self) -> int | None:
         shown = self.listed
         found = (place for place, each in enumerate(shown) if self.identity(each) == self.chosen)
-        return next(found, 0 if shown else None)
+        return next(found, 0 if shown and not self.faithful else None)
 
     def redraw(self) -> None:
         lines, cursor = self.draw()
-        self.border_subtitle = f"/{self.filter}" if self.filter else None
+        self.border_subtitle = Content(f"/{self.filter}" if self.filter else "")
         self.show(lines, cursor)
 
     def find(self, text: str) -> None:
         self.filter = text
         self.redraw()
 
+    def settle(self) -> None:
+        """The filter was entered: the cursor goes to the first match when its own item is hidden."""
+        if self.place is None or self.current is None or self.identity(self.current) != self.chosen:
+            self._go(0)
+
     def on_resize(self) -> None:
         self.redraw()
 
     def action_move(self, by: int) -> None:
-        self._go((self.place or 0) + by)
+        self._go(0 if self.place is None else self.place + by)
 
     def action_page(self, by: int) -> None:
         self._go((self.place or 0) + by * max(1, self.size.height - 1))

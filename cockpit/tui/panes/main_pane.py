@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.content import Content
 from textual.widget import Widget
 
 from cockpit.model import Health, PlacementKey
@@ -69,7 +70,7 @@ class MainPane(Vertical):
             self._matters = matters
             self._turn(matters[1] or self.last_used)
         key = state.selected
-        self.border_title = f"{key.service} · {key.environment}" if key else "cockpit"
+        self.border_title = Content(f"{key.service} · {key.environment}" if key else "cockpit")
         self._subscribe()
         self.redraw()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from textual.content import Content
+
 from cockpit.model import Commit
 from cockpit.tui.line import Line
 from cockpit.tui.panes.list_pane import ListPane
@@ -19,7 +21,7 @@ class PendingPane(ListPane[Commit]):
         self.state, self.now = state, now
         known = state.pending.get(state.selected) if state.selected else None
         self.items = known.commits if known else ()
-        self.border_title = f"2 {pending.title(known, state.selected.service if state.selected else '')}"
+        self.border_title = Content(f"2 {pending.title(known, state.selected.service if state.selected else '')}")
         self.redraw()
 
     def identity(self, item: Commit) -> Hashable:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from textual.content import Content
+
 from cockpit.model import Release
 from cockpit.tui.line import Line
 from cockpit.tui.panes.list_pane import ListPane
@@ -18,7 +20,7 @@ class ReleasesPane(ListPane[Release]):
     def update(self, state: State, now: float) -> None:
         self.state, self.now = state, now
         self.items = state.releases.get(state.selected, ()) if state.selected else ()
-        self.border_title = f"3 Releases{f' · {state.selected.service}' if state.selected else ''}"
+        self.border_title = Content(f"3 Releases{f' · {state.selected.service}' if state.selected else ''}")
         self.redraw()
 
     def identity(self, item: Release) -> Hashable:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from textual.content import Content
+
 from cockpit.model import Placement
 from cockpit.tui.line import Line
 from cockpit.tui.panes.list_pane import ListPane
@@ -12,12 +14,13 @@ from cockpit.tui.state import State
 
 
 class ServicesPane(ListPane[Placement]):
+    faithful = True
     state = State()
     now = 0.0
 
     def update(self, state: State, now: float) -> None:
         self.state, self.now, self.items, self.chosen = state, now, state.rows, state.selected
-        self.border_title = "1 Services"
+        self.border_title = Content("1 Services")
         self.redraw()
 
     def identity(self, item: Placement) -> Hashable:
@@ -39,7 +42,8 @@ class ServicesPane(ListPane[Placement]):
 class TinyPane(ListPane[Placement]):
     """What is left of the cockpit on a screen of 40x10: the trouble, and `B`."""
 
-    DEFAULT_CSS = "TinyPane { border: none; }"
+    DEFAULT_CSS = "TinyPane, TinyPane:focus { border: none; }"
+    faithful = True
     state = State()
     now = 0.0
 

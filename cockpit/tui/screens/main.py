@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -96,7 +97,7 @@ class MainScreen(Actions):
         lines = (text or "").splitlines()
         self.card.styles.height = len(lines) + 2
         self.card.show([((f" {each}", ""),) for each in lines])
-        self.card.border_title = "Try this · any key puts it away, : card brings it back"
+        self.card.border_title = Content("Try this · any key puts it away, : card brings it back")
 
     def pane(self, name: str) -> Widget:
         small = self.has_class("-tiny") or self.has_class("-flat")
@@ -140,6 +141,8 @@ class MainScreen(Actions):
     @on(Input.Submitted, "#find")
     def found(self, event: Input.Submitted) -> None:
         target = self.find_bar.put_away()
+        if isinstance(target, ListPane):
+            target.settle()
         if isinstance(target, LogView):
             try:
                 target.find(event.value)
