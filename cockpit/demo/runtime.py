@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import docker
 
 NAME = "deploy-cockpit-runtime"
-LABEL = "deploy-cockpit.installation"  # inherited by the images built on it, so that they are found with it
+LABEL = "deploy-cockpit.image.installation"  # inherited by the images built on it, so that they are found with it
 _APPLETS = """
 awk cat cp cut date echo env false grep head hostname kill ls mkdir mkfifo mv nc ps rm sed seq sh sleep sort tail test
 touch tr true uname wc wget

@@ -49,7 +49,7 @@ def ensure_image(client: DockerClient, installation: str, binary: Path) -> str:
     try:
         client.images.get(f"{repository}:{tag}")
     except ImageNotFound:
-        label = f'LABEL {labels.INSTALLATION}="{installation}"'
+        label = f'LABEL {labels.IMAGE_INSTALLATION}="{installation}"'
         client.api.import_image_from_data(_layer(content), repository=repository, tag=tag, changes=[label])
         client.images.get(f"{repository}:{tag}")  # a failed import answers 200
     return f"{repository}:{tag}"

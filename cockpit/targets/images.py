@@ -31,7 +31,7 @@ def remove_image(client: DockerClient, installation: str, image: str) -> None:
         found = client.images.get(image)
     except NotFound:
         return
-    if found.labels.get(labels.INSTALLATION) != installation:
+    if found.labels.get(labels.IMAGE_INSTALLATION) != installation:
         return
     if client.api.containers(all=True, filters={"ancestor": str(found.id)}):
         return

@@ -11,6 +11,7 @@ from cockpit.targets.base import StartOrder
 
 PREFIX = "deploy-cockpit."
 INSTALLATION = PREFIX + "installation"
+IMAGE_INSTALLATION = PREFIX + "image.installation"  # a container inherits its image's labels: another name
 SERVICE = PREFIX + "service"
 ENVIRONMENT = PREFIX + "environment"
 RELEASE = PREFIX + "release"
@@ -59,8 +60,13 @@ def container_labels(installation: str, order: StartOrder, index: int, address: 
 
 
 def all_of(installation: str) -> dict[str, list[str]]:
-    """Docker's filter for everything of this installation."""
+    """Docker's filter for the containers and networks of this installation."""
     return {"label": [f"{INSTALLATION}={installation}"]}
+
+
+def images_of(installation: str) -> dict[str, list[str]]:
+    """Docker's filter for images that this installation built."""
+    return {"label": [f"{IMAGE_INSTALLATION}={installation}"]}
 
 
 def releases_of(installation: str) -> dict[str, list[str]]:

@@ -40,7 +40,7 @@ def remove_all(client: DockerClient, installation: str) -> None:
     for network in client.api.networks(filters=ours):
         with _accepting(_GONE):
             client.api.remove_network(network["Id"])
-    for image in client.api.images(all=True, filters=ours):
+    for image in client.api.images(all=True, filters=labels.images_of(installation)):
         with _accepting(_GONE, _BUSY):
             client.api.remove_image(image["Id"], force=True)
 

@@ -55,7 +55,7 @@ class Bench:
             container.remove(force=True)
 
     def clear(self) -> None:
-        images = self.client.images.list(filters={"label": f"deploy-cockpit.installation={self.installation}"})
+        images = self.client.images.list(filters={"label": f"deploy-cockpit.image.installation={self.installation}"})
         for image in images:
             with_tags = image.tags or [str(image.id)]
             for tag in with_tags:

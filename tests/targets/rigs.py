@@ -14,7 +14,7 @@ from cockpit.clock import SystemClock
 from cockpit.model import PlacementKey
 from cockpit.targets.base import Container, ContainerSpec, StartOrder, Target
 from cockpit.targets.docker import DockerTarget
-from cockpit.targets.labels import INSTALLATION, all_of
+from cockpit.targets.labels import IMAGE_INSTALLATION, all_of, images_of
 from tests.fakes.target import FakeTarget, Program
 from tests.world import fresh_installation, runtime_image
 
@@ -128,7 +128,8 @@ class DockerRig:
     def build(self, name: str, owner: str) -> str:
         """A new image with that installation's label."""
         tag = f"{self.target.installation}:{name}"
-        self._folder.joinpath("Dockerfile").write_text(f"FROM {self.image}\nLABEL {INSTALLATION}={owner} of={tag}\n")
+        dockerfile = f"FROM {self.image}\nLABEL {IMAGE_INSTALLATION}={owner} of={tag}\n"
+        self._folder.joinpath("Dockerfile").write_text(dockerfile)
         self.client.images.build(path=str(self._folder), tag=tag, rm=True)
         self.installations.append(owner)
         return tag
@@ -148,7 +149,7 @@ class DockerRig:
                 self.client.api.remove_container(each["Id"], force=True, v=True)
             for network in self.client.api.networks(filters=ours):
                 self.client.api.remove_network(network["Id"])
-            for image in self.client.api.images(filters=ours):
+            for image in self.client.api.images(filters=images_of(installation)):
                 self.client.api.remove_image(image["Id"], force=True)
         for identifier in self._foreign.values():
             self.client.api.remove_container(identifier, force=True)
