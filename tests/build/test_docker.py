@@ -37,7 +37,7 @@ async def test_a_failing_run_is_told_with_its_status_and_last_lines(builder: Doc
     with pytest.raises(BuildError) as caught:
         await builder.build(failing, lambda _: None)
     assert "ended with status 3" in caught.value.message
-    assert caught.value.log_tail == ("first", "telling")
+    assert sorted(caught.value.log_tail) == ["first", "telling"]  # Docker keeps no order between the two streams
     assert await builder.find(failing.tag) is None
 
 
@@ -97,7 +97,7 @@ async def test_a_dockerfile_that_leads_out_of_the_context_is_refused(
 async def test_a_very_long_line_and_bytes_that_are_no_text_do_no_harm(
     builder: DockerBuilder, context: Path, lines: list[BuildLine]
 ) -> None:
-    long = "busybox head -c 300000 /dev/zero | busybox tr '\\0' x"
+    long = "busybox head -c 100000 /dev/zero | busybox tr '\\0' x"
     run = f"RUN {long}; echo {uuid.uuid4().hex}; busybox printf '\\377\\033[2J\\n'; echo end\n"
     await builder.build(order(context, SHELL + "ENV PATH=/bin\n" + run), lines.append)
     texts = [line.text for line in lines if "head -c" in line.name]

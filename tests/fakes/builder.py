@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from cockpit.build.base import BuildLine, BuildOrder, Built, Emit, Login, Pushed
@@ -23,11 +24,16 @@ class FakeBuilder:
     built: list[BuildOrder] = field(default_factory=list)
     pushed: list[str] = field(default_factory=list)
     closed: bool = False
+    _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     async def find(self, tag: str) -> Built | None:
         return Built(self.images[tag], tag, cached=True) if tag in self.images else None
 
     async def build(self, order: BuildOrder, emit: Emit) -> Built:
+        async with self._locks[order.tag]:
+            return await self._build(order, emit)
+
+    async def _build(self, order: BuildOrder, emit: Emit) -> Built:
         if order.tag in self.images:
             emit(BuildLine(self.clock.now(), 0, "", f"{order.tag} exists: nothing to build", cached=True, done=True))
             return Built(self.images[order.tag], order.tag, cached=True)
