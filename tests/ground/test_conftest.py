@@ -73,3 +73,14 @@ def test_without_docker_a_docker_test_is_skipped_but_fails_in_ci(
     pytester.makeconftest(CONFTEST.read_text())
     pytester.makepyfile(NEEDS_DOCKER)
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(**outcome)
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", {"skipped": 1}), ("true", {"failed": 1})])
+def test_a_skip_does_not_pass_in_ci(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, ci: str, outcome: dict[str, int]
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    pytester.makeini(INI)
+    pytester.makeconftest(CONFTEST.read_text())
+    pytester.makepyfile("import pytest\ndef test_it(): pytest.skip('no such tool')\n")
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(**outcome)
