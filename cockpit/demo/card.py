@@ -5,7 +5,9 @@ from __future__ import annotations
 from cockpit.demo.repo import Shop
 
 
-def card(shop: Shop) -> str:
+def card(shop: Shop, engine: int) -> str:
+    """`engine` is the pid of the one that runs now."""
+
     def short(name: str) -> str:
         return shop[name][:7]
 
@@ -15,6 +17,6 @@ def card(shop: Shop) -> str:
             f"2  A bad one: web up to {short('data')} or {short('stock')}, checkout up to {short('stripe')}. Read why.",
             "3  Press q in the middle of a deploy, then start `cockpit demo` again: it went on without you.",
             f"4  Checkout up to {short('tax')} passes its checks and turns bad 20 s later: B, then y.",
-            "5  In a deploy, `kill -9` the engine (its pid is in `cockpit engine status`): a new one takes over.",
+            f"5  In a deploy, from another terminal: kill -9 {engine} (the engine). A new one takes over.",
         )
     )

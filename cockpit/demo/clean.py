@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import signal
-import time
-from pathlib import Path
 
-from cockpit.client import connect
 from cockpit.clock import SystemClock
-from cockpit.demo import crowd
+from cockpit.demo import background, crowd
 from cockpit.demo.world import World
-from cockpit.errors import CockpitError, EngineUnreachable
-from cockpit.protocol import STATUS, STOP_ENGINE, Nothing
 
 PARTING = 10.0  # seconds for an engine that was told to end
 
@@ -35,36 +28,7 @@ async def clean(world: World) -> None:
 
 
 async def _stop_engine(world: World) -> None:
-    """Politely; an operation that runs is ended with it, as everything else is about to be."""
-    try:
-        client = await connect(world.paths, client="cli", start=False)
-    except CockpitError:
-        return
-    try:
-        pid = (await client.call(STATUS, Nothing())).engine.pid
-        try:
-            await client.call(STOP_ENGINE, Nothing())
-        except EngineUnreachable:
-            pass
-        except CockpitError:
-            os.kill(pid, signal.SIGTERM)
-    finally:
-        await client.close()
-    await _gone(pid)
-
-
-async def _gone(pid: int) -> None:
-    deadline = time.monotonic() + PARTING
-    while Path(f"/proc/{pid}").exists() and not _zombie(pid):
-        if time.monotonic() > deadline:
-            os.kill(pid, signal.SIGKILL)
-            return
-        await asyncio.sleep(0.05)
-
-
-def _zombie(pid: int) -> bool:
-    """Ended, and its parent (this process, when it started the engine) has not looked yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except (OSError, IndexError):
-        return True
+    """Whatever it does: an operation that runs is ended with it, as everything else is about to be."""
+    paths = world.paths
+    await background.end(paths.lock, "cockpit.engine", str(paths.state), patience=PARTING)
+    paths.socket.unlink(missing_ok=True)  # one that was killed leaves it

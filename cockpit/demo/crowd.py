@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 import subprocess
 import sys
-from pathlib import Path
 
 from cockpit import launch
+from cockpit.demo import background
 from cockpit.demo.world import World
 
 RATE = 60.0  # requests a second over both services
@@ -38,20 +35,9 @@ def start(world: World) -> None:
 
 def running(world: World) -> int | None:
     """Their pid: of a process that really asks for this world, whatever the pid file says."""
-    try:
-        pid = int(world.pid_file.read_text())
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError):
-        return None
-    return pid if b"cockpit.demo.load" in words and str(world.status).encode() in words else None
+    return background.pid_of(world.pid_file, "cockpit.demo.load", str(world.status))
 
 
 async def stop(world: World) -> None:
-    deadline = asyncio.get_running_loop().time() + ENDING
-    sign = signal.SIGTERM
-    while pid := running(world):
-        os.kill(pid, sign)
-        await asyncio.sleep(0.1)
-        if asyncio.get_running_loop().time() > deadline:
-            sign = signal.SIGKILL
+    await background.end(world.pid_file, "cockpit.demo.load", str(world.status), patience=ENDING)
     world.pid_file.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from cockpit.demo.script import play_script
 from cockpit.demo.setup import set_up
 from cockpit.demo.world import World
 from cockpit.errors import CockpitError, UsageError
+from cockpit.protocol import STATUS, Nothing
 from cockpit.text import took
 
 HINT = "what was made is removed by: cockpit demo --clean"
@@ -71,6 +72,7 @@ def _cockpit(keep: bool | None) -> int:
     if not keep:
         return asyncio.run(_clean())
     print("It runs on: `cockpit demo` comes back to it, `cockpit demo --clean` removes it.")
+    print(f"Other verbs reach it too: cockpit --config {here.paths.config} --state {here.paths.state} status")
     return 0
 
 
@@ -81,7 +83,8 @@ async def _show(here: World, started: float) -> str:
     print(f"Ready after {took(time.monotonic() - started)}.")
     link = await connect(here.paths, client="tui")
     try:
-        app = CockpitApp(link, banner=here.status, card=card(shop))
+        engine = (await link.call(STATUS, Nothing())).engine.pid
+        app = CockpitApp(link, banner=here.status, card=card(shop, engine))
         await app.run_async()
         return app.farewell
     finally:

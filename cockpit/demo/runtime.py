@@ -20,10 +20,11 @@ _APPLETS = """
 awk cat cp cut date echo env false grep head hostname kill ls mkdir mkfifo mv nc ps rm sed seq sh sleep sort tail test
 touch tr true uname wc wget
 """
+# The label comes first, so that not one layer is shared with another installation.
 _DOCKERFILE = """FROM scratch
+LABEL {label}={installation}
 COPY root/ /
 ENV PATH=/bin
-LABEL {label}={installation}
 CMD ["sh"]
 """
 

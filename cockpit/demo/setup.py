@@ -36,7 +36,7 @@ NO_CUSTOMER = 20.0  # seconds until a first answer
 class Steps:
     """Says each step as it ends: `1/6 runtime image  3.1 s (usually 4 s)`."""
 
-    world: World
+    usual: dict[str, float]
     say: Say
     took: dict[str, float] = field(default_factory=dict)
 
@@ -46,23 +46,22 @@ class Steps:
         yield
         self.took[name] = time.monotonic() - started
         number = list(USUAL).index(name) + 1
-        usual = self._usual().get(name, USUAL[name])
+        usual = self.usual.get(name, USUAL[name])
         self.say(f"{number}/{len(USUAL)} {name:<30}{self.took[name]:5.1f} s  (usually {usual:.1f} s)")
 
-    def remember(self) -> None:
-        (self.world.root / "usual.json").write_text(json.dumps(self.took))
 
-    def _usual(self) -> dict[str, float]:
-        try:
-            read = json.loads((self.world.root / "usual.json").read_text())
-            return {str(name): float(seconds) for name, seconds in read.items()}
-        except (OSError, ValueError, AttributeError, TypeError):
-            return {}
+def usual(world: World) -> dict[str, float]:
+    """What the last start of this world took, step by step."""
+    try:
+        read = json.loads((world.root / "usual.json").read_text())
+        return {str(name): float(seconds) for name, seconds in read.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
 
 
 async def set_up(world: World, say: Say, *, customers: bool = True) -> tuple[Client, Shop]:
     """Raises CockpitError when something is missing; `cockpit demo --clean` undoes also half of it."""
-    steps = Steps(world, say)
+    steps = Steps(await asyncio.to_thread(usual, world), say)
     await asyncio.to_thread(world.prepare)
     async with steps.step("runtime image"):
         await asyncio.to_thread(world.configure, await asyncio.to_thread(runtime.build, world.installation))
@@ -78,7 +77,7 @@ async def set_up(world: World, say: Say, *, customers: bool = True) -> tuple[Cli
         async with steps.step("customers"):
             if customers:
                 await _bring_customers(world)
-        await asyncio.to_thread(steps.remember)
+        await asyncio.to_thread((world.root / "usual.json").write_text, json.dumps(steps.took))
     except BaseException:
         await client.close()
         raise
@@ -108,13 +107,16 @@ async def _bring_customers(world: World) -> None:
         return
     await asyncio.to_thread(world.status.unlink, missing_ok=True)
     await asyncio.to_thread(crowd.start, world)
-    if not await play.until(lambda: _answered(world) > 0, NO_CUSTOMER):
-        raise CockpitError("No customer was answered", f"See {world.root / 'customers.log'}")
+    deadline = time.monotonic() + NO_CUSTOMER
+    while not await asyncio.to_thread(_answered, world):
+        if time.monotonic() > deadline:
+            raise CockpitError("No customer was answered", f"See {world.root / 'customers.log'}")
+        await asyncio.sleep(0.05)
 
 
-def _answered(world: World) -> int:
+def _answered(world: World) -> bool:
     try:
         counts = json.loads(world.status.read_text())
-        return int(counts["requests"]) - int(counts["lost"])
+        return int(counts["requests"]) > int(counts["lost"])
     except (OSError, ValueError, KeyError):
-        return 0
+        return False
