@@ -10,6 +10,8 @@ Part = tuple[str, str]  # text, tones: "bad strong"
 Line = tuple[Part, ...]
 
 BLANK: Line = ()
+PARAGRAPH = 2000  # characters of a wrapped text that are shown
+LONGEST = 1000  # characters of one piece that are kept for drawing
 
 
 def line(*items: str | Part) -> Line:
@@ -57,6 +59,13 @@ def spread(start: Line, end: Line, room: int) -> Line:
     return (*start, (" " * gap, ""), *end) if gap > 0 else fit(start, room)
 
 
+def bounded(each: Line) -> Line:
+    """No piece longer than any screen is wide, so that drawing costs the same whatever was sent."""
+    if all(len(text) <= LONGEST for text, _ in each):
+        return each
+    return tuple((text[:LONGEST], tone) for text, tone in each)
+
+
 def toned(each: Line, tone: str) -> Line:
     """The same text, all of it in one tone."""
     return tuple((text, tone) for text, _ in each)
@@ -66,7 +75,7 @@ def paragraph(text: str, room: int, tone: str = "", indent: int = 0) -> tuple[Li
     """Words wrapped to `room` cells; what follows the first line is indented."""
     lines: list[str] = []
     current = ""
-    for word in text.split(" "):
+    for word in text[:PARAGRAPH].split(" "):
         limit = max(1, room - (indent if lines else 0))
         if current and width(current) + 1 + width(word) > limit:
             lines.append(current)

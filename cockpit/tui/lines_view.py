@@ -12,7 +12,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from cockpit.text import width
-from cockpit.tui.line import Line, cells
+from cockpit.tui.line import Line, bounded, cells
 from cockpit.tui.theme import Tones
 
 
@@ -30,7 +30,7 @@ class LinesView(ScrollView):
     def show(self, lines: Sequence[Line], cursor: int | None = None) -> None:
         """Repaints the cells in which the lines differ from those on the screen, and nothing else."""
         old, old_cursor = self.lines, self.cursor
-        self.lines, self.cursor = tuple(lines), cursor
+        self.lines, self.cursor = tuple(map(bounded, lines)), cursor
         if len(old) != len(self.lines):
             self.virtual_size = Size(self.content_size.width, len(self.lines))
         if cursor is not None and cursor != old_cursor:

@@ -63,7 +63,7 @@ class PacedDriver(LinuxDriver):
         frame: Frame | None = getattr(self._app, "frame", None)
         if frame is not None:
             frame.forget()
-        super().start_application_mode()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def write(self, data: str) -> None:
         self.outlet.queued += len(data)

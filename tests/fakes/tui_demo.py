@@ -1,10 +1,14 @@
-"""`python -m tests.fakes.tui_demo [--light] [--card] [--flood]`: the cockpit on the scripted engine, to look at it."""
+"""The cockpit on the scripted engine, to look at it: `python -m tests.fakes.tui_demo`.
+
+Flags: --light --card --ssh --flood --hostile --crash."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from typing import Any
 
+from cockpit.protocol import LogOpened
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.terminal import launch
 from tests.fakes.link import FakeLink, FixedClock
@@ -28,8 +32,17 @@ class Flooding(FakeLink):
             number += 250
 
 
+class Hostile(FakeLink):
+    """A log that tries the terminal's escapes."""
+
+    def _open(self, params: Any) -> LogOpened:
+        opened = super()._open(params)
+        self.lines(["hostile \x1b]52;c;AAAA\x07\x1b]0;t\x07\x1b[2J\x9b31m\u202e\u200b[/x][@click=app.exit]x[/]"])
+        return opened
+
+
 def main(arguments: list[str]) -> int:
-    link = Flooding() if "--flood" in arguments else FakeLink()
+    link = Flooding() if "--flood" in arguments else Hostile() if "--hostile" in arguments else FakeLink()
     app = CockpitApp(
         link,
         theme="light" if "--light" in arguments else "dark",
@@ -40,6 +53,8 @@ def main(arguments: list[str]) -> int:
     if isinstance(link, Flooding):
         flood = link.flood
         app.call_later(lambda: app.run_worker(flood(), exit_on_error=False))
+    if "--crash" in arguments:
+        app.call_later(lambda: 1 // 0)
     return launch(app)
 
 
