@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 BUSYBOX = Path("/bin/busybox")  # Debian's is static
+LABEL = "deploy-cockpit.test"  # also on the layers that a failed classic build leaves as its cache
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> Path:
-    folder = tmp_path / "context"
+def context(tmp_path: Path, installation: str) -> Path:
+    """Named as the installation, so that what is built from it can say whose it is."""
+    folder = tmp_path / installation
     folder.mkdir()
     (folder / "busybox").write_bytes(BUSYBOX.read_bytes())
     (folder / "busybox").chmod(0o755)
@@ -45,9 +47,10 @@ def installation(docker: DockerClient) -> Iterator[str]:
     yield name
     from docker.errors import ImageNotFound
 
-    for image in docker.images.list(filters={"label": f"{INSTALLATION}={name}"}):
-        with suppress(ImageNotFound):  # an older one that went with its newer one
-            docker.images.remove(image.id or "", force=True)
+    for label in (INSTALLATION, LABEL):
+        for image in docker.images.list(filters={"label": f"{label}={name}"}):
+            with suppress(ImageNotFound):  # an older one that went with its newer one
+                docker.images.remove(image.id or "", force=True)
 
 
 @pytest.fixture

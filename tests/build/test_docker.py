@@ -17,6 +17,7 @@ from cockpit.build.base import BuildLine, BuildOrder
 from cockpit.build.docker import DockerBuilder
 from cockpit.clock import SystemClock
 from cockpit.errors import BuildError
+from tests.build.conftest import LABEL
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ pytestmark = pytest.mark.docker
 
 
 def order(context: Path, dockerfile: str, **more: str) -> BuildOrder:
-    (context / "Dockerfile").write_text(dockerfile)
+    ours = dockerfile.replace("FROM scratch\n", f"FROM scratch\nLABEL {LABEL}={context.name}\n", 1)
+    (context / "Dockerfile").write_text(ours)
     return BuildOrder(context, "Dockerfile", f"cockpit-test:{uuid.uuid4().hex}", more)
 
 
@@ -45,7 +47,7 @@ async def test_a_failing_run_is_told_with_its_status_and_last_lines(builder: Doc
     ("dockerfile", "message"),
     [
         ("FROM scratch\nCOPY nothere /x\n", "nothere is not in the build context"),
-        ("FROM scratch\nCOPZ a b\n", "cannot be read: line 2"),
+        ("FROM scratch\nCOPZ a b\n", "cannot be read: line 3"),
         ("FROM 127.0.0.1:9/no/such:1\nCOPY busybox /x\n", "the base image 127.0.0.1:9/no/such:1 is not on this host"),
     ],
 )
