@@ -154,7 +154,7 @@ class Watch:
         changed = False
         if seen.live is not None and seen.health in (Health.HEALTHY, Health.DEGRADED):
             changed = await tidy.mark_good(ports, seen.row, seen.live, seen.failing_since)
-        if self._world.docker_ok:
+        if self._world.docker_ok and not seen.stuck:
             spare = tidy.spare(seen.records, seen.row.live)
             for record in tidy.to_stop(self._world.containers, key, seen.records, seen.row.live, now):
                 changed |= await tidy.stop(ports, record, keep=record is spare)

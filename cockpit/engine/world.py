@@ -9,7 +9,7 @@ from cockpit.config.settings import Settings
 from cockpit.engine import views
 from cockpit.engine.run import Run
 from cockpit.health.probe import Probe
-from cockpit.model import Health, Operation, Pending, Placement, PlacementKey, Replica
+from cockpit.model import Health, Operation, OperationState, Pending, Placement, PlacementKey, Replica
 from cockpit.store.base import PlacementRecord, ReleaseRecord
 from cockpit.targets.base import Container, Subnet
 
@@ -50,6 +50,11 @@ class Seen:
     failing_since: float | None = None  # when it was last seen failing
     sent: Placement | None = None  # as clients know it
     sent_at: float = 0.0
+
+    @property
+    def stuck(self) -> bool:
+        """Recovery gave up on the last operation: nothing is stopped or removed until a person has looked."""
+        return self.newest is not None and self.newest.state is OperationState.STUCK
 
     @property
     def live(self) -> ReleaseRecord | None:

@@ -65,6 +65,18 @@ def settings(*placements: tuple[PlacementKey, Service]) -> Settings:
     )
 
 
+class Hurrying(SystemClock):
+    """The real clock, whose sleeps a test may make short."""
+
+    longest = 3600.0
+
+    def hurry(self) -> None:
+        self.longest = 0.02
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(min(seconds, self.longest))
+
+
 class Disk:
     """The release log's database, on a disk that a test may break: `refuses` is what each write then says."""
 
@@ -88,7 +100,7 @@ class Rig:
         state = directory / "state"
         state.mkdir(exist_ok=True)
         self.paths = Paths(directory / "cockpit.yaml", state, directory / "socket")
-        self.clock = SystemClock()
+        self.clock = Hurrying()
         self.settings = wanted or settings((SHOP, service()))
         self.source = FakeSource(self.clock)
         self.builder = FakeBuilder(self.clock)
@@ -99,7 +111,7 @@ class Rig:
         self.notes: list[Note] = []
         self.peer = Peer(ANA, "tui", self.notes.append)
 
-    async def up(self) -> None:
+    async def up(self, *, wait: bool = True) -> None:
         self.disk = Disk(await Database.open(self.paths.database))
         self.store = ReleaseLog(self.disk, self.clock)  # type: ignore[arg-type]  # the part of a Database it uses
         ports = Ports(
@@ -118,7 +130,8 @@ class Rig:
         self.engine = Cockpit(ports, ConfigurationFile(self.paths.config, lambda _: self.settings))
         await self.engine.start()
         self.engine.joined(self.peer)
-        await self.settled()
+        if wait:
+            await self.settled()
 
     async def settled(self) -> None:
         """Recovery is over, so that operations may start."""

@@ -1,0 +1,124 @@
+"""After a crash the pointer and the containers are believed, and everything reaches an end by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cockpit.edge.base import Pointer
+from cockpit.errors import Refused
+from cockpit.model import OperationKind, OperationState
+from cockpit.protocol import OPERATION, OperationRequest
+from tests.engine.rig import ANA, SHOP, Rig, rig
+
+
+async def _died_in(shop: Rig, *, switched: bool) -> int:
+    """An engine that was killed while r2 was being deployed: rows as they were, containers as they are."""
+    await shop.shipped("first")
+    shop.prober.answers[2] = 0
+    running = await shop.deploy(shop.commit("second"))
+    await shop.until(lambda: 2 in shop.running())
+    if switched:
+        where = tuple(f"{each.address}:{each.port}" for each in shop.target.containers if each.release == 2)
+        shop.edge.pointers[SHOP] = Pointer(2, where)
+    shop.prober.answers.clear()
+    await shop.again()
+    return running.id
+
+
+async def test_a_crash_before_the_switch_leaves_the_old_release_serving(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        operation = await _died_in(shop, switched=False)
+        found = await shop.call(OPERATION, OperationRequest(operation))
+        assert found.state is OperationState.INTERRUPTED
+        assert "customers were never on it · r1 serves" in found.summary
+        assert {each.release for each in shop.target.containers} == {1}
+        assert shop.customers_on() == await shop.live() == 1
+        leases = [lease for lease in await shop.store.leases() if lease.freed_at is None]
+        assert [lease.release for lease in leases] == [1]
+
+
+async def test_a_crash_after_the_switch_goes_forward(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        operation = await _died_in(shop, switched=True)
+        found = await shop.call(OPERATION, OperationRequest(operation))
+        assert found.state is OperationState.SUCCEEDED
+        assert found.switched_at is not None
+        assert shop.customers_on() == await shop.live() == 2
+        assert shop.running() == {1, 2}
+
+
+async def test_after_a_recovery_the_next_deploy_works(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await _died_in(shop, switched=False)
+        assert (await shop.shipped("third")).state is OperationState.SUCCEEDED
+        assert shop.customers_on() == await shop.live() == 3
+
+
+async def test_a_rollback_that_died_after_the_switch_still_holds_the_placement(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        now = shop.clock.now()
+        await shop.store.begin_operation(
+            kind=OperationKind.ROLLBACK,
+            key=SHOP,
+            actor=ANA,
+            from_release=2,
+            to_release=1,
+            commit="",
+            subject="",
+            reason="5xx",
+            steps=("start", "verify", "switch", "confirm", "settle"),
+            at=now,
+        )
+        where = tuple(f"{each.address}:{each.port}" for each in shop.target.containers if each.release == 1)
+        shop.edge.pointers[SHOP] = Pointer(1, where)
+        await shop.again()
+        assert await shop.live() == 1
+        with pytest.raises(Refused, match="held by ana"):
+            await shop.deploy(shop.commit("third"))
+
+
+async def test_recovery_waits_for_docker_and_operations_wait_for_recovery(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.prober.answers[2] = 0
+        running = await shop.deploy(shop.commit("second"))
+        await shop.until(lambda: 2 in shop.running())
+        await shop.down()
+        shop.target.down = "connection refused"
+        await shop.up(wait=False)
+        with pytest.raises(Refused, match="still finding out"):
+            await shop.deploy(shop.commit("third"))
+        shop.target.down = ""
+        await shop.settled()
+        found = await shop.call(OPERATION, OperationRequest(running.id))
+        assert found.state is OperationState.INTERRUPTED
+
+
+async def test_where_log_and_pointer_disagree_the_pointer_is_right(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        where = tuple(f"{each.address}:{each.port}" for each in shop.target.containers if each.release == 1)
+        shop.edge.pointers[SHOP] = Pointer(1, where)
+        await shop.again()
+        assert await shop.live() == 1
+
+
+async def test_recovery_that_fails_five_times_parks_the_operation_and_says_what_to_do(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.prober.answers[2] = 0
+        running = await shop.deploy(shop.commit("second"))
+        await shop.until(lambda: 2 in shop.running())
+        await shop.down()
+        shop.edge.broken = "the pointer is torn"
+        shop.clock.hurry()
+        await shop.up()
+        found = await shop.call(OPERATION, OperationRequest(running.id))
+        assert found.state is OperationState.STUCK
+        assert "cockpit doctor" in found.summary
+        assert {1, 2} <= shop.running()
