@@ -109,11 +109,11 @@ def cancel(session: Session, what: str | None, environment: str | None, reason: 
 
 @cockpit.command()
 @click.argument("service")
-@click.argument("environment")
+@click.argument("environment", required=False)
 @click.option("--reason", required=True, help="Why it may be deployed again.")
 @json_option
 @click.pass_obj
-def unhold(session: Session, service: str, environment: str, reason: str, as_json: bool) -> None:
+def unhold(session: Session, service: str, environment: str | None, reason: str, as_json: bool) -> None:
     """Release the hold that a rollback left."""
     done = session.ask(UNHOLD, UnholdRequest(session.placement(service, environment), reason))
     document(done) if as_json else say(done.note or "Released")
