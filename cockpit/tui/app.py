@@ -96,6 +96,7 @@ class CockpitApp(App[None]):
 
     def on_mount(self) -> None:
         terminal.leave_cleanly(self)
+        self.set_class(self.over_ssh, "-ssh")
         self.set_interval(1.0, self._tick)
         self.run_worker(self._listen(), group="link", exit_on_error=False)
         for each in keys.unknown(self.key_names):

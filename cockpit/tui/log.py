@@ -14,13 +14,14 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from cockpit.model import LogLine
 from cockpit.protocol import LogChunk
 from cockpit.text import plain
 from cockpit.tui import keys
 from cockpit.tui.log_find import Find
-from cockpit.tui.log_lines import LogWindow, Stamp, coloured, safe, stamp, telling
+from cockpit.tui.log_lines import LogWindow, Stamp, bounded, coloured, safe, stamp, telling
 from cockpit.tui.log_rows import Rows
 
 FLUSH = 0.1  # seconds between repaints
@@ -29,7 +30,10 @@ STRIPS = 1000  # rendered lines kept
 
 
 class LogView(ScrollView, can_focus=True):
-    DEFAULT_CSS = "LogView { height: 1fr; background: $surface; scrollbar-size: 1 1; overflow-x: hidden; }"
+    DEFAULT_CSS = """
+    LogView { height: 1fr; background: $surface; scrollbar-size: 1 1; overflow-x: hidden;
+              overflow-y: scroll; }
+    """
     BINDINGS: ClassVar = keys.bindings(keys.Where.LOGS)
 
     class Changed(Message):
@@ -98,7 +102,7 @@ class LogView(ScrollView, can_focus=True):
 
     def flush(self) -> None:
         self._flushing = False
-        new, self._waiting = [safe(each) for each in self._waiting], []
+        new, self._waiting = [bounded(each) for each in self._waiting], []
         if len(new) > FLOOD and self.is_attached:
             self._flushing = True
             self.set_timer(FLUSH * 2, self.flush)
@@ -125,11 +129,10 @@ class LogView(ScrollView, can_focus=True):
         serial, offset = row
         strip = self._strips.get((serial, self._generation))
         if strip is None:
-            strip = self._strip(each)
+            strip = self._strip(each, base)
             self._strips[(serial, self._generation)] = strip
         start = offset if self.rows.wrap else self.scroll_offset.x
-        style = base + self._background(serial)
-        return strip.crop_extend(start, start + room, style).apply_style(style)
+        return strip.crop_extend(start, start + room, base).apply_style(self._background(serial))
 
     def action_move(self, by: int) -> None:
         self._scroll(self.scroll_offset.y + by)
@@ -235,7 +238,7 @@ class LogView(ScrollView, can_focus=True):
 
     def _text(self, start: int, end: int) -> str:
         lines = (self.window.at(serial) for serial in range(start, end + 1))
-        return "\n".join(stamp(each, self.stamps, self._now()) + plain(each.text) for each in lines if each)
+        return "\n".join(stamp(each, self.stamps, self._now()) + plain(safe(each).text) for each in lines if each)
 
     def _jump(self, wanted: Callable[[str], bool], step: int) -> None:
         self.following = False
@@ -259,20 +262,28 @@ class LogView(ScrollView, can_focus=True):
         if self.following:
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True, immediate=True)
 
+    def _extent(self) -> None:
+        """Set past the reactive, which would lay out the whole screen at each flush: the scrollbar is always there."""
+        size = Size(0 if self.rows.wrap else self._widest, len(self.rows))
+        if size != self.virtual_size:
+            self.set_reactive(Widget.virtual_size, size)
+            self._scroll_update(size)
+
     def _resize(self, lost: int) -> None:
         """Follow mode sticks to the end; a paused view stays on its lines while old ones fall out above."""
-        self.virtual_size = Size(0 if self.rows.wrap else self._widest, len(self.rows))
+        self._extent()
         if self.following:
             self._stick()
         elif lost:
             self.scroll_to(y=max(0, self.scroll_offset.y - lost), animate=False, force=True, immediate=True)
 
-    def _strip(self, each: LogLine) -> Strip:
-        text = coloured(each)
+    def _strip(self, each: LogLine, base: Style) -> Strip:
+        text = coloured(safe(each))
         self.search.highlight(text, self._match)
         before = stamp(each, self.stamps, self._now())
-        strip = Strip(text.render(self.app.console))
-        return Strip.join([Strip([Segment(before, self._muted)]), strip]) if before else strip
+        segments = [Segment(before, self._muted)] if before else []
+        segments += [Segment(part, style) for part, style, _ in text.render(self.app.console)]
+        return Strip(segments).apply_style(base)
 
     def _background(self, serial: int) -> Style:
         if self.marked is not None and min(self.marked, self._here) <= serial <= max(self.marked, self._here):
@@ -289,6 +300,6 @@ class LogView(ScrollView, can_focus=True):
 
     def _changed_all(self) -> None:
         self._generation += 1
-        self.virtual_size = Size(0 if self.rows.wrap else self._widest, len(self.rows))
+        self._extent()
         self.refresh()
         self.post_message(self.Changed())

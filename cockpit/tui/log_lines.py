@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 from collections import deque
@@ -91,10 +92,16 @@ class LogWindow:
         return next((each for each in reversed(begins) if each < start), None)
 
 
+def bounded(each: LogLine) -> LogLine:
+    """The contract bounds a line; the pane's memory does not depend on that."""
+    limit = LINE_LIMIT * 2
+    return each if len(each.text) <= limit else dataclasses.replace(each, text=each.text[:limit])
+
+
 def safe(each: LogLine) -> LogLine:
-    """Cleaned again: the pane trusts no engine."""
+    """Cleaned again, where it is drawn or copied: the pane trusts no engine."""
     text = clean_log(each.text, LINE_LIMIT + 64)
-    return each if text == each.text else LogLine(each.number, each.at, text, each.source, each.stream, each.cached)
+    return each if text == each.text else dataclasses.replace(each, text=text)
 
 
 def telling(text: str) -> bool:

@@ -139,7 +139,7 @@ def test_an_old_release_is_not_the_first_suspect() -> None:
 def test_before_the_switch_the_time_line_says_that_customers_saw_nothing() -> None:
     shown = text(steps.lines(choose(STATE, LEDGER), NOW, 78))
     assert "◐ push" in shown
-    assert "██████████░░░░░░░  61 %" in shown
+    assert "███████░░░░░  61 %" in shown
     assert "nothing has changed for customers yet" in shown
     assert "X cancel" in shown
 

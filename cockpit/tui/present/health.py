@@ -38,17 +38,19 @@ def _replica(each: Replica, now: float, room: int) -> Line:
     said = each.error or ("answers" if ok else f"{each.failed_in_row} probes failed in a row")
     if each.failed_in_row and each.error:
         said += f", {each.failed_in_row} in a row"
-    tail = f"up {ago(each.started_at, now)}   restarts {each.restarts}" if each.started_at else "not running"
+    tail = f"up {ago(each.started_at, now)}" if each.started_at else "not running"
+    tail += f" · {each.restarts} restarts" if each.restarts else ""
     status = str(each.status) if each.status else "–"
-    middle = max(8, room - 2 - 3 - 22 - 5 - 8 - len(tail) - 3)
+    latency = right(milliseconds(each.latency_ms), 7) if room >= 70 else ""
+    middle = max(8, room - 5 - 19 - 5 - len(latency) - 2 - len(tail) - 2)
     return fit(
         line(
             f"  {each.index:<3}",
-            (left(each.address or each.container, 22), "muted"),
+            (left(each.address or each.container, 19), "muted"),
             (right(status, 4) + " ", "good" if ok else "bad"),
-            (right(milliseconds(each.latency_ms), 7) + "  ", "muted"),
+            (f"{latency}  ", "muted"),
             (left(said, middle), "" if ok else "bad"),
-            (f" {tail}", "muted"),
+            (f"  {tail}", "muted"),
         ),
         room,
     )

@@ -143,17 +143,17 @@ def _held(sheet: DeploySheet, room: int) -> list[Line]:
 
 
 def _option(option: RollbackOption, chosen: bool, sheet: RollbackSheet, place: int, room: int) -> Line:
-    release = option.release
-    start = f"{sheet.live.name} {sheet.live.commit[:7]}  →  " if sheet.live and place == 0 else ""
-    room_before = len(f"{sheet.live.name} {sheet.live.commit[:7]}  →  ") if sheet.live else 0
+    release, live = option.release, sheet.live
+    roomy = room >= 60
+    before = f"{live.name} {live.commit[:7] + ' ' if roomy else ''} →  " if live else ""
     seconds = took(option.seconds) if option.seconds is not None else TIER_SPEED.get(option.tier, "")
     answers = {True: ("● answers ", "good"), False: ("✖ does not answer ", "bad"), None: ("", "")}[option.answers]
     return fit(
         line(
-            (f"{start:<{room_before}}", ""),
+            before if place == 0 else " " * len(before),
             ("▸ " if chosen else "  ", "accent strong"),
             (f"{release.name:<4} ", "strong" if chosen else ""),
-            (f"{release.commit[:7]:<8} ", "muted"),
+            (f"{release.commit[:7]:<8} " if roomy else "", "muted"),
             (f"{option.tier.value:<9}", "accent" if option.tier is Tier.HOT else ""),
             (f"{seconds:>7}   ", ""),
             answers,

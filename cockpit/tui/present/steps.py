@@ -8,7 +8,7 @@ from cockpit.tui.line import BLANK, Line, cells, fit, left, line, paragraph, rig
 from cockpit.tui.present.words import NAME, OUTCOME, STEP, clock, percent
 from cockpit.tui.state import State
 
-GAUGE = 17
+GAUGE = 12
 
 
 def lines(state: State, now: float, room: int) -> list[Line]:
@@ -48,17 +48,12 @@ def _step(step: Step, operation: Operation, now: float, room: int) -> Line:
     seconds = now - step.started_at if running and step.started_at is not None else step.seconds
     usual = f"usually {took(step.usual_seconds)}" if step.usual_seconds and step.state is not StepState.SKIPPED else ""
     quiet = "muted" if step.state in (StepState.PENDING, StepState.SKIPPED) else ""
-    return fit(
-        line(
-            (f"  {glyph} ", tone),
-            (left(step.name, 11), f"{tone} strong" if running else quiet),
-            (right(took(seconds) if seconds is not None else "", 8) + "  ", ""),
-            (left(usual, 16), "muted"),
-            (_gauge(step), "accent"),
-            (step.detail or _customers(step, operation), "bad" if step.state is StepState.FAILED else "muted"),
-        ),
-        room,
-    )
+    said = (step.detail or _customers(step, operation), "bad" if step.state is StepState.FAILED else "muted")
+    times = (f"{right(took(seconds) if seconds is not None else '', 8)}  ", ""), (left(usual, 16), "muted")
+    name = (left(step.name, 11), f"{tone} strong" if running else quiet)
+    if seconds is None and not usual:  # nothing to line up with: the words come first
+        return fit(line((f"  {glyph} ", tone), name, said), room)
+    return fit(line((f"  {glyph} ", tone), name, *times, (_gauge(step), "accent"), said), room)
 
 
 def _gauge(step: Step) -> str:

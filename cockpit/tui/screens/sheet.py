@@ -42,8 +42,11 @@ class Sheet(PacedScreen, ModalScreen[Any]):
     Sheet #name.-open { display: block; }
     Sheet #no { height: 1; min-width: 12; width: auto; border: none; background: $surface; color: $foreground;
                 margin: 1 0 0 0; text-style: none; }
+    Sheet.-small #frame { padding: 0 1; }
+    Sheet.-small #no, Sheet.-small #name { margin: 0; }
     Sheet #no:focus { background: $cursor; color: $foreground; text-style: bold; }
     """
+    VERTICAL_BREAKPOINTS = [(0, "-small"), (20, "-roomy")]  # noqa: RUF012  (Textual has it per instance)
     hint = "y go on · Esc cancel"
     typed_name = ""  # what must be typed after y; "" for nothing
     busy = ""  # what it waits for; y does nothing meanwhile
@@ -59,6 +62,7 @@ class Sheet(PacedScreen, ModalScreen[Any]):
         self.name_field = Input(id="name", compact=True)
         self.name_field.cursor_blink = False
         self._quiet_since = time.monotonic()
+        self._said = 0  # lines that the answer to the last key takes
 
     def compose(self) -> ComposeResult:
         with Vertical(id="frame"):
@@ -94,8 +98,13 @@ class Sheet(PacedScreen, ModalScreen[Any]):
     def redraw(self) -> None:
         room = max(20, self.query_one("#frame").content_size.width or 78)
         shown = [line((self.busy, "muted"))] if self.busy and not self.ready else self.lines(room)
-        self.text.styles.height = max(1, len(shown))
+        chrome = 2 if self.small else 6
+        self.text.styles.height = max(1, min(len(shown), self.size.height - chrome - self._said - 2))
         self.text.show(shown)
+
+    @property
+    def small(self) -> bool:
+        return self.size.height < 20
 
     @property
     def ready(self) -> bool:
@@ -111,8 +120,11 @@ class Sheet(PacedScreen, ModalScreen[Any]):
     def say(self, text: str, tone: str = "warn") -> None:
         room = max(20, self.query_one("#frame").content_size.width or 78)
         found = [BLANK, *paragraph(text, room, tone)] if text else []
-        self.says.styles.height = len(found)
+        found = found[1:] if self.small else found
+        self._said = len(found)
+        self.says.styles.height = self._said
         self.says.show(found)
+        self.redraw()
 
     def refused(self, error: CockpitError) -> None:
         self.busy = ""
