@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import posixpath
+import shutil
 import tarfile
-from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
@@ -75,26 +76,43 @@ def _untar(reading: int, into: Path) -> int:
 
 
 def _extract(tar: tarfile.TarFile, into: Path) -> int:
-    files = 0
-    tar.errorlevel = 1
-    for member in _timed(tar):
-        try:
-            tar.extract(member, into, filter="data")
-        except (tarfile.AbsoluteLinkError, tarfile.LinkOutsideDestinationError):
-            raise SourceError(
-                f"the repository has a link that leaves it: {clean(member.name)} → {clean(member.linkname)}",
-                "a build must not depend on files of this machine: remove the link from the commit",
-            ) from None
-        except tarfile.FilterError:
-            raise SourceError(f"the repository has a file that cannot be unpacked: {clean(member.name)}") from None
-        files += not member.isdir()
+    """By hand, because tarfile's own filters came with Python 3.11.4 and Debian 12 has 3.11.2."""
+    files, root = 0, into.resolve()
+    for member in tar:
+        path = root / member.name
+        if not path.parent.resolve().is_relative_to(root) or ".." in path.parts:
+            raise SourceError(f"the repository has a file that cannot be unpacked: {clean(member.name)}")
+        if member.isdir():
+            path.mkdir(parents=True, exist_ok=True)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(tar, member, path)
+        files += 1
     return files
 
 
-def _timed(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    for member in tar:
-        member.mtime = FILE_TIME
-        yield member
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    content = tar.extractfile(member) if member.isreg() else None
+    if member.issym() and _stays(member):
+        path.symlink_to(member.linkname)
+    elif content is not None:
+        with path.open("xb") as file:
+            shutil.copyfileobj(content, file)
+        path.chmod(0o755 if member.mode & 0o100 else 0o644)
+    else:
+        raise SourceError(f"the repository has a file that cannot be unpacked: {clean(member.name)}")
+    os.utime(path, (FILE_TIME, FILE_TIME), follow_symlinks=False)
+
+
+def _stays(member: tarfile.TarInfo) -> bool:
+    """Raises SourceError for a link that leaves the tree."""
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(member.name), member.linkname))
+    if posixpath.isabs(member.linkname) or target == ".." or target.startswith("../"):
+        raise SourceError(
+            f"the repository has a link that leaves it: {clean(member.name)} → {clean(member.linkname)}",
+            "a build must not depend on files of this machine: remove the link from the commit",
+        )
+    return True
 
 
 def _no_room(error: OSError, into: Path) -> SourceError:
