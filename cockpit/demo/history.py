@@ -34,7 +34,7 @@ def _app(name: str, service: str) -> str:
     return files("cockpit.demo").joinpath("app", name).read_text("utf-8").replace("@SERVICE@", service)
 
 
-def _base(service: str) -> dict[str, str | None]:
+def base(service: str) -> dict[str, str | None]:
     return {
         **{f"{service}/{name}": _app(name, service) for name in ("Dockerfile", "start", "log.awk", "Caddyfile")},
         f"{service}/conf/settings.sh": "PRICES=prices.csv\n",
@@ -97,7 +97,7 @@ header /tax Cache-Control "max-age=60"
 _README = "# shop\n\n`web` shows the goods, `checkout` takes the money.\n"
 
 CHANGES = (
-    Change("start", MAYA, 9 * DAY, "Open the shop", {"README.md": _README} | _base(SERVICES[0]) | _base(SERVICES[1])),
+    Change("start", MAYA, 9 * DAY, "Open the shop", {"README.md": _README} | base(SERVICES[0]) | base(SERVICES[1])),
     Change("gift", JONAS, 8.1 * DAY, "Sell gift cards", {"web/prices.csv": _prices("web", ("gift card,25.00",))}),
     Change(
         "express",

@@ -27,15 +27,11 @@ LOOK_EVERY = 0.05  # seconds
 
 async def deploy(link: Link, key: PlacementKey, commit: str) -> Operation:
     """The operation as it ended."""
-    before = await live(link, key)
-    seen = before.number if before else None
-    return await ended(link, await link.call(DEPLOY, DeployRequest(key, commit, seen, reason="demo")))
+    return await ended(link, await link.call(DEPLOY, DeployRequest(key, commit, reason="demo")))
 
 
 async def roll_back(link: Link, key: PlacementKey, to: int) -> Operation:
-    before = await live(link, key)
-    seen = before.number if before else None
-    return await ended(link, await link.call(ROLLBACK, RollbackRequest(key, to, seen, reason="demo")))
+    return await ended(link, await link.call(ROLLBACK, RollbackRequest(key, to, reason="demo")))
 
 
 async def once_ready(move: Callable[[], Awaitable[Operation]]) -> Operation:

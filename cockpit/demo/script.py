@@ -61,8 +61,8 @@ class Story:
     async def play(self) -> bool:
         await self._good_deploy()
         await self._bad_deploy()
-        await self._release_that_turns_bad()
-        await self._rollback()
+        bad = await self._release_that_turns_bad()
+        await self._rollback(bad)
         stats = self._load.stats()
         self._scene(
             "customers",
@@ -82,19 +82,18 @@ class Story:
         )
 
     async def _bad_deploy(self) -> None:
-        before = await play.live(self._link, KEY)
         operation = await self._deploy("stripe")
-        ended, failure = time.monotonic(), operation.failure
-        still = before is not None and await play.until(lambda: bool(self._witness.of(before.name, ended)), SWITCHED)
+        ended, failure, before = time.monotonic(), operation.failure, f"r{operation.from_release}"
+        still = await play.until(lambda: bool(self._witness.of(before, ended)), SWITCHED)
         nobody = not self._witness.of(name(operation), 0.0)
         cause = f"{failure.step}: {failure.summary} · {failure.line}" if failure else "no cause was named"
         self._scene(
             "bad deploy",
-            f"{name(operation)} {operation.state} at {cause}; {before.name if before else 'nothing'} still serves",
+            f"{name(operation)} {operation.state} at {cause}; {before} still serves",
             operation.state is OperationState.FAILED and still and nobody and "STRIPE_KEY" in cause,
         )
 
-    async def _release_that_turns_bad(self) -> None:
+    async def _release_that_turns_bad(self) -> Operation:
         operation = await self._deploy("tax")
         switched = time.monotonic()
         moved = await self._serves(operation)
@@ -106,9 +105,11 @@ class Story:
             f"{100 * self._witness.share_of_errors(first):.0f} % of the customers",
             operation.state is OperationState.SUCCEEDED and moved and turned,
         )
+        return operation
 
-    async def _rollback(self) -> None:
-        good = await self._before_live()
+    async def _rollback(self, bad: Operation) -> None:
+        """To the release that served before: what `B` proposes here."""
+        good = bad.from_release or 1
         asked = time.monotonic()
         operation = await play.roll_back(self._link, KEY, good)
         back = await play.until(lambda: bool(self._witness.of(f"r{good}", asked)), SWITCHED)
@@ -128,12 +129,6 @@ class Story:
     async def _serves(self, operation: Operation) -> bool:
         ended = time.monotonic()
         return await play.until(lambda: bool(self._witness.of(name(operation), ended)), SWITCHED)
-
-    async def _before_live(self) -> int:
-        """The release that served before the one that is live: what `B` proposes here."""
-        live = await play.live(self._link, KEY)
-        served = {int(each.release.removeprefix("r")) for each in self._witness.answers if each.release}
-        return max(number for number in served if live is None or number < live.number)
 
     def _scene(self, title: str, text: str, held: bool) -> None:
         self.as_told &= held

@@ -1,0 +1,1 @@
+"""Measurements against the real engine: `python -m bench` runs all, `python -m bench.loss --json` one."""
