@@ -17,7 +17,7 @@ from cockpit.engine.sheets import busy, refuse_deploy
 from cockpit.engine.traffic import undo_start
 from cockpit.engine.watch import Watch
 from cockpit.engine.world import Seen, World
-from cockpit.errors import Refused, StoreError, UsageError
+from cockpit.errors import Refused, SourceError, StoreError, UsageError
 from cockpit.model import Actor, Operation, OperationKind, OperationState, PlacementKey, Tier
 from cockpit.protocol import DeployRequest, Event, RollbackRequest
 from cockpit.store.base import ReleaseRecord
@@ -60,8 +60,8 @@ class Operations:
         with self._alone(request.key):
             seen = self._watch.seen(request.key)
             self._must_be_as_shown(seen, request.seen_live)
+            commit = await self._full(placement, request.commit or (seen.pending.head if seen.pending else ""))
             scene = self._watch.scene(placement)
-            commit = request.commit or (seen.pending.head if seen.pending else "")
             refused = refuse_deploy(scene, commit)
             if refused and not (request.force and refused.startswith("nothing")):
                 raise Refused(refused, "nothing was started")
@@ -69,6 +69,13 @@ class Operations:
             return await self._begin(
                 OperationKind.DEPLOY, placement, actor, seen.live, None, commit, request.reason, names
             )
+
+    async def _full(self, placement: PlacementSettings, name: str) -> str:
+        """A commit's whole name, when the mirror knows it already; else the fetch step finds out."""
+        try:
+            return (await self._ports.source.commit(steps.repository(placement), name)).sha if name else ""
+        except SourceError:
+            return name
 
     # ------------------------------------------------------------ rollback
 

@@ -107,7 +107,10 @@ async def _shipping(ports: Ports, scene: Scene, wanted: str) -> tuple[Commit, tu
     commit = await ports.source.commit(where, wanted or known.head)
     if scene.live is None:
         return commit, (commit,), 1
-    shipped = await ports.source.between(where, scene.live.commit, commit.sha, path)
+    try:
+        shipped = await ports.source.between(where, scene.live.commit, commit.sha, path)
+    except SourceError:  # the live commit is gone from the repository
+        return commit, (commit,), 1
     return commit, shipped.commits, shipped.count
 
 

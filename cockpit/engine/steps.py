@@ -18,7 +18,7 @@ from cockpit.config.settings import PlacementSettings, Registry
 from cockpit.engine import plan
 from cockpit.engine.run import Run, StepWork
 from cockpit.engine.traffic import confirm, settle, start, switch, undo_start, verify
-from cockpit.errors import Failed
+from cockpit.errors import Failed, SourceError
 from cockpit.model import Failure, Side
 from cockpit.source.base import Repository
 from cockpit.store.base import ReleaseRecord
@@ -79,7 +79,11 @@ async def _shipped(run: Run, where: Repository, commit: str) -> int:
     if run.live is None:
         return 1
     path = run.placement.service.path
-    return (await run.ports.source.between(where, run.live.commit, commit, path, limit=1)).count
+    try:
+        return (await run.ports.source.between(where, run.live.commit, commit, path, limit=1)).count
+    except SourceError as error:  # the live commit is gone from the repository: no reason not to deploy
+        run.say(f"commits since {run.live.name} cannot be counted: {error.message}")
+        return 1
 
 
 async def build(run: Run) -> str:
