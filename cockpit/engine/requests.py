@@ -144,6 +144,7 @@ class Requests:
     # ------------------------------------------------------------ operations
 
     async def _deploy_sheet(self, _: Peer, asked: CommitRequest) -> DeploySheet:
+        await self._watch.reread()
         placement = self._operations.find(asked.key)
         return await deploy_sheet(self._ports, self._watch.scene(placement), asked.commit)
 
@@ -152,6 +153,7 @@ class Requests:
         return await rollback_sheet(self._ports, self._watch.scene(placement))
 
     async def _deploy(self, peer: Peer, asked: DeployRequest) -> Operation:
+        await self._watch.reread()  # what was saved a moment ago is what is meant
         return await self._operations.deploy(asked, peer.actor)
 
     async def _rollback(self, peer: Peer, asked: RollbackRequest) -> Operation:

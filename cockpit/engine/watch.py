@@ -51,6 +51,7 @@ class Watch:
         self._picture = Picture(world, self._probing.samples)
         self._repositories = Repositories(ports, world, hub)
         self._status_sent: EngineStatus | None = None
+        self._rereading = asyncio.Lock()
 
     # ------------------------------------------------------------ coming up
 
@@ -78,7 +79,7 @@ class Watch:
                 (self._repositories.tick, lambda: 1.0),
                 (self._edge, lambda: LOOK),
                 (self._tidy, lambda: TIDY),
-                (self._reread, lambda: 2.0),
+                (self.reread, lambda: 2.0),
                 (self._tell, lambda: TELL),
             ):
                 group.create_task(self._forever(work, every), name=work.__qualname__)
@@ -119,10 +120,13 @@ class Watch:
         if world.docker_ok:
             world.edge_error = await bring_up_edge(self._ports, world.settings)
 
-    async def _reread(self) -> None:
-        """The configuration file changed: routes, placements and pending settings follow."""
-        if not await self._configuration.refresh():
-            return
+    async def reread(self) -> None:
+        """When the configuration file changed, routes, placements and pending settings follow before this returns."""
+        async with self._rereading:
+            if await self._configuration.refresh():
+                await self._adopt()
+
+    async def _adopt(self) -> None:
         self._world.settings = self._configuration.settings
         configured = {each.key for each in self._world.settings.placements}
         for key in [key for key in self._world.placements if key not in configured]:
@@ -135,7 +139,7 @@ class Watch:
 
     async def refresh(self, key: PlacementKey) -> None:
         """Everything about one placement, now."""
-        await self._reread()
+        await self.reread()
         await asyncio.gather(self._look(), self._repositories.fetch(key))
         await self._probing.tick()
         await self.changed(key)
