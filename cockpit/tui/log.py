@@ -25,7 +25,9 @@ from cockpit.tui.log_lines import LogWindow, Stamp, bounded, coloured, safe, sta
 from cockpit.tui.log_rows import Rows
 
 FLUSH = 0.1  # seconds between repaints
-FLOOD = 150  # lines in one flush above which nobody can read along: then half as often
+FLOOD = 150  # lines in one flush above which nobody can read along: then less often
+FLOODED = 0.25  # seconds between repaints in a flood
+BADGES = 3  # flushes in a flood for one new badge, which is a repaint of its own
 STRIPS = 1000  # rendered lines kept
 
 
@@ -64,6 +66,7 @@ class LogView(ScrollView, can_focus=True):
         self._waiting: list[LogLine] = []
         self._flushing = False
         self._seeking = False
+        self._flushes = 0
         self._widest = 0
         self._strips: LRUCache[tuple[int, int], Strip] = LRUCache(STRIPS)
         self._generation = 0  # of everything that changes how a line looks
@@ -98,14 +101,15 @@ class LogView(ScrollView, can_focus=True):
             self.window.forgotten += over
         if not self._flushing:
             self._flushing = True
-            self.set_timer(FLUSH * (2 if len(self._waiting) > FLOOD else 1), self.flush)
+            self.set_timer(FLOODED if len(self._waiting) > FLOOD else FLUSH, self.flush)
 
     def flush(self) -> None:
         self._flushing = False
         new, self._waiting = [bounded(each) for each in self._waiting], []
-        if len(new) > FLOOD and self.is_attached:
+        flood = len(new) > FLOOD and self.is_attached
+        if flood:
             self._flushing = True
-            self.set_timer(FLUSH * 2, self.flush)
+            self.set_timer(FLOODED, self.flush)
         before = len(self.rows)
         self.window.append(new)
         lost = self.rows.append(len(new))
@@ -115,7 +119,8 @@ class LogView(ScrollView, can_focus=True):
             self.unseen += len(new)
         if self.following or before < self.scroll_offset.y + self.size.height or lost:
             self.refresh()
-        if new or not before:
+        self._flushes += 1
+        if not flood or self._flushes % BADGES == 0:
             self.post_message(self.Changed())
         if self._seeking and new:
             self.seek_error()
