@@ -112,7 +112,7 @@ class CockpitApp(App[None]):
         self.state = fold(self.state, change, self.clock.now())
         if isinstance(change, Lost):
             self.main_screen.main.lost()
-        if isinstance(change, Connected) or (isinstance(change, Event) and change.operation):
+        if isinstance(change, Connected) or (isinstance(change, Event) and _ended(change)):
             self.look_up()
         if isinstance(change, Connected):
             self._paint()
@@ -194,6 +194,8 @@ class CockpitApp(App[None]):
         """A fault of ours in the background is said and does not take the screen away."""
         if event.state is WorkerState.ERROR:
             self.say(f"a fault in cockpit itself: {event.worker.error!r}"[:300], "warning")
+            if event.worker.group == "link":  # what is on the screen is no longer kept true
+                self.apply(Lost("the cockpit's own link failed: start it again"))
 
     async def _listen(self) -> None:
         async for change in self.link.changes():
@@ -216,3 +218,8 @@ class CockpitApp(App[None]):
         self._painting = False
         if self.main_screen.is_mounted:
             self.main_screen.show_state(self.state)
+
+
+def _ended(event: Event) -> bool:
+    """An operation ended: what is live and what waits may have changed."""
+    return event.operation is not None and event.operation.state.ended

@@ -82,6 +82,7 @@ def fold(state: State, change: Change, now: float) -> State:
             return _event(state, change)
         case LogChunk():
             return state
+    raise TypeError(f"not a change: {type(change).__name__}")
 
 
 def choose(state: State, key: PlacementKey) -> State:

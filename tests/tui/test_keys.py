@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from cockpit.protocol import Event
 from cockpit.tui import keys
 from cockpit.tui.keys import KEYS, Where
 from cockpit.tui.log import LogView
 from cockpit.tui.panes.list_pane import ListPane
 from cockpit.tui.screens.main import MainScreen
 from cockpit.tui.screens.sheet import Sheet
-from tests.fakes.link import CHECKOUT, LEDGER, WEB, FakeLink
+from tests.fakes.link import CHECKOUT, FAILED_DEPLOY, LEDGER, LEDGER_DEPLOY, WEB, FakeLink
 from tests.tui.harness import cockpit
 
 OWNER = {Where.ALL: MainScreen, Where.LISTS: ListPane, Where.LOGS: LogView, Where.SHEETS: Sheet, Where.DEPLOY: Sheet}
@@ -204,3 +205,33 @@ async def test_y_copies_the_commit_under_the_cursor() -> None:
         await it.sees("fix: VAT for gifts")
         await it.press("2", "y")
         assert it.app.clipboard.startswith("9e01c2d")
+
+
+async def test_the_load_generators_counters_are_always_on_the_screen(tmp_path: Path) -> None:
+    banner = tmp_path / "load.json"
+    banner.write_text('{"per_second": 100, "lost": 0, "errors": 12}')
+    async with cockpit(banner=banner) as it:
+        await it.sees("load 100/s · lost 0 · 5xx 12")
+        banner.write_text('{"per_second": 1')  # half-written: the last good values stay
+        await it.app._tick()
+        assert "load 100/s · lost 0 · 5xx 12" in it.screen
+
+
+async def test_a_fault_in_the_link_is_said_and_the_values_count_as_old() -> None:
+    link = FakeLink()
+    async with cockpit(link) as it:
+        link.push(object())  # type: ignore[arg-type]
+        await it.until(lambda: it.app.state.lost is not None, "the fault")
+        assert "a fault in cockpit itself" in it.notices
+
+
+async def test_an_operation_that_ends_has_its_releases_read_again() -> None:
+    link = FakeLink()
+    async with cockpit(link) as it:
+        await it.until(lambda: CHECKOUT in it.app.state.releases, "the first releases")
+        before = len(link.requests("releases"))
+        link.push(Event(operation=LEDGER_DEPLOY))
+        await it.settled()
+        assert len(link.requests("releases")) == before
+        link.push(Event(operation=FAILED_DEPLOY))
+        await it.until(lambda: len(link.requests("releases")) > before, "a second look")
