@@ -72,7 +72,8 @@ def _around(engine: EngineStatus) -> list[str]:
 
 def _placement(each: Placement, operation: Operation | None) -> list[Cell]:
     live = each.live
-    ready = sum(replica.running and not replica.error for replica in each.replicas)
+    serving = [replica for replica in each.replicas if live and replica.release == live.number]
+    ready = sum(replica.running and not replica.error for replica in serving)
     notes = [each.why, f"⏸ held by {each.hold.by}: {each.hold.reason}" if each.hold else "", each.pending_note]
     if operation:
         step = operation.current
@@ -84,7 +85,7 @@ def _placement(each: Placement, operation: Operation | None) -> list[Cell]:
         live.commit[:7] if live else "–",
         since(live.live_since) if live else "–",
         f"{each.pending_count} pending" if each.pending_count else "–",
-        f"{ready}/{len(each.replicas)}",
+        f"{ready}/{len(serving)}",
         " · ".join(filter(None, notes)),
     ]
 

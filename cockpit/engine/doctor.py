@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import shutil
 
+from cockpit.edge.base import Pointer
+from cockpit.edge.names import name_of
 from cockpit.engine.ports import Ports
-from cockpit.model import EngineStatus
+from cockpit.model import EngineStatus, PlacementKey
 from cockpit.protocol import Check, CheckState
 from cockpit.text import clean
 
 LOW = 2 * 1024**3  # bytes free that are worth a word
 
 
-async def examine(ports: Ports, status: EngineStatus) -> tuple[Check, ...]:
+async def examine(
+    ports: Ports, status: EngineStatus, hot: tuple[tuple[PlacementKey, Pointer], ...]
+) -> tuple[Check, ...]:
+    """`hot`: for each placement that has one, the release that could take the customers at once, and where it is."""
     disk, git = await asyncio.gather(asyncio.to_thread(_disk, ports), _git())
     return (
         _docker(status),
@@ -23,13 +28,15 @@ async def examine(ports: Ports, status: EngineStatus) -> tuple[Check, ...]:
         git,
         Check("config", CheckState.PASS, status.config_path),
         Check("state", CheckState.PASS, status.state_path),
-        Check(
-            "break glass",
-            CheckState.PASS,
-            f"pointers are the files in {ports.paths.edge / 'pointers'}",
-            "docs/break-glass.md has the one shell line that moves customers without the cockpit",
-        ),
+        *(_break_glass(ports, key, pointer) for key, pointer in hot),
     )
+
+
+def _break_glass(ports: Ports, key: PlacementKey, pointer: Pointer) -> Check:
+    """The one shell line that moves the customers when the cockpit itself is broken."""
+    file = ports.paths.edge / "pointers" / name_of(key)
+    line = f"printf '{pointer.line()}\\n' > {file}.new && mv -T {file}.new {file}"
+    return Check("break glass", CheckState.PASS, f"{key} to r{pointer.release} without the cockpit: {line}")
 
 
 def _docker(status: EngineStatus) -> Check:

@@ -122,7 +122,7 @@ class Requests:
         return Done()
 
     async def _doctor(self, _: Peer, __: Nothing) -> Checks:
-        return Checks(await examine(self._ports, self._watch.status()))
+        return Checks(await examine(self._ports, self._watch.status(), self._watch.ways_back()))
 
     # ------------------------------------------------------------ commits
 

@@ -139,7 +139,7 @@ class _Lines:
             self._cached += 1
         if line.step:
             self._steps.add(line.step)
-        if line.text:
+        if line.text and line.text != line.name:
             self._run.say(line.text, source="build", stream="out", cached=line.cached)
         cached = f", {self._cached} cached" if self._cached else ""
         self._run.progress(f"{len(self._steps)} build step{'' if len(self._steps) == 1 else 's'}{cached}")

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from cockpit import __version__
 from cockpit.config.settings import PlacementSettings
+from cockpit.edge.base import Pointer
 from cockpit.engine import tidy, views
 from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.edges import bring_up_edge
@@ -248,6 +249,17 @@ class Watch:
 
     def tier(self, record: ReleaseRecord) -> Tier:
         return views.tier(record, self.seen(record.key).row.live, self._world.running(record.key))
+
+    def ways_back(self) -> tuple[tuple[PlacementKey, Pointer], ...]:
+        """Where each placement's customers could go at once: to the hot release that a rollback would choose."""
+        found = []
+        for key, seen in self._world.placements.items():
+            back = tidy.spare(seen.records, seen.row.live)
+            hot = [each for each in self._world.of(key) if back and each.release == back.number and each.running]
+            where = tuple(filter(None, (views.address(each) for each in sorted(hot, key=lambda each: each.index))))
+            if back is not None and where:
+                found.append((key, Pointer(back.number, where)))
+        return tuple(found)
 
     def scene(self, placement: PlacementSettings) -> Scene:
         seen, now = self.seen(placement.key), self._ports.clock.now()
