@@ -55,7 +55,7 @@ class LogPane(Vertical):
         elif self._subscription is None and self.request is not None:
             self._early = [*self._early, chunk][-EARLY:]
 
-    def on_log_view_changed(self) -> None:
+    def on_log_canvas_changed(self) -> None:
         view = self.view
         self.foot.show(
             [
@@ -90,4 +90,4 @@ class LogPane(Vertical):
     def _say(self, note: str) -> None:
         if note != self.view.note:
             self.view.note = note
-            self.on_log_view_changed()
+            self.on_log_canvas_changed()
