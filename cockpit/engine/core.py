@@ -51,8 +51,7 @@ class Cockpit:
         await self.watch.first_look()
         await recover.recover(self.ports)
         try:
-            for line in await recover.believe_pointers(self.ports):
-                log.warning("corrected: %s", line)
+            await recover.believe_pointers(self.ports)
         except CockpitError as error:
             log.warning("could not compare the log with the edge: %s", error.message)
         await self.watch.reload_all()

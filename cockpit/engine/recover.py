@@ -5,11 +5,13 @@ An operation found without an outcome is taken forward when its release has the 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from cockpit.engine import plan
 from cockpit.engine.ports import Ports
 from cockpit.engine.traffic import UNDO_GRACE
 from cockpit.errors import CockpitError, TargetDown
-from cockpit.model import Hold, Operation, OperationKind, OperationState
+from cockpit.model import Hold, Operation, OperationKind, OperationState, PlacementKey
 from cockpit.store.base import ReleaseRecord
 
 TRIES = 5  # then the operation is parked as stuck
@@ -102,10 +104,13 @@ async def _park(ports: Ports, operation: Operation, error: CockpitError) -> None
     await ports.store.end_operation(operation.id, OperationState.STUCK, summary, None, ports.clock.now())
 
 
-async def believe_pointers(ports: Ports) -> tuple[str, ...]:
-    """Where the log and the edge disagree about who is live, the edge is right. Says what was corrected."""
-    said = []
+async def believe_pointers(ports: Ports, busy: Collection[PlacementKey] = ()) -> tuple[PlacementKey, ...]:
+    """Where the log and the edge disagree about who is live, the edge is right: somebody moved the pointer by hand, or
+    the engine died. Says which placements were corrected; those that are `busy` are in good hands."""
+    corrected = []
     for row in await ports.store.placements():
+        if row.key in busy:
+            continue
         pointer = await ports.edge.pointer(row.key)
         if pointer is None or pointer.release == row.live:
             continue
@@ -113,5 +118,7 @@ async def believe_pointers(ports: Ports) -> tuple[str, ...]:
             continue
         now = ports.clock.now()
         await ports.store.set_live(row.key, pointer.release, now, hot_until=now + plan.SERVED_GOOD, baking_until=None)
-        said.append(f"{row.key}: the log said r{row.live}, customers are on r{pointer.release}")
-    return tuple(said)
+        text = f"the log said r{row.live or '–'}, customers were found on r{pointer.release}"
+        await ports.store.add_entry(at=now, actor="cockpit", text=text, key=row.key)
+        corrected.append(row.key)
+    return tuple(corrected)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from cockpit import __version__
 from cockpit.config.settings import PlacementSettings
 from cockpit.edge.base import Pointer
-from cockpit.engine import tidy, views
+from cockpit.engine import recover, tidy, views
 from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.edges import bring_up_edge
 from cockpit.engine.hub import Hub
@@ -149,6 +149,8 @@ class Watch:
 
     async def _tidy(self) -> None:
         await self._backlog.enter()
+        for key in await recover.believe_pointers(self._ports, busy=self._world.runs):
+            await self.changed(key)
         for placement in self._world.settings.placements:
             if placement.key not in self._world.runs:
                 await self._tidy_one(placement)

@@ -108,6 +108,18 @@ async def test_where_log_and_pointer_disagree_the_pointer_is_right(tmp_path: Pat
         assert await shop.live() == 1
 
 
+async def test_a_pointer_moved_by_hand_is_seen_and_believed(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        where = tuple(f"{each.address}:{each.port}" for each in shop.target.containers if each.release == 1)
+        shop.edge.pointers[SHOP] = Pointer(1, where)
+        shop.clock.hurry()
+        await shop.until(lambda: shop.engine.watch.seen(SHOP).row.live == 1)
+        assert "customers were found on r1" in (await shop.store.entries(5))[0].text
+        assert shop.running() == {1, 2}
+
+
 async def test_recovery_that_fails_five_times_parks_the_operation_and_says_what_to_do(tmp_path: Path) -> None:
     async with rig(tmp_path) as shop:
         await shop.shipped("first")
