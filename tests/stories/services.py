@@ -41,3 +41,9 @@ def web(runtime: str, **changed: str) -> Files:
 
 def worker(runtime: str) -> Files:
     return {"Dockerfile": DOCKERFILE.format(runtime=runtime), "start": WORKER}
+
+
+def web_with(line: str, runtime: str) -> Files:
+    """The web server with one more line in its Dockerfile."""
+    files = web(runtime)
+    return {**files, "Dockerfile": f"{files['Dockerfile']}{line}\n"}

@@ -25,7 +25,6 @@ async def shop() -> AsyncIterator[World]:
         made.configure("shop", replicas=2, environment={"GREETING": "one"})
         made.commit("shop", services.web(made.runtime), "Open the shop")
         made.configure("mailer", port=None, hosts=..., deploy_timeout="2s")
-        made.commit("mailer", services.worker(made.runtime), "Send mail")
         await made.up()
         await made.ships("shop", made.remote.head)
         yield made
@@ -54,22 +53,59 @@ async def test_a_deploy_and_a_hot_rollback_lose_nothing_and_change_the_answers_e
     first = await shop.live("shop")
     shop.configure("shop", replicas=3, port=9000, environment={"PORT": "9000", "GREETING": "two"})
     commit = shop.commit("shop", {"notes": "two"})
-    there: list[Answer] = []
-    async with shop.load("shop", on_answer=there.append) as load:
+    answers: list[Answer] = []
+    async with shop.load("shop", on_answer=answers.append) as load:
         await some_more(load)
         forward = await shop.ships("shop", commit)
         await some_more(load)
-        came, back = load.tally.requests, []
-        load._on_answer = back.append
+        came = len(answers)
         backward = await shop.goes_back("shop")
         await some_more(load)
     stats = load.stats()
     assert (stats.lost, stats.non_2xx, stats.errors, stats.wrong) == (0, 0, 0, 0), stats.lost_because
     assert stats.requests > came > 60
-    assert crossing(there, forward) == ({"r1"}, {"r2"})
-    assert crossing(back, backward) == ({"r2"}, {"r1"})
+    assert crossing(answers[:came], forward) == ({"r1"}, {"r2"})
+    assert crossing(answers[came:], backward) == ({"r2"}, {"r1"})
     assert (await shop.live("shop")).commit == first.commit
     assert shop.pointer("shop") == "r1"
     assert (await shop.get("shop")).headers["x-greeting"] == "one"
     assert shop.host.releases("shop", running=True) == {1: 2, 2: 3}
     assert (backward.ended_at or 0) - backward.started_at < 2
+
+
+async def test_a_changed_setting_alone_is_pending_becomes_a_release_of_the_same_image_and_is_taken_back_whole(
+    shop: World,
+) -> None:
+    before = await shop.live("shop")
+    await shop.release_hold("shop")
+    shop.configure("shop", replicas=1, port=8000, environment={"GREETING": "three"})
+    await shop.reread("shop")
+    assert (await shop.client.call(PENDING, For(key("shop")))).settings_changed
+    sheet = await shop.client.call(DEPLOY_SHEET, CommitRequest(key("shop"), before.commit))
+    assert (sheet.refused, sheet.count, sheet.image_exists) == ("", 0, True)
+    async with shop.load("shop") as load:
+        deployed = await shop.ships("shop", before.commit)
+        changed = await shop.live("shop")
+        assert (changed.number, changed.commit) == (deployed.to_release, before.commit)
+        assert changed.image == before.image
+        assert (await shop.get("shop")).headers["x-greeting"] == "three"
+        assert not (await shop.client.call(PENDING, For(key("shop")))).settings_changed
+        await shop.goes_back("shop")
+    assert (await shop.get("shop")).headers["x-greeting"] == "one"
+    assert (await shop.live("shop")).number == before.number
+    assert (await shop.client.call(PENDING, For(key("shop")))).settings_changed
+    assert (load.stats().lost, load.stats().non_2xx) == (0, 0), load.stats().lost_because
+
+
+async def test_a_service_without_a_port_is_deployed_replaced_and_rolled_back(shop: World) -> None:
+    host, mailer = shop.host, shop.commit("mailer", services.worker(shop.runtime), "Send mail")
+    await shop.ships("mailer", mailer)
+    assert host.releases("mailer", running=True) == {1: 1}
+    assert "working as r1" in host.log(host.name("mailer", 1))
+    await shop.ships("mailer", shop.commit("mailer", {"notes": "two"}, "Send more mail"))
+    assert host.releases("mailer", running=True) == {2: 1}
+    assert host.releases("mailer") == {1: 1, 2: 1}
+    await shop.goes_back("mailer")
+    await until(lambda: host.releases("mailer", running=True) == {1: 1})
+    assert (await shop.live("mailer")).number == 1
+    assert host.restart_policy(host.name("mailer", 1)) == "always"

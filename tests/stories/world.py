@@ -114,9 +114,9 @@ class World:
 
     @property
     def engine_pid(self) -> int:
-        pid = background.pid_of(self.paths.lock, "cockpit.engine", str(self.paths.state))
-        assert pid is not None, "no engine runs"
-        return pid
+        """Of the one that `client` talked to last."""
+        assert self.client.welcome is not None
+        return self.client.welcome.pid
 
     async def end_engine(self) -> None:
         await background.end(self.paths.lock, "cockpit.engine", str(self.paths.state), patience=PARTING)
