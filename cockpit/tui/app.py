@@ -5,48 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from textual._compositor import ChopsUpdate, LayoutUpdate
-from textual.app import App
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from cockpit.clock import Clock, SystemClock
-from cockpit.errors import CockpitError
-from cockpit.model import Operation, PlacementKey
-from cockpit.protocol import (
-    LOGS_CLOSE,
-    LOGS_OPEN,
-    PENDING,
-    RELEASES,
-    Call,
-    Change,
-    Connected,
-    Event,
-    For,
-    Link,
-    LogChunk,
-    LogOpened,
-    LogRequest,
-    Lost,
-    Subscription,
-)
+from cockpit.model import PlacementKey
+from cockpit.protocol import Change, Connected, Event, Link, LogChunk, Lost
 from cockpit.tui import demo_load, keys, terminal, theme
 from cockpit.tui.commands import Commands
 from cockpit.tui.frames import Frame, Patch
+from cockpit.tui.linked import LinkedApp
 from cockpit.tui.net import Net
 from cockpit.tui.paced import OVER_SSH, Pace, PacedDriver
 from cockpit.tui.screens.main import MainScreen
 from cockpit.tui.state import State, choose, fold
 
-P = TypeVar("P")
-R = TypeVar("R")
 SETTLE = 0.1  # seconds in which changes from the engine are gathered into one repaint
 
 
-class CockpitApp(App[None]):
+class CockpitApp(LinkedApp):
     TITLE = "cockpit"
     CSS_PATH = "cockpit.tcss"
     COMMANDS: ClassVar = {Commands}
@@ -98,7 +79,7 @@ class CockpitApp(App[None]):
         terminal.leave_cleanly(self)
         self.set_class(self.over_ssh, "-ssh")
         self.set_interval(1.0, self._tick)
-        self.run_worker(self._listen(), group="link", exit_on_error=False)
+        self.listen()
         for each in keys.unknown(self.key_names):
             self.say(f"keys: there is no action {each!r} to remap")
         if f"cockpit-{self.theme_name}" not in self.available_themes:
@@ -131,41 +112,9 @@ class CockpitApp(App[None]):
     def choose(self, key: PlacementKey) -> None:
         self.show(choose(self.state, key))
 
-    def look_up(self) -> None:
-        if self.state.selected:
-            self.run_worker(self._details(self.state.selected), exclusive=True, group="details", exit_on_error=False)
-
-    async def ask(self, call: Call[P, R], params: P) -> R | None:
-        """An answer, or None after saying why there is none."""
-        try:
-            answer: R = await self.link.call(call, params)
-            return answer
-        except CockpitError as error:
-            self.say(f"{error.message}{f' · {error.hint}' if error.hint else ''}", "warning")
-            return None
-
-    def request(self, call: Call[P, R], params: P, said: str) -> None:
-        self.say(said)
-        asking = self.ask(call, params)
-        self.run_worker(asking, exit_on_error=False)
-
-    async def open_log(self, request: LogRequest) -> LogOpened | None:
-        return await self.ask(LOGS_OPEN, request)
-
-    async def close_log(self, subscription: int) -> None:
-        if self.state.lost is None:
-            await self.ask(LOGS_CLOSE, Subscription(subscription))
-
-    def started(self, operation: Operation) -> None:
-        """The engine took it on; its events tell the rest."""
-        self.apply(Event(operation=operation))
-
     def detach(self) -> None:
         self.farewell = terminal.farewell(self.state)
         self.exit()
-
-    def say(self, text: str, severity: str = "information") -> None:
-        self.notify(text, markup=False, timeout=4, severity="warning" if severity == "warning" else "information")
 
     def copy(self, text: str) -> None:
         self.copy_to_clipboard(text[: terminal.CLIPBOARD])
@@ -196,16 +145,6 @@ class CockpitApp(App[None]):
             self.say(f"a fault in cockpit itself: {event.worker.error!r}"[:300], "warning")
             if event.worker.group == "link":  # what is on the screen is no longer kept true
                 self.apply(Lost("the cockpit's own link failed: start it again"))
-
-    async def _listen(self) -> None:
-        async for change in self.link.changes():
-            self.apply(change)
-
-    async def _details(self, key: PlacementKey) -> None:
-        asked = self.ask(PENDING, For(key)), self.ask(RELEASES, For(key))
-        pending, releases = await asyncio.gather(*asked)
-        self.state = fold(self.state, Event(pending=pending, releases=releases), self.clock.now())
-        self._paint()
 
     async def _tick(self) -> None:
         if terminal.is_gone(self):

@@ -1,0 +1,83 @@
+"""The half of the application that talks to the engine: it asks, listens, and says what was refused."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+from textual.app import App
+
+from cockpit.errors import CockpitError
+from cockpit.model import Operation, PlacementKey
+from cockpit.protocol import (
+    LOGS_CLOSE,
+    LOGS_OPEN,
+    PENDING,
+    RELEASES,
+    Call,
+    Change,
+    Event,
+    For,
+    Link,
+    LogOpened,
+    LogRequest,
+    Subscription,
+)
+from cockpit.tui.state import State
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class LinkedApp(App[None]):
+    """What it asks about is its `state`; what it hears goes to `apply`."""
+
+    link: Link
+    state: State
+
+    def apply(self, change: Change) -> None:
+        raise NotImplementedError
+
+    def say(self, text: str, severity: str = "information") -> None:
+        self.notify(text, markup=False, timeout=4, severity="warning" if severity == "warning" else "information")
+
+    def listen(self) -> None:
+        self.run_worker(self._listen(), group="link", exit_on_error=False)
+
+    def look_up(self) -> None:
+        if self.state.selected:
+            self.run_worker(self._details(self.state.selected), exclusive=True, group="details", exit_on_error=False)
+
+    async def ask(self, call: Call[P, R], params: P) -> R | None:
+        """An answer, or None after saying why there is none."""
+        try:
+            answer: R = await self.link.call(call, params)
+            return answer
+        except CockpitError as error:
+            self.say(f"{error.message}{f' · {error.hint}' if error.hint else ''}", "warning")
+            return None
+
+    def request(self, call: Call[P, R], params: P, said: str) -> None:
+        self.say(said)
+        asking = self.ask(call, params)
+        self.run_worker(asking, exit_on_error=False)
+
+    async def open_log(self, request: LogRequest) -> LogOpened | None:
+        return await self.ask(LOGS_OPEN, request)
+
+    async def close_log(self, subscription: int) -> None:
+        if self.state.lost is None:
+            await self.ask(LOGS_CLOSE, Subscription(subscription))
+
+    def started(self, operation: Operation) -> None:
+        """The engine took it on; its events tell the rest."""
+        self.apply(Event(operation=operation))
+
+    async def _listen(self) -> None:
+        async for change in self.link.changes():
+            self.apply(change)
+
+    async def _details(self, key: PlacementKey) -> None:
+        asked = self.ask(PENDING, For(key)), self.ask(RELEASES, For(key))
+        pending, releases = await asyncio.gather(*asked)
+        self.apply(Event(pending=pending, releases=releases))
