@@ -145,7 +145,7 @@ class _Replica:
             return self._in_row >= self._expected.retries
         if self._facts and self._facts.health:
             return self._facts.running and self._facts.health == "healthy"
-        return self._running.seconds >= min(STEADY, self._expected.deadline)
+        return self._running.seconds >= min(STEADY, self._expected.deadline / 2)  # seen from a first to a later look
 
     def early(self) -> Failure | None:
         port = self._expected.port

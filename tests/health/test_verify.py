@@ -260,6 +260,11 @@ def test_without_a_port_ten_seconds_of_running_are_healthy() -> None:
     assert each_second(61.0, lambda now: check.observed(now, 1, RUNNING), check) == (10.0, Verdict())
 
 
+def test_without_a_port_a_short_deadline_is_long_enough_when_the_first_look_comes_late() -> None:
+    check = verification(port=None, deadline=8.0)
+    assert each_second(9.0, lambda now: check.observed(now, 1, RUNNING) if now else None, check) == (5.0, Verdict())
+
+
 def test_without_a_port_the_images_healthcheck_decides() -> None:
     check = verification(port=None)
 
