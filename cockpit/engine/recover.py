@@ -5,14 +5,19 @@ An operation found without an outcome is taken forward when its release has the 
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Collection
 
 from cockpit.engine import plan
 from cockpit.engine.ports import Ports
+from cockpit.engine.steps import drop_scratch
 from cockpit.engine.traffic import UNDO_GRACE
 from cockpit.errors import CockpitError, TargetDown
 from cockpit.model import Hold, Operation, OperationKind, OperationState, PlacementKey
 from cockpit.store.base import ReleaseRecord
+
+log = logging.getLogger(__name__)
 
 TRIES = 5  # then the operation is parked as stuck
 WAIT = 2.0  # seconds between tries
@@ -31,7 +36,8 @@ async def _until_done(ports: Ports, operation: Operation) -> None:
             return await _recover(ports, operation)
         except TargetDown:
             pass
-        except CockpitError as error:
+        except Exception as error:  # also a defect in here: no other placement may wait for this one
+            log.exception("recovery of operation %s", operation.id)
             failures += 1
             if failures == TRIES:
                 return await _park(ports, operation, error)
@@ -44,6 +50,7 @@ async def _recover(ports: Ports, operation: Operation) -> None:
         await _forward(ports, operation, release)
     else:
         await _back(ports, operation, release)
+    await asyncio.to_thread(drop_scratch, ports.paths.state, operation.id)
 
 
 async def _release(ports: Ports, operation: Operation) -> ReleaseRecord | None:
@@ -54,6 +61,8 @@ async def _release(ports: Ports, operation: Operation) -> ReleaseRecord | None:
 
 
 async def _has_customers(ports: Ports, release: ReleaseRecord) -> bool:
+    if not release.image:
+        return False  # it died before there was anything to start
     if plan.from_text(release.spec).port is None:
         return (await ports.store.placement(release.key)).live == release.number
     pointer = await ports.edge.pointer(release.key)
@@ -99,8 +108,9 @@ async def _back(ports: Ports, operation: Operation, release: ReleaseRecord | Non
     await ports.store.end_operation(operation.id, OperationState.INTERRUPTED, summary, None, now)
 
 
-async def _park(ports: Ports, operation: Operation, error: CockpitError) -> None:
-    summary = f"recovery gave up after {TRIES} tries: {error.message} · next: cockpit doctor"
+async def _park(ports: Ports, operation: Operation, error: Exception) -> None:
+    why = error.message if isinstance(error, CockpitError) else f"{type(error).__name__}, see engine.log"
+    summary = f"recovery gave up after {TRIES} tries: {why} · next: cockpit doctor"
     await ports.store.end_operation(operation.id, OperationState.STUCK, summary, None, ports.clock.now())
 
 
