@@ -23,6 +23,7 @@ from cockpit.model import Failure, Side
 from cockpit.source.base import Repository
 from cockpit.store.base import ReleaseRecord
 
+EDGE_WAIT = 5.0  # seconds for an edge that is just being started again
 FREE_SPACE = 512 * 1024 * 1024  # bytes that must be free where the engine writes
 
 
@@ -43,8 +44,25 @@ async def preflight(run: Run) -> str:
                 next="free space on this machine, then deploy again",
             )
         )
+    await _edge_answers(run)
     run.say(f"Docker {host.version} on {host.name} answers; {len(secrets)} secrets resolve; {free // 2**30} GB free")
     return f"Docker {host.version}" + (f", {len(secrets)} secrets" if secrets else "")
+
+
+async def _edge_answers(run: Run) -> None:
+    """A port that somebody else has is said before anything is built, and not when nothing can be verified."""
+    if run.placement.service.port is None:
+        return
+    clock = run.ports.clock
+    deadline = clock.monotonic() + EDGE_WAIT
+    while not await run.ports.edge.answers():
+        if clock.monotonic() > deadline:
+            why, _, hint = run.world.edge_error.partition(" · ")
+            words = f"the edge is not up: {why or 'it does not answer'}"
+            raise Failed(
+                Failure("preflight", Side.INFRASTRUCTURE, words, next=hint or "`cockpit doctor` says how it is")
+            )
+        await clock.sleep(0.1)
 
 
 async def fetch(run: Run) -> str:
