@@ -27,6 +27,7 @@ from cockpit.paths import Paths, find
 from cockpit.protocol import (
     DEPLOY,
     LOGS_OPEN,
+    OPERATION,
     REFRESH,
     RELEASES,
     ROLLBACK,
@@ -38,6 +39,7 @@ from cockpit.protocol import (
     LogKind,
     LogRequest,
     Nothing,
+    OperationRequest,
     RollbackRequest,
     Snapshot,
     UnholdRequest,
@@ -137,6 +139,10 @@ class World:
     async def ended(self, operation: Operation) -> Operation:
         return await play.ended(self.client, operation)
 
+    async def operation(self, operation: Operation) -> Operation:
+        """As it is now."""
+        return await self.client.call(OPERATION, OperationRequest(operation.id))
+
     async def release_hold(self, service: str) -> None:
         await self.client.call(UNHOLD, UnholdRequest(key(service), reason="the story goes on"))
 
@@ -146,6 +152,14 @@ class World:
 
     async def snapshot(self) -> Snapshot:
         return await self.client.call(STATUS, Nothing())
+
+    async def edge_up(self) -> None:
+        """The engine has seen the edge answer."""
+        async with asyncio.timeout(20):
+            while True:
+                if (await self.snapshot()).engine.edge_ok:
+                    return
+                await asyncio.sleep(0.05)
 
     async def placement(self, service: str) -> Placement:
         return next(each for each in (await self.snapshot()).placements if each.key == key(service))
