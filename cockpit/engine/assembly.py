@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 from pathlib import Path
 
 from cockpit.clock import SystemClock
@@ -22,7 +23,7 @@ SUBNET_WAIT = 5.0  # seconds that Docker gets to name the network; then what was
 
 async def open_engine(paths: Paths) -> Cockpit:
     """Raises ConfigError before anything is opened, StoreError when the release log cannot be."""
-    configuration = await asyncio.to_thread(ConfigurationFile, paths.config, load)
+    configuration = await asyncio.to_thread(ConfigurationFile, paths.config, load, SystemClock())
     return Cockpit(await _open(paths, configuration.settings), configuration)
 
 
@@ -37,7 +38,9 @@ async def _open(paths: Paths, settings: Settings) -> Ports:
     clock, host = SystemClock(), _host(settings)
     name = await asyncio.to_thread(installation, paths)
     target = DockerTarget(host, name, subnet=settings.network.subnet, clock=clock)
-    edge = CaddyEdge(paths.edge, await _subnet(target, paths.state / "subnet"))
+    await asyncio.to_thread(shutil.rmtree, paths.state / "scratch", ignore_errors=True)  # what a crash left
+    subnet = await _subnet(target, paths.state / "subnet")
+    edge = CaddyEdge(paths.edge, subnet)
     return Ports(
         installation=name,
         paths=paths,
@@ -49,6 +52,7 @@ async def _open(paths: Paths, settings: Settings) -> Ports:
         edge=edge,
         prober=Prober(edge.probe_socket),
         secrets=await asyncio.to_thread(Secrets, paths.state / "secret.key"),
+        subnet=subnet,
     )
 
 

@@ -22,7 +22,7 @@ from cockpit.engine.ports import Ports
 from cockpit.engine.requests import Requests
 from cockpit.engine.watch import Watch
 from cockpit.engine.world import World
-from cockpit.errors import CockpitError
+from cockpit.model import Operation
 from cockpit.protocol import Event
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Cockpit:
         self.hub = Hub()
         self.backlog = Backlog()
         self.following = Following(ports.clock)
-        self.world = World(configuration.settings, ports.clock.now())
+        self.world = World(configuration.settings, ports.subnet, ports.clock.now())
         self.watch = Watch(ports, self.world, self.hub, configuration, self.backlog)
         self.operations = Operations(ports, self.world, self.hub, self.watch, self.backlog)
         self.requests = Requests(ports, self.world, self.hub, self.watch, self.operations, self.following)
@@ -44,19 +44,20 @@ class Cockpit:
 
     async def start(self) -> None:
         await self.watch.load()
-        self._spawn(self._bring_up(), "bring up")
+        self._spawn(self._bring_up(), "bring-up")
 
     async def _bring_up(self) -> None:
         """Docker may be away: the socket answers meanwhile, and says so."""
         await self.watch.first_look()
-        await recover.recover(self.ports)
-        try:
-            await recover.believe_pointers(self.ports)
-        except CockpitError as error:
-            log.warning("could not compare the log with the edge: %s", error.message)
-        await self.watch.reload_all()
-        self.operations.open()
-        await self.watch.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.watch.run(), name="watch")
+            for operation in await self.ports.store.unfinished():
+                group.create_task(self._recover(operation), name=f"recovery of {operation.id}")
+
+    async def _recover(self, operation: Operation) -> None:
+        await recover.recover(self.ports, operation)
+        await self.watch.changed(operation.key)
+        self.world.recovering.discard(operation.key)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -90,6 +91,7 @@ class Cockpit:
 
     def left(self, peer: Peer) -> None:
         self.hub.left(peer)
+        self.following.left(peer)
         self._tell_who_looks()
 
     def _tell_who_looks(self) -> None:

@@ -14,13 +14,14 @@ from contextlib import aclosing
 from cockpit.clock import Clock
 from cockpit.engine.api import Peer
 from cockpit.engine.run import Run
-from cockpit.errors import CockpitError
+from cockpit.errors import CockpitError, Refused
 from cockpit.model import LogLine
 from cockpit.protocol import LogChunk
 from cockpit.targets.base import Container, RawLine, Target
 from cockpit.text import clean_log
 
 BATCH = 0.1  # seconds
+AT_ONCE = 16  # logs that one client may have open
 QUEUE = 5000  # lines kept for the next batch; older ones are dropped and counted
 FIRST = 500  # lines in one chunk of history
 
@@ -67,16 +68,22 @@ class Following:
         self._tasks: dict[tuple[Peer, int], asyncio.Task[None]] = {}
 
     def open(self, peer: Peer, work: Callable[[], AsyncIterator[tuple[LogLine, ...]]]) -> int:
+        if sum(each is peer for each, _ in self._tasks) >= AT_ONCE:
+            raise Refused(f"{AT_ONCE} logs are open here already", "close one first")
         number = next(self._numbers)
         task = asyncio.create_task(self._serve(peer, number, work), name=f"log {number}")
         self._tasks[peer, number] = task
-        peer.on_close.append(lambda: self.close(peer, number))
         return number
 
     def close(self, peer: Peer, number: int) -> None:
         task = self._tasks.pop((peer, number), None)
         if task:
             task.cancel()
+
+    def left(self, peer: Peer) -> None:
+        for each, number in list(self._tasks):
+            if each is peer:
+                self.close(peer, number)
 
     async def close_all(self) -> None:
         tasks = list(self._tasks.values())
@@ -127,41 +134,47 @@ def only(lines: tuple[LogLine, ...], step: str) -> tuple[LogLine, ...]:
 
 
 async def of_containers(
-    target: Target, containers: tuple[Container, ...], tail: int, follow: bool
+    target: Target, containers: tuple[Container, ...], tail: int | None, follow: bool, since: float | None = None
 ) -> AsyncIterator[tuple[LogLine, ...]]:
-    """Lines of several replicas as they come, each named by its replica when there is more than one."""
-    arrived: asyncio.Queue[tuple[str, RawLine] | None] = asyncio.Queue(QUEUE)
+    """Lines of several replicas as they come, each named by its replica when there is more than one.
+
+    Ends when all of them do; raises what the last one that failed raised."""
+    arrived: asyncio.Queue[tuple[str, RawLine] | CockpitError | None] = asyncio.Queue(QUEUE)
     numbers = itertools.count()
 
     async def read(container: Container) -> None:
-        name = str(container.index) if len(containers) > 1 else ""
+        name, end = (str(container.index) if len(containers) > 1 else ""), None
         try:
-            async with aclosing(_generator(target.logs(container.id, tail=tail, follow=follow))) as lines:
+            log = target.logs(container.id, tail=tail, since=since, follow=follow)
+            async with aclosing(_generator(log)) as lines:
                 async for line in lines:
                     await arrived.put((name, line))
-        finally:
-            await arrived.put(None)
+        except CockpitError as error:
+            end = error
+        await arrived.put(end)
 
-    async with asyncio.TaskGroup() as group:
-        readers = [group.create_task(read(container)) for container in containers]
-        try:
-            open_readers = len(readers)
-            while open_readers:
-                batch: list[LogLine] = []
-                item = await arrived.get()
-                while True:
-                    if item is None:
-                        open_readers -= 1
-                    else:
-                        name, line = item
-                        batch.append(LogLine(next(numbers), line.at, clean_log(line.text), name, line.stream))
-                    if arrived.empty() or len(batch) >= FIRST:
-                        break
-                    item = arrived.get_nowait()
-                yield tuple(batch)
-        finally:
-            for reader in readers:
-                reader.cancel()
+    readers = [asyncio.create_task(read(container)) for container in containers]
+    still_open, failed = len(readers), None
+    try:
+        while still_open:
+            batch: list[LogLine] = []
+            item = await arrived.get()
+            while True:
+                if isinstance(item, tuple):
+                    name, line = item
+                    batch.append(LogLine(next(numbers), line.at, clean_log(line.text), name, line.stream))
+                else:
+                    still_open, failed = still_open - 1, item or failed
+                if arrived.empty() or len(batch) >= FIRST:
+                    break
+                item = arrived.get_nowait()
+            yield tuple(batch)
+    finally:
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+    if failed is not None:
+        raise failed
 
 
 async def _generator(lines: AsyncIterator[RawLine]) -> AsyncGenerator[RawLine, None]:

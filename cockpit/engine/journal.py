@@ -28,14 +28,18 @@ class Backlog:
         self._writes.append(write)
         self.reason = error.message
 
-    async def enter(self) -> None:
-        """Try again; stops at the first that fails."""
+    async def enter(self, say: Callable[[str], Awaitable[object]]) -> None:
+        """Try again, in order. `say` writes a line into the log: when that works and the write does not, the log can
+        be written and refuses only this one, which then is dropped and said."""
         while self._writes:
             try:
                 await self._writes[0]()
             except StoreError as error:
                 self.reason = error.message
-                return
+                try:
+                    await say(f"could not be entered late: {error.message}")
+                except StoreError:
+                    return
             self._writes.popleft()
         self.reason = ""
 
@@ -54,6 +58,13 @@ class Journal:
         """About the operation itself: intents, outcomes, its end."""
         if not self._unlogged:
             await self.fact(write)
+
+    async def end(self, write: Write) -> None:
+        """The operation's end: kept for later when it cannot be written now, because it did end."""
+        try:
+            await self.row(write)
+        except StoreError as error:
+            self._backlog.keep(write, error)
 
     async def fact(self, write: Write) -> None:
         """About releases and placements: who is live, what is held."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import logging
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,12 +19,14 @@ from cockpit.engine.sheets import busy, refuse_deploy
 from cockpit.engine.traffic import undo_start
 from cockpit.engine.watch import Watch
 from cockpit.engine.world import Seen, World
-from cockpit.errors import Refused, SourceError, StoreError, UsageError
+from cockpit.errors import CockpitError, Refused, SourceError, StoreError, UsageError
 from cockpit.model import Actor, Operation, OperationKind, OperationState, PlacementKey, Tier
 from cockpit.protocol import DeployRequest, Event, RollbackRequest
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.logs import OperationLog
 from cockpit.text import age, clean
+
+log = logging.getLogger(__name__)
 
 UNLOGGED = 1_000_000_000  # ids of operations that the log could not take yet start here
 
@@ -34,17 +38,9 @@ class Operations:
         self._hub = hub
         self._watch = watch
         self._backlog = backlog
-        self._ready = asyncio.Event()
         self._starting: set[PlacementKey] = set()
         self._endings: set[asyncio.Task[None]] = set()
-
-    def open(self) -> None:
-        """What an engine before this one left is settled: from here on operations may start."""
-        self._ready.set()
-
-    @property
-    def is_open(self) -> bool:
-        return self._ready.is_set()
+        self._unlogged = itertools.count(UNLOGGED)
 
     def find(self, key: PlacementKey) -> PlacementSettings:
         placement = self._world.settings.placement(key)
@@ -62,13 +58,21 @@ class Operations:
             self._must_be_as_shown(seen, request.seen_live)
             commit = await self._full(placement, request.commit or (seen.pending.head if seen.pending else ""))
             scene = self._watch.scene(placement)
-            refused = refuse_deploy(scene, commit)
-            if refused and not (request.force and refused.startswith("nothing")):
+            refused = self._refuse(request.key) or refuse_deploy(scene, commit, force=request.force)
+            if refused:
                 raise Refused(refused, "nothing was started")
             names = plan.steps(OperationKind.DEPLOY, placement.service)
             return await self._begin(
                 OperationKind.DEPLOY, placement, actor, seen.live, None, commit, request.reason, names
             )
+
+    def _refuse(self, key: PlacementKey) -> str:
+        """A deploy can wait for a whole picture; a rollback cannot."""
+        if key in self._world.recovering:
+            return "the engine is still finding out what the last one left behind: try again in a few seconds"
+        if self._backlog:
+            return f"the release log cannot be written ({self._backlog.reason}): only rollbacks go on"
+        return ""
 
     async def _full(self, placement: PlacementSettings, name: str) -> str:
         """A commit's whole name, when the mirror knows it already; else the fetch step finds out."""
@@ -118,14 +122,11 @@ class Operations:
     async def _make_way(self, key: PlacementKey, actor: Actor) -> None:
         """A rollback never queues: a deploy that has not switched is cancelled, another one is about to end."""
         run = self._world.runs.get(key)
-        if run is None:
+        if run is None or run.ended.is_set():
             return
         if run.operation.kind is OperationKind.ROLLBACK:
             raise Refused(busy(run.operation, self._ports.clock.now()), "it is being done already")
-        try:
-            await run.cancel(actor.name)
-        except Refused:
-            await run.ended.wait()
+        await run.give_way(actor.name)
         await self._watch.reload(key)
 
     # ------------------------------------------------------------ both
@@ -142,10 +143,8 @@ class Operations:
         raise Refused(f"{name} is live now, not r{shown}{who}", "open the sheet again to see what is so now")
 
     def _alone(self, key: PlacementKey) -> _Alone:
-        if not self._ready.is_set():
-            raise Refused("the engine is still finding out what the last one left behind", "try again in a few seconds")
         run = self._world.runs.get(key)
-        if run is not None and not run.ended.is_set():
+        if run is not None and not run.halted.is_set():
             raise Refused(busy(run.operation, self._ports.clock.now()), "wait for it, or cancel it with X")
         if key in self._starting:
             raise Refused("somebody pressed the same key at this moment", "look at the steps")
@@ -162,28 +161,9 @@ class Operations:
         reason: str,
         names: tuple[str, ...],
     ) -> Operation:
-        store, now = self._ports.store, self._ports.clock.now()
-        subject = release.subject if release else ""
+        now = self._ports.clock.now()
         reason = clean(reason, 500)
-        try:
-            number = await store.begin_operation(
-                kind=kind,
-                key=placement.key,
-                actor=actor,
-                from_release=live.number if live else None,
-                to_release=release.number if release else None,
-                commit=commit,
-                subject=subject,
-                reason=reason,
-                steps=names,
-                at=now,
-            )
-            usual = await store.usual_seconds(placement.key, kind)
-        except StoreError:
-            if kind is OperationKind.DEPLOY:
-                raise
-            number, usual = UNLOGGED + int(now), {}
-        journal = Journal(self._backlog, must=kind is OperationKind.DEPLOY, unlogged=number >= UNLOGGED)
+        number, usual = await self._entered(kind, placement.key, actor, live, release, commit, reason, names, now)
         operation = Operation(
             id=number,
             kind=kind,
@@ -194,11 +174,45 @@ class Operations:
             from_release=live.number if live else None,
             to_release=release.number if release else None,
             commit=commit,
-            subject=subject,
+            subject=release.subject if release else "",
             reason=reason,
             steps=fresh_steps(names, usual),
         )
-        return await self._launch(operation, placement, live, release, journal)
+        return await self._launch(operation, placement, live, release)
+
+    async def _entered(
+        self,
+        kind: OperationKind,
+        key: PlacementKey,
+        actor: Actor,
+        live: ReleaseRecord | None,
+        release: ReleaseRecord | None,
+        commit: str,
+        reason: str,
+        names: tuple[str, ...],
+        at: float,
+    ) -> tuple[int, dict[str, float]]:
+        """The operation's id, and what its steps usually take. A rollback goes on when the log refuses it."""
+        store = self._ports.store
+        try:
+            usual = await store.usual_seconds(key, kind)
+            number = await store.begin_operation(
+                kind=kind,
+                key=key,
+                actor=actor,
+                from_release=live.number if live else None,
+                to_release=release.number if release else None,
+                commit=commit,
+                subject=release.subject if release else "",
+                reason=reason,
+                steps=names,
+                at=at,
+            )
+        except StoreError:
+            if kind is OperationKind.DEPLOY:
+                raise
+            return next(self._unlogged), {}
+        return number, usual
 
     async def _launch(
         self,
@@ -206,7 +220,6 @@ class Operations:
         placement: PlacementSettings,
         live: ReleaseRecord | None,
         release: ReleaseRecord | None,
-        journal: Journal,
     ) -> Operation:
         run = Run(
             self._ports,
@@ -215,20 +228,23 @@ class Operations:
             world=self._world,
             live=live,
             log=await self._open_log(operation),
-            journal=journal,
+            journal=Journal(
+                self._backlog, must=operation.kind is OperationKind.DEPLOY, unlogged=operation.id >= UNLOGGED
+            ),
             publish=self._changed,
         )
         works: Mapping[str, StepWork] = steps.DEPLOY
         undo = steps.undo
+        # From asking how far away the release is to being the placement's run, nothing else may get a word in.
         if release is not None:
-            run.release = release
-            run.was_hot = self._watch.tier(release) is Tier.HOT
+            tier = self._watch.tier(release)
+            run.release, run.was_hot = release, tier is Tier.HOT
             works, undo = steps.ROLLBACK, undo_start
-            tier = self._watch.tier(release).value
-            await run.row(lambda: self._ports.store.set_operation(operation.id, tier=tier))
         self._world.runs[operation.key] = run
+        if release is not None:
+            await run.row(lambda: self._ports.store.set_operation(operation.id, tier=tier.value))
         self._changed(operation)
-        run.start(works, undo)
+        run.start(works, undo, lambda: self._left(run))
         ending = asyncio.create_task(self._after(run), name=f"after {operation.id}")
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)
@@ -236,11 +252,13 @@ class Operations:
 
     async def _open_log(self, operation: Operation) -> OperationLog:
         """A rollback does without a log that stays, rather than not being done."""
-        logs = self._ports.paths.logs
         try:
-            return await asyncio.to_thread(OperationLog.open, logs, operation.id)
-        except StoreError:
+            return await asyncio.to_thread(OperationLog.open, self._ports.paths.logs, operation.id)
+        except StoreError as error:
             if operation.kind is OperationKind.DEPLOY:
+                await self._ports.store.end_operation(
+                    operation.id, OperationState.FAILED, error.message, None, self._ports.clock.now()
+                )
                 raise
             elsewhere = Path(await asyncio.to_thread(tempfile.mkdtemp))
             return await asyncio.to_thread(OperationLog.open, elsewhere, operation.id)
@@ -248,11 +266,23 @@ class Operations:
     def _changed(self, operation: Operation) -> None:
         self._hub.publish(Event(operation=operation))
 
+    async def _left(self, run: Run) -> None:
+        """The rows are read again before anybody hears that the operation ended."""
+        try:
+            await self._watch.reload(run.operation.key)
+        except StoreError as error:
+            log.warning("after operation %d: %s", run.operation.id, error.message)
+
     async def _after(self, run: Run) -> None:
+        key = run.operation.key
         await run.ended.wait()
-        await self._watch.changed(run.operation.key)
-        if self._world.runs.get(run.operation.key) is run:
-            del self._world.runs[run.operation.key]
+        try:
+            await self._watch.changed(key)
+        except CockpitError as error:
+            log.warning("after operation %d: %s", run.operation.id, error.message)
+        finally:
+            if self._world.runs.get(key) is run:
+                del self._world.runs[key]
 
     def run(self, operation: int) -> Run | None:
         return next((run for run in self._world.runs.values() if run.operation.id == operation), None)

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from cockpit.build.base import Builder
 from cockpit.clock import Clock
-from cockpit.config.settings import Settings
 from cockpit.edge.base import Edge
 from cockpit.engine.secrets import Secrets
 from cockpit.health.probe import Probe
@@ -39,10 +38,4 @@ class Ports:
     edge: Edge
     prober: Prober
     secrets: Secrets
-
-
-class Configuration(Protocol):
-    """The settings as they are now; a running operation keeps those it began with."""
-
-    @property
-    def settings(self) -> Settings: ...
+    subnet: str  # as last known: a rollback must not have to ask Docker for it

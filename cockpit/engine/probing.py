@@ -8,7 +8,6 @@ from cockpit.engine import plan, views
 from cockpit.engine.ports import Ports
 from cockpit.engine.world import World
 from cockpit.health.samples import Samples
-from cockpit.model import PlacementKey
 from cockpit.targets.base import Container, ContainerSpec
 
 CALM = 2.0  # seconds between probes of a replica that answers
@@ -23,7 +22,7 @@ class Probing:
         self._ports = ports
         self._world = world
         self.samples = Samples()
-        self._due: dict[str, float] = {}  # container id -> monotonic time
+        self._due: dict[str, float] = {}  # container id → monotonic time
         self._asking: dict[str, asyncio.Task[None]] = {}
 
     async def tick(self) -> None:
@@ -38,7 +37,7 @@ class Probing:
         self._due = {name: due for name, due in self._due.items() if name in here}
 
     def _every(self, container: Container) -> float:
-        probed = self._world.answers_for(container)
+        probed = self._world.answers_at(views.address(container))
         busy = container.key in self._world.runs
         return ALERT if busy or probed.failed_in_row or not probed.recent else CALM
 
@@ -53,7 +52,7 @@ class Probing:
         probe = await self._ports.prober.probe(views.address(container), spec.health.path, host, spec.health.timeout)
         if not probe.reached:
             return
-        self._world.answers_for(container).add(probe)
+        self._world.answers_at(views.address(container)).add(probe)
         seen = self._world.placements.get(container.key)
         if seen is not None and container.release == seen.row.live:
             self.samples.add_probe(container.key, probe.at, good=probe.good, ms=probe.ms)
@@ -75,9 +74,6 @@ class Probing:
         if minutes:
             await self._ports.store.add_minutes(minutes)
             await self._ports.store.prune_minutes(now - WEEK)
-
-    def forget(self, key: PlacementKey) -> None:
-        self.samples.forget(key)
 
     async def close(self) -> None:
         tasks = list(self._asking.values())

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
 
 from cockpit.engine import plan
 from cockpit.engine.ports import Ports
 from cockpit.engine.steps import drop_scratch
 from cockpit.engine.traffic import UNDO_GRACE
-from cockpit.errors import CockpitError, TargetDown
+from cockpit.errors import CockpitError, StoreError, TargetDown
 from cockpit.model import Hold, Operation, OperationKind, OperationState, PlacementKey
 from cockpit.store.base import ReleaseRecord
+
+log = logging.getLogger(__name__)
 
 log = logging.getLogger(__name__)
 
@@ -23,24 +24,17 @@ TRIES = 5  # then the operation is parked as stuck
 WAIT = 2.0  # seconds between tries
 
 
-async def recover(ports: Ports) -> None:
-    """Every operation that the last engine left open gets its end. Waits for Docker as long as it takes."""
-    for operation in await ports.store.unfinished():
-        await _until_done(ports, operation)
-
-
-async def _until_done(ports: Ports, operation: Operation) -> None:
+async def recover(ports: Ports, operation: Operation) -> None:
+    """An operation that the last engine left open gets its end, however long Docker or the log are away."""
     failures = 0
     while True:
         try:
-            return await _recover(ports, operation)
-        except TargetDown:
+            return await (_recover(ports, operation) if failures < TRIES else _park(ports, operation))
+        except (TargetDown, StoreError):
             pass
-        except Exception as error:  # also a defect in here: no other placement may wait for this one
-            log.exception("recovery of operation %s", operation.id)
+        except CockpitError as error:
             failures += 1
-            if failures == TRIES:
-                return await _park(ports, operation, error)
+            log.warning("recovery of operation %d: %s", operation.id, error.message)
         await ports.clock.sleep(WAIT)
 
 
@@ -78,8 +72,9 @@ async def _forward(ports: Ports, operation: Operation, release: ReleaseRecord) -
         )
     if operation.switched_at is None:
         await ports.store.switched(operation.id, now)
-    if operation.kind is OperationKind.ROLLBACK and operation.from_release is not None:
-        await _hold(ports, operation, operation.from_release)
+    left = operation.from_release
+    if operation.kind is OperationKind.ROLLBACK and left is not None and left > release.number:
+        await _hold(ports, operation, left)
     await ports.target.activate(release.key, release.number, live=True)
     summary = f"the engine died in it; customers were found on {release.name} and it was finished"
     await ports.store.end_operation(operation.id, OperationState.SUCCEEDED, summary, None, now)
@@ -108,27 +103,22 @@ async def _back(ports: Ports, operation: Operation, release: ReleaseRecord | Non
     await ports.store.end_operation(operation.id, OperationState.INTERRUPTED, summary, None, now)
 
 
-async def _park(ports: Ports, operation: Operation, error: Exception) -> None:
-    why = error.message if isinstance(error, CockpitError) else f"{type(error).__name__}, see engine.log"
-    summary = f"recovery gave up after {TRIES} tries: {why} · next: cockpit doctor"
+async def _park(ports: Ports, operation: Operation) -> None:
+    """Both releases stay as they are until a person has looked."""
+    summary = f"recovery gave up after {TRIES} tries; engine.log says why · next: cockpit doctor"
     await ports.store.end_operation(operation.id, OperationState.STUCK, summary, None, ports.clock.now())
 
 
-async def believe_pointers(ports: Ports, busy: Collection[PlacementKey] = ()) -> tuple[PlacementKey, ...]:
+async def believe_pointer(ports: Ports, key: PlacementKey) -> bool:
     """Where the log and the edge disagree about who is live, the edge is right: somebody moved the pointer by hand, or
-    the engine died. Says which placements were corrected; those that are `busy` are in good hands."""
-    corrected = []
-    for row in await ports.store.placements():
-        if row.key in busy:
-            continue
-        pointer = await ports.edge.pointer(row.key)
-        if pointer is None or pointer.release == row.live:
-            continue
-        if await ports.store.release(row.key, pointer.release) is None:
-            continue
-        now = ports.clock.now()
-        await ports.store.set_live(row.key, pointer.release, now, hot_until=now + plan.SERVED_GOOD, baking_until=None)
-        text = f"the log said r{row.live or '–'}, customers were found on r{pointer.release}"
-        await ports.store.add_entry(at=now, actor="cockpit", text=text, key=row.key)
-        corrected.append(row.key)
-    return tuple(corrected)
+    an engine died. True when the log was corrected. Raises EdgeError for a pointer that cannot be read."""
+    row, pointer = await ports.store.placement(key), await ports.edge.pointer(key)
+    if pointer is None or pointer.release == row.live:
+        return False
+    if await ports.store.release(key, pointer.release) is None:
+        return False
+    now = ports.clock.now()
+    await ports.store.set_live(key, pointer.release, now, hot_until=now + plan.SERVED_GOOD, baking_until=None)
+    text = f"the log said r{row.live or '–'}, customers were found on r{pointer.release}"
+    await ports.store.add_entry(at=now, actor="cockpit", text=text, key=key)
+    return True

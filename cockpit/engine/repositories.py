@@ -15,6 +15,7 @@ from cockpit.errors import CockpitError
 from cockpit.model import Pending, PlacementKey
 from cockpit.protocol import Event
 from cockpit.source.base import Fetched, Repository
+from cockpit.store.base import ReleaseRecord
 
 AT_ONCE = 4  # fetches
 LISTED = 200  # commits that clients are sent unasked
@@ -67,31 +68,33 @@ class Repositories:
                 await self._recount(placement)
 
     async def _recount(self, placement: PlacementSettings) -> None:
-        seen = self._world.placements[placement.key]
         pending = await self.pending(placement.key, LISTED)
-        if pending != seen.pending:
+        seen = self._world.placements.get(placement.key)
+        if seen is not None and pending != seen.pending:
             seen.pending = pending
             self._hub.publish(Event(pending=pending))
 
     async def pending(self, key: PlacementKey, limit: int) -> Pending:
         placement = self._world.settings.placement(key)
-        assert placement is not None, "asked only about what is configured"
-        where, live = repository(placement), self._world.placements[key].live
+        if placement is None:
+            return Pending(key)
+        seen = self._world.placements.get(key)
+        where, live = repository(placement), seen.live if seen else None
         note = self._notes.get(where, "")
         nothing = Pending(key, note=note, branch=where.branch or "")
         try:
             known = await self._ports.source.known(where)
             if known is None:
                 return replace(nothing, note=note or "not fetched yet")
-            return await self._count(placement, known, live.commit if live else None, limit, note)
+            return await self._count(placement, known, live, limit, note)
         except CockpitError as error:
             return replace(nothing, note=error.message)
 
     async def _count(
-        self, placement: PlacementSettings, known: Fetched, live: str | None, limit: int, note: str
+        self, placement: PlacementSettings, known: Fetched, live: ReleaseRecord | None, limit: int, note: str
     ) -> Pending:
-        seen = self._world.placements[placement.key]
-        found = await self._ports.source.pending(repository(placement), live, placement.service.path, limit)
+        where, path = repository(placement), placement.service.path
+        found = await self._ports.source.pending(where, live.commit if live else None, path, limit)
         return Pending(
             key=placement.key,
             commits=found.commits,
@@ -104,5 +107,5 @@ class Repositories:
             branch=known.branch,
             fetched_at=known.at,
             note=" · ".join(filter(None, (note, found.note))),
-            settings_changed=bool(seen.live and plan.settings_changed(placement, plan.from_text(seen.live.spec))),
+            settings_changed=live is not None and plan.settings_changed(placement, plan.from_text(live.spec)),
         )

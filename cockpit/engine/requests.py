@@ -62,7 +62,9 @@ from cockpit.protocol import Operations as OperationList
 from cockpit.store.logs import OperationLog, path_of
 from cockpit.text import clean, clean_block
 
+LISTED = 2000  # commits in one answer
 DIFF_LIMIT = 400_000  # characters
+TAIL = 20_000  # lines of history at most
 RELEASE_CHANGE = 1.0  # seconds between looks for a new live release behind a service log
 
 
@@ -110,7 +112,7 @@ class Requests:
 
     async def _pending(self, _: Peer, asked: For) -> Pending:
         self._operations.find(asked.key)
-        return await self._watch.pending(asked.key, asked.limit)
+        return await self._watch.pending(asked.key, min(asked.limit, LISTED))
 
     async def _releases(self, _: Peer, asked: For) -> Releases:
         self._operations.find(asked.key)
@@ -210,31 +212,32 @@ class Requests:
     async def _operation_lines(self, asked: LogRequest) -> AsyncIterator[tuple[LogLine, ...]]:
         run = self._operations.run(asked.operation or 0)
         if run is not None and asked.follow:
-            async for lines in following.of_run(run, asked.step, asked.tail):
+            async for lines in following.of_run(run, asked.step, min(asked.tail, TAIL)):
                 yield lines
             return
         path = path_of(self._ports.paths.logs, asked.operation or 0)
         if await asyncio.to_thread(path.exists):
-            lines = await asyncio.to_thread(OperationLog.tail_file, path, asked.tail)
+            lines = await asyncio.to_thread(OperationLog.tail_file, path, min(asked.tail, TAIL))
             yield following.only(lines, asked.step)
 
     async def _service_lines(self, asked: LogRequest) -> AsyncIterator[tuple[LogLine, ...]]:
-        """Of the live release; when another one takes the customers, that is said and followed."""
+        """Of the live release; when another one takes the customers, or a replica comes back, that is followed."""
+        assert asked.key is not None, "checked when it was opened"
         shown: int | None = None
+        since: float | None = None
         while True:
-            assert asked.key is not None, "checked when it was opened"
-            seen = self._watch.seen(asked.key)
-            wanted = asked.release or seen.row.live
+            wanted = asked.release or self._watch.seen(asked.key).row.live
             containers = tuple(each for each in self._world.of(asked.key) if each.release == wanted)
-            if containers and wanted != shown:
-                if shown is not None:
+            if containers and (wanted != shown or any(each.running for each in containers)):
+                if shown is not None and wanted != shown:
                     yield (LogLine(0, self._ports.clock.now(), f"── r{wanted} took traffic ──", "", "cockpit"),)
-                tail = asked.tail if shown is None else 200
-                shown = wanted
-                lines = following.of_containers(self._ports.target, containers, tail, asked.follow)
+                tail = min(asked.tail, TAIL) if shown is None else None if wanted == shown else 200
+                shown, again = wanted, since if wanted == shown else None
+                lines = following.of_containers(self._ports.target, containers, tail, asked.follow, again)
                 async for batch in self._while_live(lines, asked):
+                    since = batch[-1].at + 1e-6 if batch else since
                     yield batch
-            if not asked.follow or (asked.release and shown is not None):
+            if not asked.follow:
                 return
             await self._ports.clock.sleep(RELEASE_CHANGE)
 

@@ -68,11 +68,14 @@ class Run:
         self.was_hot = False
         self.started_here = False  # containers of `release` were started by this operation
         self.committed = False
+        self.switched = asyncio.Event()  # the switch is done and written
+        self.halted = asyncio.Event()  # no step acts any more; what was made may still be taken away
         self.ended = asyncio.Event()
         self.log = log
         self.log_listeners: list[Lines] = []
         self._journal = journal
         self._publish = publish
+        self._steps: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._cancelled_by = ""
         self._abandoned = False
@@ -112,8 +115,11 @@ class Run:
 
     # ------------------------------------------------------------ from start to end
 
-    def start(self, steps: Mapping[str, StepWork], undo: StepWork) -> None:
-        self._task = asyncio.create_task(self._run(steps, undo), name=f"operation {self.operation.id}")
+    def start(self, steps: Mapping[str, StepWork], undo: StepWork, leave: Callable[[], Awaitable[None]]) -> None:
+        """`leave` is awaited when everything is written, just before `ended` is set."""
+        name = f"operation {self.operation.id}"
+        self._steps = asyncio.create_task(self._take(steps), name=f"steps of {name}")
+        self._task = asyncio.create_task(self._run(self._steps, undo, leave), name=name)
 
     async def cancel(self, by: str) -> None:
         """Returns once everything is undone. Raises Refused after the switch."""
@@ -121,37 +127,74 @@ class Run:
             raise Refused(
                 "it is too late to cancel: customers are being moved or have moved", "roll back with B instead"
             )
-        if self._task and not self._cancelled_by:
-            self._cancelled_by = by
-            self._task.cancel()
+        self._stop_steps(by)
         await self.ended.wait()
+
+    async def give_way(self, by: str) -> None:
+        """To a rollback, which waits for no clean-up: returns as soon as no step of this one acts any more."""
+        if self.committed:
+            waits = [asyncio.create_task(event.wait()) for event in (self.switched, self.halted)]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+        self._stop_steps(by)
+        await self.halted.wait()
+
+    def _stop_steps(self, by: str) -> None:
+        if self._steps and not self._steps.done() and not self._cancelled_by:
+            self._cancelled_by = by
+            self._steps.cancel()
 
     def abandon(self) -> None:
         """The engine stops: leave everything as it is, for recovery."""
         self._abandoned = True
-        if self._task:
-            self._task.cancel()
+        for task in (self._steps, self._task):
+            if task:
+                task.cancel()
 
-    async def _run(self, steps: Mapping[str, StepWork], undo: StepWork) -> None:
+    async def _take(self, steps: Mapping[str, StepWork]) -> None:
+        """One after another. Once customers were moved, a step that fails does not keep the last one from settling."""
+        failed: Failed | None = None
+        last = self.operation.steps[-1].name
+        for step in self.operation.steps:
+            if failed is None or step.name == last:
+                try:
+                    await self._step(step.name, steps[step.name])
+                except Failed as error:
+                    if not self.committed:
+                        raise
+                    failed = failed or error
+        if failed is not None:
+            raise failed
+
+    async def _run(self, steps: asyncio.Task[None], undo: StepWork, leave: Callable[[], Awaitable[None]]) -> None:
         flushing = asyncio.create_task(self._flush(), name=f"log of {self.operation.id}")
         try:
-            for step in self.operation.steps:
-                await self._step(step.name, steps[step.name])
-        except Failed as error:
-            await self._undone(undo, OperationState.FAILED, error.failure)
-        except asyncio.CancelledError:
-            if self._abandoned:
-                raise
-            await self._undone(undo, OperationState.CANCELLED, None)
-        except Exception as error:  # an operation's task is a process edge: whatever happens, it ends and says so
-            _log.exception("operation %s", self.operation.id)
-            await self._undone(undo, OperationState.FAILED, unexpected(error, self.operation))
-        else:
-            await self._end(OperationState.SUCCEEDED, None)
+            await asyncio.wait({steps})
+            self.halted.set()
+            if not self._abandoned:
+                state, failure = self._judge(steps)
+                if not self.committed:
+                    await self._undo(undo)
+                await self._end(state, failure)
+                await leave()
         finally:
             flushing.cancel()
-            await asyncio.to_thread(self.log.close)
+            self.halted.set()
             self.ended.set()
+            await asyncio.to_thread(self.log.close)
+
+    def _judge(self, steps: asyncio.Task[None]) -> tuple[OperationState, Failure | None]:
+        """An operation's task is a process edge: whatever went wrong, it ends and says so."""
+        if steps.cancelled():
+            return (OperationState.SUCCEEDED if self.committed else OperationState.CANCELLED), None
+        error = steps.exception()
+        if error is None:
+            return OperationState.SUCCEEDED, None
+        if isinstance(error, Failed):
+            return OperationState.FAILED, error.failure
+        _log.error("operation %s", self.operation.id, exc_info=error)
+        return OperationState.FAILED, unexpected(error, self.operation)
 
     async def _flush(self) -> None:
         while True:
@@ -185,29 +228,18 @@ class Run:
         mark = {StepState.DONE: "✔", StepState.SKIPPED: "·", StepState.FAILED: "✖"}[state]
         self.say(f"{mark} {name}: {detail}", source=name)
 
-    async def _undone(self, undo: StepWork, state: OperationState, failure: Failure | None) -> None:
-        """Before the switch: take away what was made. Cancelling again does not stop the cleaning up."""
-        cleaning = asyncio.ensure_future(self._undo(undo))
-        while not cleaning.done():
-            try:
-                await asyncio.shield(cleaning)
-            except asyncio.CancelledError:
-                if self._abandoned:
-                    raise
-        await self._end(state, failure)
-
     async def _undo(self, undo: StepWork) -> None:
         if self.committed:
             return
         try:
             await undo(self)
         except CockpitError as error:
-            self.say(f"could not clean up: {error.message}; the engine will try again")
+            self.say(f"not cleaned up yet, the engine will try again: {error.message}")
 
     async def _end(self, state: OperationState, failure: Failure | None) -> None:
         at = self.ports.clock.now()
         summary = self._summary(state, failure)
-        await self.row(lambda: self.ports.store.end_operation(self.operation.id, state, summary, failure, at))
+        await self._journal.end(lambda: self.ports.store.end_operation(self.operation.id, state, summary, failure, at))
         self.say(summary)
         self.now_about(state=state, failure=failure, summary=summary, ended_at=at)
 
@@ -217,6 +249,8 @@ class Run:
         name = f"r{operation.to_release}" if operation.to_release else operation.commit[:7]
         seconds = took(self.ports.clock.now() - operation.started_at)
         serves = f"r{self.live.number} serves" if self.live else "nothing serves"
+        if state is OperationState.SUCCEEDED and self._cancelled_by:
+            return f"{verb} {name} moved the customers and gave way to a rollback by {self._cancelled_by}"
         if state is OperationState.SUCCEEDED:
             return f"{operation.key.service} is on {name} in {operation.key.environment}, after {seconds}"
         if state is OperationState.CANCELLED:
@@ -243,7 +277,7 @@ def as_failure(error: CockpitError, step: str) -> Failure:
     return Failure(step, side, error.message, line=line, next=error.hint)
 
 
-def unexpected(error: Exception, operation: Operation) -> Failure:
+def unexpected(error: BaseException, operation: Operation) -> Failure:
     step = operation.current.name if operation.current else ""
     return Failure(
         step,

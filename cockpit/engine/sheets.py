@@ -194,18 +194,17 @@ def _deploy_warnings(scene: Scene, commit: Commit, commits: tuple[Commit, ...], 
     return tuple(said)
 
 
-def refuse_deploy(scene: Scene, commit: str) -> str:
+def refuse_deploy(scene: Scene, commit: str, *, force: bool = False) -> str:
+    """Why not, or "". `force` deploys although nothing is pending."""
     if scene.operation is not None:
         return busy(scene.operation, scene.now)
     if scene.row.hold is not None:
         hold = scene.row.hold
         return f"held by {hold.by} for {age(scene.now - hold.at)}: {hold.reason} · x releases the hold with a reason"
     live = scene.live
-    if (
-        live is not None
-        and live.commit == commit
-        and not plan.settings_changed(scene.placement, plan.from_text(live.spec))
-    ):
+    if force or live is None or live.commit != commit:
+        return ""
+    if not plan.settings_changed(scene.placement, plan.from_text(live.spec)):
         return f"nothing to deploy: {live.name} is that commit"
     return ""
 

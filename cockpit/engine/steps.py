@@ -203,10 +203,12 @@ def registry_of(registries: tuple[Registry, ...], image: str) -> Registry | None
 
 
 async def undo(run: Run) -> str:
-    """Nothing of the new release stays running; the release itself stays in the log as one that never served."""
-    await undo_start(run)
+    """Nothing of the new release stays running; the release itself stays in the log as one that never served.
+
+    Marked first: what cannot be taken away now, because Docker is away, is taken away later (`tidy.py`)."""
     if run.release is not None:
         await run.ports.store.update_release(run.release.key, run.release.number, failed=True)
+    await undo_start(run)
     return "taken away"
 
 

@@ -1,95 +1,105 @@
 """What time brings by itself: releases become good, hot ones stop, old images go. Repeating it does no harm.
 
-Never touched: the live release, a running operation's, and the last good one while the live one is not good.
+Never touched: what the pointer names, what an operation needs, and the last good release while the live one is not.
 """
 
 from __future__ import annotations
 
 from cockpit.engine import plan
 from cockpit.engine.ports import Ports
+from cockpit.engine.world import Seen, World
 from cockpit.errors import TargetError
 from cockpit.model import PlacementKey
-from cockpit.store.base import PlacementRecord, ReleaseRecord
+from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import Container
 
 
-async def mark_good(ports: Ports, row: PlacementRecord, live: ReleaseRecord, failing_since: float | None) -> bool:
-    """A live release is good once it baked, or served 10 min, without failing meanwhile."""
-    if live.good_at is not None or live.live_since is None or live.rolled_back_at is not None:
+async def mark_good(ports: Ports, seen: Seen, started_at: float) -> bool:
+    """A live release is good once it baked, or served 10 min, without failing meanwhile.
+
+    What was before this engine started is not known, so a bake that it did not see from its begin does not count."""
+    live = seen.live
+    if live is None or live.good_at is not None or live.live_since is None or live.rolled_back_at is not None:
         return False
     now = ports.clock.now()
-    calm_since = max(live.live_since, failing_since or 0.0)
+    calm_since = max(live.live_since, seen.failing_since or 0.0, started_at)
     baked = live.baking_until is not None and now >= live.baking_until and calm_since == live.live_since
     if not baked and now - calm_since < plan.SERVED_GOOD:
         return False
-    await ports.store.update_release(row.key, live.number, good_at=now)
+    await ports.store.update_release(seen.row.key, live.number, good_at=now)
     return True
 
 
-def to_stop(
-    containers: tuple[Container, ...],
-    key: PlacementKey,
-    records: tuple[ReleaseRecord, ...],
-    live: int | None,
-    now: float,
-) -> tuple[ReleaseRecord, ...]:
-    """Releases of `key` that run and no longer need to. Pure."""
-    running = {each.release for each in containers if each.key == key and each.running}
-    by_number = {each.number: each for each in records}
-    serving = by_number.get(live) if live is not None else None
-    spare = plan.rollback_default(records, live)
+def to_stop(containers: tuple[Container, ...], seen: Seen, now: float) -> tuple[ReleaseRecord, ...]:
+    """Releases that run and no longer need to. Pure."""
+    running = {each.release for each in containers if each.key == seen.row.key and each.running}
+    spare, live = plan.rollback_default(seen.records, seen.row.live), seen.live
     return tuple(
         record
-        for number, record in by_number.items()
-        if number in running
-        and number != live
+        for record in seen.records
+        if record.number in running
+        and record.number != seen.row.live
         and (record.hot_until is None or record.hot_until <= now)
-        and not (record is spare and serving is not None and serving.good_at is None and record.hot_until is not None)
+        and not (record is spare and live is not None and live.good_at is None and record.hot_until is not None)
     )
 
 
-async def stop(ports: Ports, record: ReleaseRecord, *, keep: bool) -> bool:
+def to_remove(seen: Seen) -> tuple[ReleaseRecord, ...]:
+    """Releases whose containers serve no purpose: stopped ones but where `B` would go, and failed ones that are still
+    there. Pure."""
+    spare = plan.rollback_default(seen.records, seen.row.live)
+    return tuple(
+        record
+        for record in seen.records
+        if record.number != seen.row.live
+        and ((record.stopped and record is not spare) or (record.failed and record.slot is not None))
+    )
+
+
+async def stop(ports: Ports, world: World, record: ReleaseRecord, *, keep: bool) -> bool:
     """Drained first: open requests are given `drain` seconds, then SIGTERM and the grace period. True when it is done.
 
     With `keep` the stopped containers stay: they hold the image, the addresses and the environment for a rollback."""
     spec = plan.from_text(record.spec)
-    if not await _drained(ports, record, spec.drain):
+    if not await _drained(ports, world, record, spec.drain) or await _named(ports, record):
         return False
-    try:
+    with world.stopping(record.key, record.number) as allowed:
+        if not allowed:
+            return False
         await ports.target.stop(record.key, record.number, grace=spec.stop_grace, remove=not keep)
-    except TargetError:
-        return False
-    await ports.store.update_release(record.key, record.number, hot_until=None, stopped=keep)
-    if not keep and record.slot is not None:
-        await ports.store.free_slot(record.slot, ports.clock.now())
+        await ports.store.update_release(record.key, record.number, hot_until=None, stopped=keep)
+        if not keep and record.slot is not None:
+            await ports.store.free_slot(record.slot, ports.clock.now())
     return True
 
 
-async def _drained(ports: Ports, record: ReleaseRecord, drain: float) -> bool:
+async def remove(ports: Ports, world: World, record: ReleaseRecord) -> bool:
+    if await _named(ports, record):
+        return False
+    with world.stopping(record.key, record.number) as allowed:
+        if not allowed:
+            return False
+        await ports.target.stop(record.key, record.number, grace=0.0, remove=True)
+        await ports.store.update_release(record.key, record.number, stopped=False, hot_until=None)
+        if record.slot is not None:
+            await ports.store.free_slot(record.slot, ports.clock.now())
+    return True
+
+
+async def _named(ports: Ports, record: ReleaseRecord) -> bool:
+    """The pointer sends customers there, whatever the log says. Raises EdgeError when it cannot be read."""
+    pointer = await ports.edge.pointer(record.key)
+    return pointer is not None and pointer.release == record.number
+
+
+async def _drained(ports: Ports, world: World, record: ReleaseRecord, drain: float) -> bool:
     """Nothing is open, or it had its time: that began when the release stopped being hot."""
     since = record.hot_until if record.hot_until is not None else record.left_traffic_at or 0.0
-    if ports.clock.now() - since >= drain or record.slot is None:
+    where = world.addresses(record)
+    if ports.clock.now() - since >= drain or not where:
         return True
-    spec = plan.from_text(record.spec)
-    if spec.port is None:
-        return True
-    subnet = await ports.target.prepare()
     open_requests = await ports.edge.in_flight()
-    where = [f"{each}:{spec.port}" for each in subnet.addresses(record.slot, spec.replicas)]
     return sum(open_requests.get(each, 0) for each in where) == 0
-
-
-def to_remove(records: tuple[ReleaseRecord, ...], live: int | None) -> tuple[ReleaseRecord, ...]:
-    """Stopped releases whose containers no longer serve a purpose: only where `B` would go keeps its own. Pure."""
-    spare = plan.rollback_default(records, live)
-    return tuple(record for record in records if record.stopped and record is not spare and record.number != live)
-
-
-async def remove(ports: Ports, record: ReleaseRecord) -> None:
-    await ports.target.stop(record.key, record.number, grace=0.0, remove=True)
-    await ports.store.update_release(record.key, record.number, stopped=False)
-    if record.slot is not None:
-        await ports.store.free_slot(record.slot, ports.clock.now())
 
 
 async def prune(ports: Ports, key: PlacementKey, keep: int) -> None:
@@ -100,8 +110,3 @@ async def prune(ports: Ports, key: PlacementKey, keep: int) -> None:
         except TargetError:
             continue
         await ports.store.update_release(key, record.number, image_removed=True)
-
-
-def spare(records: tuple[ReleaseRecord, ...], live: int | None) -> ReleaseRecord | None:
-    """Where `B` goes: that one keeps its containers when it stops."""
-    return plan.rollback_default(records, live)

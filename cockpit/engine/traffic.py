@@ -12,24 +12,19 @@ from cockpit.engine.verifying import verify_hot, verify_started
 from cockpit.errors import EdgeError, Failed, TargetDown, TargetError
 from cockpit.model import Failure, Hold, OperationKind, Side
 from cockpit.store.base import ReleaseRecord
-from cockpit.targets.base import ADDRESS_REST, ContainerSpec, StartOrder, Subnet
+from cockpit.targets.base import ADDRESS_REST, ContainerSpec, StartOrder
 
 CONFIRM_TIMEOUT = 2.0  # seconds for one answer through the public route
 CONFIRM_TRIES = 3
+CONFIRM_PAUSE = 0.1
 UNDO_GRACE = 5.0  # seconds that a release which never had customers gets to stop
-
-
-def addresses(subnet: Subnet, slot: int, spec: ContainerSpec) -> tuple[str, ...]:
-    """ "10.231.0.6:8080" for each replica; () for a process without a port."""
-    if spec.port is None:
-        return ()
-    return tuple(f"{address}:{spec.port}" for address in subnet.addresses(slot, spec.replicas))
 
 
 async def start(run: Run) -> str:
     if run.was_hot:
         raise Skip("already running")
     ports, release = run.ports, run.bringing
+    await run.world.stopped(release.key, release.number)
     spec = plan.from_text(release.spec)
     secrets = await ports.secrets.resolve(spec.secrets)
     _say_changed_secrets(run, spec, ports.secrets.fingerprints(secrets))
@@ -60,7 +55,7 @@ async def _leased(run: Run, release: ReleaseRecord) -> ReleaseRecord:
     if release.slot is not None:
         return release
     ports = run.ports
-    subnet = await ports.target.prepare()
+    subnet = run.world.subnet = await ports.target.prepare()
     taken = frozenset(container.slot for container in await ports.target.observe())
     slot = await ports.store.lease_slot(release.key, release.number, subnet.slots, rest=ADDRESS_REST, avoid=taken)
     found = await ports.store.release(release.key, release.number)
@@ -86,8 +81,7 @@ async def switch(run: Run) -> str:
     spec = plan.from_text(release.spec)
     run.committed = True
     if spec.port is not None:
-        where = addresses(await _subnet(run), _slot(release), spec)
-        await _point(run, Pointer(release.number, where))
+        await _point(run, Pointer(release.number, run.world.addresses(release)))
     at = ports.clock.now()
     hot_until = None if spec.port is None else at + _stays_hot(run)
     await run.fact(
@@ -97,17 +91,13 @@ async def switch(run: Run) -> str:
     )
     await run.row(lambda: ports.store.switched(run.operation.id, at))
     run.now_about(switched_at=at)
+    run.switched.set()
     return f"customers are on {release.name}"
 
 
 def _stays_hot(run: Run) -> float:
     """Seconds that the release which had the customers goes on running."""
     return plan.ROLLED_BACK_HOT if run.operation.kind is OperationKind.ROLLBACK else run.placement.service.hot_seconds
-
-
-async def _subnet(run: Run) -> Subnet:
-    """Known since the engine started: a rollback must not wait for Docker here."""
-    return run.world.subnet or await run.ports.target.prepare()
 
 
 async def _point(run: Run, pointer: Pointer) -> None:
@@ -135,12 +125,14 @@ async def confirm(run: Run) -> str:
         raise Failed(_not_through(run, f"the edge says {acted.release if acted else 'nothing'}"))
     listen = run.placement.environment.edge.listen
     host = run.placement.service.hosts[0] if run.placement.service.hosts else None
+    said = ""
     for _ in range(CONFIRM_TRIES):
         probe = await run.ports.prober.public(listen, spec.health.path, host, CONFIRM_TIMEOUT)
-        if 200 <= probe.status < 400:
+        if 200 <= probe.status < 400 and probe.release in ("", release.name):
             return f"{probe.status} through the edge in {probe.ms:.0f} ms"
-        await run.ports.clock.sleep(0.1)
-    raise Failed(_not_through(run, f"answers {probe.status or probe.error} through the edge"))
+        said = f"{probe.release} answers" if probe.release else f"it answers {probe.status or probe.error}"
+        await run.ports.clock.sleep(CONFIRM_PAUSE)
+    raise Failed(_not_through(run, f"{said} through the edge"))
 
 
 def _not_through(run: Run, what: str) -> Failure:
@@ -155,20 +147,32 @@ def _not_through(run: Run, what: str) -> Failure:
 
 
 async def settle(run: Run) -> str:
-    """The new release comes back by itself after a reboot; what it replaced stays hot. This cannot fail a deploy."""
-    done = []
+    """The new release comes back by itself after a reboot; what it replaced stays hot, or is held against coming back.
+
+    Docker may be away: then it is done later (`watch.py`), because customers were moved already."""
+    release, done = run.bringing, []
     try:
-        await run.ports.target.activate(run.operation.key, run.bringing.number, live=True)
+        await run.ports.target.activate(release.key, release.number, live=True)
     except TargetDown as error:
         done.append(f"switched; Docker is down, not verified ({error.message})")
     except TargetError as error:
-        run.say(f"could not set the restart policy: {error.message}")
-    if run.operation.kind is OperationKind.ROLLBACK and run.live is not None:
+        run.say(f"could not set the restart policy yet: {error.message}")
+    if run.operation.kind is OperationKind.DEPLOY:
+        done.append(await _former(run, run.live) if run.live else "nothing was replaced")
+    elif run.live is not None and run.live.number < release.number:
+        await _reinstate(run)
+        done.append("the hold is released")
+    elif run.live is not None:
         await _hold(run, run.live)
         done.append("held until someone gives a reason")
-    elif run.live is not None:
-        done.append(await _former(run, run.live))
-    return " · ".join(filter(None, done)) or "nothing was replaced"
+    return " · ".join(done)
+
+
+async def _reinstate(run: Run) -> None:
+    """Forward again, to what a mistaken rollback left: it is not bad after all."""
+    ports, release = run.ports, run.bringing
+    await run.fact(lambda: ports.store.update_release(release.key, release.number, rolled_back_at=None, bad_reason=""))
+    await run.fact(lambda: ports.store.set_hold(release.key, None))
 
 
 async def _former(run: Run, former: ReleaseRecord) -> str:

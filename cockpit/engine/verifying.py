@@ -97,7 +97,7 @@ class _Check:
 
     async def _ask(self, index: int) -> None:
         ports, health = self._run.ports, self.spec.health
-        address = await self._address(index)
+        address = self._run.world.addresses(self._run.bringing)[index - 1]
         host = self.spec.hosts[0] if self.spec.hosts else None
         last = ""
         while True:
@@ -112,12 +112,6 @@ class _Check:
         if told != last:
             self._run.say(told)
         return told
-
-    async def _address(self, index: int) -> str:
-        ports, release = self._run.ports, self._run.bringing
-        subnet = self._run.world.subnet or await ports.target.prepare()
-        assert release.slot is not None, "started before it is verified"
-        return f"{subnet.addresses(release.slot, self.spec.replicas)[index - 1]}:{self.spec.port}"
 
 
 def _facts(container: Container, listeners: tuple[str, ...]) -> Facts:
@@ -165,10 +159,8 @@ async def verify_hot(run: Run) -> str:
     spec = plan.from_text(run.bringing.spec)
     if spec.port is None:
         return "running"
-    containers = [
-        each for each in run.world.of(run.operation.key) if each.release == run.bringing.number and each.running
-    ]
-    answers = await asyncio.gather(*(_answers(run, spec, each) for each in containers))
+    where = run.world.addresses(run.bringing)
+    answers = await asyncio.gather(*(_answers(run, spec, each) for each in where))
     good = sum(1 for _, well in answers if well)
     if answers and not any(probe.reached for probe, _ in answers):
         raise EdgeError("the edge does not answer, so nothing can be verified", "`cockpit doctor` says how it is")
@@ -177,12 +169,12 @@ async def verify_hot(run: Run) -> str:
     return f"{good} of {spec.replicas} replicas answer now"
 
 
-async def _answers(run: Run, spec: ContainerSpec, container: Container) -> tuple[Probe, bool]:
+async def _answers(run: Run, spec: ContainerSpec, address: str) -> tuple[Probe, bool]:
     ports, host = run.ports, spec.hosts[0] if spec.hosts else None
-    known = run.world.answers_for(container).verifies(ports.clock.now())
+    known = run.world.answers_at(address).verifies(ports.clock.now())
     needed, good = (1 if known else spec.health.retries), 0
     for _ in range(HOT_TRIES):
-        probe = await ports.prober.probe(views.address(container), spec.health.path, host, HOT_TIMEOUT)
+        probe = await ports.prober.probe(address, spec.health.path, host, HOT_TIMEOUT)
         good = good + 1 if probe.good else 0
         if good == needed:
             return probe, True

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from cockpit.config.settings import Settings
 from cockpit.edge.base import Route
 from cockpit.health.probe import Probe
-from cockpit.model import PlacementKey, Release, Replica, Tier
+from cockpit.model import Release, Replica, Tier
 from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import Container
 
@@ -49,10 +47,6 @@ def release(record: ReleaseRecord, live: int | None, running: frozenset[int], no
         rolled_back=record.rolled_back_at is not None,
         note=record.bad_reason,
     )
-
-
-def running_releases(containers: Iterable[Container], key: PlacementKey) -> frozenset[int]:
-    return frozenset(each.release for each in containers if each.key == key and each.running)
 
 
 def address(container: Container) -> str:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import Any
 
 from cockpit import __version__
-from cockpit.config.settings import PlacementSettings
+from cockpit.config.settings import PlacementSettings, Settings
 from cockpit.edge.base import Pointer
-from cockpit.engine import recover, tidy, views
+from cockpit.engine import plan, recover, tidy, views
 from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.edges import bring_up_edge
 from cockpit.engine.hub import Hub
@@ -31,12 +32,13 @@ from cockpit.store.base import ReleaseRecord
 
 log = logging.getLogger(__name__)
 
+Work = Callable[[], Coroutine[Any, Any, object]]
+
 LOOK = 2.0  # seconds between looks at Docker when nothing runs
 LOOK_BUSY = 1.0
 TELL = 0.5  # seconds between looks for what clients do not know yet
 TIDY = 5.0
 RECORDS = 50  # releases of a placement kept in memory
-STALE = 8.0  # seconds without an answer of Docker's that make it worth a word
 
 
 class Watch:
@@ -51,6 +53,7 @@ class Watch:
         self._probing = Probing(ports, world)
         self._picture = Picture(world, self._probing.samples)
         self._repositories = Repositories(ports, world, hub)
+        self._hosts = {each.environment.host for each in world.settings.placements}
         self._status_sent: EngineStatus | None = None
         self._rereading = asyncio.Lock()
 
@@ -60,17 +63,18 @@ class Watch:
         """What the log knows, before anything is asked of the outside."""
         for placement in self._world.settings.placements:
             await self.reload(placement.key)
+        self._world.recovering.update(each.key for each in await self._ports.store.unfinished())
 
     async def first_look(self) -> None:
-        await self._look()
-        await self._edge()
+        await self._once(self._look)
+        await self._once(self._edge)
 
     async def reload_all(self) -> None:
         for key in list(self._world.placements):
             await self.reload(key)
 
     async def run(self) -> None:
-        """Until cancelled. A loop that fails is told to the log and goes on."""
+        """Until cancelled."""
         async with asyncio.TaskGroup() as group:
             for work, every in (
                 (self._look, self._look_every),
@@ -85,13 +89,19 @@ class Watch:
             ):
                 group.create_task(self._forever(work, every), name=work.__qualname__)
 
-    async def _forever(self, work: Callable[[], Awaitable[object]], every: Callable[[], float]) -> None:
+    async def _forever(self, work: Work, every: Callable[[], float]) -> None:
         while True:
-            try:
-                await work()
-            except CockpitError as error:
-                log.warning("%s: %s", work.__qualname__, error.message)
+            await self._once(work)
             await self._ports.clock.sleep(every())
+
+    async def _once(self, work: Work) -> None:
+        """A loop is a process edge: what goes wrong in one look must not end all looking."""
+        try:
+            await work()
+        except CockpitError as error:
+            log.warning("%s: %s", work.__qualname__, error.message)
+        except Exception:
+            log.exception("%s", work.__qualname__)
 
     def _look_every(self) -> float:
         return LOOK_BUSY if self._world.runs else LOOK
@@ -101,7 +111,7 @@ class Watch:
     async def _look(self) -> None:
         world, now = self._world, self._ports.clock.now
         try:
-            if world.subnet is None:
+            if world.docker_seen_at is None:
                 world.subnet = await self._ports.target.prepare()
             world.containers = await self._ports.target.observe()
         except CockpitError as error:
@@ -113,10 +123,14 @@ class Watch:
 
     async def _edge(self) -> None:
         world = self._world
-        if await self._ports.edge.answers():
-            await self._ports.edge.load(views.routes(world.settings))
-            world.edge_error = ""
-            return
+        try:
+            if await self._ports.edge.answers():
+                await self._ports.edge.load(views.routes(world.settings))
+                world.edge_error = ""
+                return
+        except CockpitError as error:
+            world.edge_error = error.message
+            raise
         world.edge_error = "does not answer"
         if world.docker_ok:
             world.edge_error = await bring_up_edge(self._ports, world.settings)
@@ -124,7 +138,7 @@ class Watch:
     async def reread(self) -> None:
         """When the configuration file changed, routes, placements and pending settings follow before this returns."""
         async with self._rereading:
-            if await self._configuration.refresh():
+            if await self._configuration.refresh(self._must_stay):
                 await self._adopt()
 
     async def _adopt(self) -> None:
@@ -138,6 +152,20 @@ class Watch:
         await self._repositories.recount()
         await self._edge()
 
+    def _must_stay(self, settings: Settings) -> str:
+        """Why these settings are not taken while the engine runs; "" when they may be.
+
+        A name mistyped in an editor must not take the route of a live service away within two seconds."""
+        missing = [
+            str(key)
+            for key, seen in self._world.placements.items()
+            if seen.row.live is not None and settings.placement(key) is None
+        ]
+        if missing:
+            return f"{', '.join(missing)} is live and no longer in it: restart the engine to take its route away"
+        moved = {each.environment.host for each in settings.placements} - self._hosts
+        return f"another Docker host ({', '.join(moved)}) needs a restart of the engine" if moved else ""
+
     async def refresh(self, key: PlacementKey) -> None:
         """Everything about one placement, now."""
         await self.reread()
@@ -148,28 +176,36 @@ class Watch:
     # ------------------------------------------------------------ what time brings
 
     async def _tidy(self) -> None:
-        await self._backlog.enter()
-        for key in await recover.believe_pointers(self._ports, busy=self._world.runs):
-            await self.changed(key)
+        store = self._ports.store
+        await self._backlog.enter(lambda text: store.add_entry(at=self._ports.clock.now(), actor="cockpit", text=text))
         for placement in self._world.settings.placements:
-            if placement.key not in self._world.runs:
-                await self._tidy_one(placement)
+            key = placement.key
+            if key not in self._world.runs and key not in self._world.recovering:
+                await self._once(lambda placement=placement: self._tidy_one(placement))  # type: ignore[misc]  # bound now
 
     async def _tidy_one(self, placement: PlacementSettings) -> None:
-        key, ports, now = placement.key, self._ports, self._ports.clock.now()
+        """One placement's trouble (a torn pointer, a container that does not end) is no other's."""
+        key, ports, world = placement.key, self._ports, self._world
+        changed = await recover.believe_pointer(ports, key)
         seen = self.seen(key)
-        changed = False
-        if seen.live is not None and seen.health in (Health.HEALTHY, Health.DEGRADED):
-            changed = await tidy.mark_good(ports, seen.row, seen.live, seen.failing_since)
-        if self._world.docker_ok and not seen.stuck:
-            spare = tidy.spare(seen.records, seen.row.live)
-            for record in tidy.to_stop(self._world.containers, key, seen.records, seen.row.live, now):
-                changed |= await tidy.stop(ports, record, keep=record is spare)
-            for record in tidy.to_remove(seen.records, seen.row.live):
-                await tidy.remove(ports, record)
-                changed = True
+        if seen.health in (Health.HEALTHY, Health.DEGRADED):
+            changed |= await tidy.mark_good(ports, seen, world.started_at)
+        if world.docker_ok and not seen.stuck:
+            changed |= await self._tidy_containers(placement, seen)
         if changed:
             await self.changed(key)
+
+    async def _tidy_containers(self, placement: PlacementSettings, seen: Seen) -> bool:
+        ports, world, changed = self._ports, self._world, False
+        if seen.row.live is not None and seen.settled != seen.row.live:
+            await ports.target.activate(placement.key, seen.row.live, live=True)
+            seen.settled = seen.row.live
+        spare = plan.rollback_default(seen.records, seen.row.live)
+        for record in tidy.to_stop(world.containers, seen, ports.clock.now()):
+            changed |= await tidy.stop(ports, world, record, keep=record is spare)
+        for record in tidy.to_remove(seen):
+            changed |= await tidy.remove(ports, world, record)
+        return changed
 
     # ------------------------------------------------------------ rows
 
@@ -180,20 +216,29 @@ class Watch:
         return found
 
     async def reload(self, key: PlacementKey) -> None:
-        row = await self._ports.store.placement(key)
-        records = await self._ports.store.releases(key, limit=RECORDS)
+        """The rows, without asking anyone but the log."""
+        store = self._ports.store
+        row = await store.placement(key)
+        records = await store.releases(key, limit=RECORDS)
+        older = [row.live, getattr(await store.last_good(key, excluding=row.live), "number", None)]
+        for number in older:  # many failed deploys must not hide them
+            if number is not None and all(each.number != number for each in records):
+                found = await store.release(key, number)
+                records += (found,) if found else ()
+        newest = next(iter(await store.operations(key, limit=1)), None)
         seen = self._world.placements.setdefault(key, Seen(row))
-        seen.row, seen.records = row, records
-        seen.newest = next(iter(await self._ports.store.operations(key, limit=1)), None)
+        seen.row, seen.records, seen.newest = row, records, newest
 
     async def changed(self, key: PlacementKey) -> None:
         """An operation ended, a release became good or stopped: look again and tell everyone."""
-        await self._look()
         await self.reload(key)
+        await self._look()
+        if key not in self._world.placements:
+            return
         self._hub.publish(Event(releases=self.releases(key, RECORDS)))
         await self._repositories.recount(key)
         placement = self._world.settings.placement(key)
-        if placement is not None and key not in self._world.runs and self._world.docker_ok:
+        if placement is not None and self._world.docker_ok:
             await tidy.prune(self._ports, key, placement.service.retain)
 
     # ------------------------------------------------------------ telling
@@ -226,7 +271,15 @@ class Watch:
             config_path=str(ports.paths.config),
             state_path=str(ports.paths.state),
             connected=self._hub.names,
-            log_note=ports.store.read_only_reason or self._backlog.reason or ports.store.note,
+            log_note=" · ".join(
+                filter(
+                    None,
+                    (
+                        ports.store.read_only_reason or self._backlog.reason or ports.store.note,
+                        self._configuration.note,
+                    ),
+                )
+            ),
         )
 
     async def snapshot(self) -> Snapshot:
@@ -256,11 +309,9 @@ class Watch:
         """Where each placement's customers could go at once: to the hot release that a rollback would choose."""
         found = []
         for key, seen in self._world.placements.items():
-            back = tidy.spare(seen.records, seen.row.live)
-            hot = [each for each in self._world.of(key) if back and each.release == back.number and each.running]
-            where = tuple(filter(None, (views.address(each) for each in sorted(hot, key=lambda each: each.index))))
-            if back is not None and where:
-                found.append((key, Pointer(back.number, where)))
+            back = plan.rollback_default(seen.records, seen.row.live)
+            if back is not None and back.number in self._world.running(key) and self._world.addresses(back):
+                found.append((key, Pointer(back.number, self._world.addresses(back))))
         return tuple(found)
 
     def scene(self, placement: PlacementSettings) -> Scene:

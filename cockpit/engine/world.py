@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cockpit.config.settings import Settings
-from cockpit.engine import views
+from cockpit.engine import plan, views
 from cockpit.engine.run import Run
 from cockpit.health.probe import Probe
 from cockpit.model import Health, Operation, OperationState, Pending, Placement, PlacementKey, Replica
@@ -19,7 +22,7 @@ NEEDED = 3  # good answers in a row
 
 @dataclass(slots=True)
 class Probed:
-    """The last answers of one container."""
+    """The last answers of one address."""
 
     recent: deque[Probe] = field(default_factory=lambda: deque(maxlen=NEEDED))
     failed_in_row: int = 0
@@ -41,13 +44,14 @@ class Seen:
     """One placement: its rows as last read, and how it is."""
 
     row: PlacementRecord
-    records: tuple[ReleaseRecord, ...] = ()
+    records: tuple[ReleaseRecord, ...] = ()  # newest first
     newest: Operation | None = None
     pending: Pending | None = None
     health: Health = Health.UNKNOWN
     why: str = ""
     since: float | None = None
     failing_since: float | None = None  # when it was last seen failing
+    settled: int | None = None  # the release whose containers are known to come back by themselves
     sent: Placement | None = None  # as clients know it
     sent_at: float = 0.0
 
@@ -62,18 +66,21 @@ class Seen:
 
 
 class World:
-    def __init__(self, settings: Settings, now: float) -> None:
+    """`recovering` holds placements that an engine before this one left in the middle of something."""
+
+    def __init__(self, settings: Settings, subnet: str, now: float) -> None:
         self.settings = settings
         self.started_at = now
-        self.subnet: Subnet | None = None
+        self.subnet = Subnet(subnet)
         self.containers: tuple[Container, ...] = ()
         self.docker_error = "not asked yet"
         self.docker_seen_at: float | None = None
         self.edge_error = "not asked yet"
         self.placements: dict[PlacementKey, Seen] = {}
-        self.probed: dict[str, Probed] = {}  # by container id
+        self.probed: dict[str, Probed] = {}  # by address and port
         self.runs: dict[PlacementKey, Run] = {}
-        self.repository_notes: dict[PlacementKey, str] = {}
+        self.recovering: set[PlacementKey] = set()
+        self._stopping: dict[tuple[PlacementKey, int], asyncio.Event] = {}
 
     @property
     def docker_ok(self) -> bool:
@@ -83,14 +90,50 @@ class World:
         return tuple(each for each in self.containers if each.key == key)
 
     def running(self, key: PlacementKey) -> frozenset[int]:
-        return views.running_releases(self.containers, key)
+        """Releases that run and go on running. Until Docker was seen once, the rows are all that is known."""
+        if self.docker_seen_at is None:
+            found = {each.number for each in self._records(key) if _should_run(each)}
+        else:
+            found = {each.release for each in self.of(key) if each.running}
+        return frozenset(number for number in found if (key, number) not in self._stopping)
 
-    def answers_for(self, container: Container) -> Probed:
-        return self.probed.setdefault(container.id, Probed())
+    def addresses(self, record: ReleaseRecord) -> tuple[str, ...]:
+        """Where the replicas of a release listen: "10.231.0.6:8080"; () without a port or a slot."""
+        spec = plan.from_text(record.spec)
+        if spec.port is None or record.slot is None:
+            return ()
+        return tuple(f"{each}:{spec.port}" for each in self.subnet.addresses(record.slot, spec.replicas))
+
+    # ------------------------------------------------------------ stopping a release
+
+    @contextmanager
+    def stopping(self, key: PlacementKey, number: int) -> Iterator[bool]:
+        """True: it may be stopped now, and from here on no rollback takes it for hot. False: somebody needs it."""
+        run, seen = self.runs.get(key), self.placements.get(key)
+        if (run is not None and not run.ended.is_set()) or seen is None or seen.row.live == number:
+            yield False
+            return
+        done = self._stopping[key, number] = asyncio.Event()
+        try:
+            yield True
+        finally:
+            del self._stopping[key, number]
+            done.set()
+
+    async def stopped(self, key: PlacementKey, number: int) -> None:
+        """Returns when nothing is stopping that release any more."""
+        stopping = self._stopping.get((key, number))
+        if stopping is not None:
+            await stopping.wait()
+
+    # ------------------------------------------------------------ replicas
+
+    def answers_at(self, address: str) -> Probed:
+        return self.probed.setdefault(address, Probed())
 
     def forget_gone(self) -> None:
-        here = {container.id for container in self.containers}
-        self.probed = {name: probed for name, probed in self.probed.items() if name in here}
+        here = {views.address(container) for container in self.containers}
+        self.probed = {address: probed for address, probed in self.probed.items() if address in here}
 
     def replicas(self, key: PlacementKey) -> tuple[Replica, ...]:
         """Live ones first, then hot ones, each in order."""
@@ -100,6 +143,14 @@ class World:
         return tuple(self._replica(each) for each in containers)
 
     def _replica(self, container: Container) -> Replica:
-        probed = self.probed.get(container.id)
+        probed = self.probed.get(views.address(container))
         last = probed.recent[-1] if probed and probed.recent else None
         return views.replica(container, last, probed.failed_in_row if probed else 0)
+
+    def _records(self, key: PlacementKey) -> tuple[ReleaseRecord, ...]:
+        seen = self.placements.get(key)
+        return seen.records if seen else ()
+
+
+def _should_run(record: ReleaseRecord) -> bool:
+    return record.slot is not None and (record.live_since is not None or record.hot_until is not None)

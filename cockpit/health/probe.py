@@ -10,6 +10,7 @@ from cockpit.http import Answer, Http
 from cockpit.text import clean
 
 EDGE_SILENT = "the edge does not answer"
+RELEASE_HEADER = "x-cockpit-release"
 REFUSED = "connection refused"
 _ANYWHERE = frozenset({"", "0.0.0.0", "[::]", "*"})
 _WORDS = (
@@ -32,6 +33,7 @@ class Probe:
     error: str = ""
     location: str = ""  # where a redirect points
     at: float = 0.0  # seconds since the epoch, when it came
+    release: str = ""  # "r42": who answered, as the edge says it of customers' requests
     reached: bool = True  # False: the edge itself was silent, so this says nothing about the replica
 
     @property
@@ -57,7 +59,14 @@ class Prober:
         """As a customer asks: at the edge's own listener (":80" is asked on this host)."""
         url = f"http://{reachable(listen)}{_absolute(path)}"
         answer = await self._public.ask("GET", url, timeout=timeout, headers=_headers(host))
-        return Probe(answer.status, answer.ms, answer.error, clean(answer.location, 300), self._clock.now())
+        return Probe(
+            answer.status,
+            answer.ms,
+            answer.error,
+            clean(answer.location, 300),
+            self._clock.now(),
+            release=clean(answer.headers.get(RELEASE_HEADER, ""), 20),
+        )
 
     async def close(self) -> None:
         await self._private.close()

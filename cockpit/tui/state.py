@@ -175,10 +175,10 @@ def _remove(state: State, key: PlacementKey) -> State:
 
 
 def _first(shot: Snapshot) -> PlacementKey | None:
-    worst = _worst(shot.placements)
-    if worst:
-        return worst.key
-    return shot.placements[0].key if shot.placements else None
+    """What fails; when nothing does, the first placement whose customers matter."""
+    chosen = _worst(shot.placements) or next((each for each in shot.placements if each.protected), None)
+    chosen = chosen or next(iter(shot.placements), None)
+    return chosen.key if chosen else None
 
 
 def _worst(placements: Iterable[Placement]) -> Placement | None:

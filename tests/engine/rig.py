@@ -125,9 +125,10 @@ class Rig:
             edge=self.edge,
             prober=self.prober,
             secrets=await asyncio.to_thread(Secrets, self.paths.state / "secret.key"),
+            subnet="10.231.0.0/18",
         )
         self.paths.config.touch()
-        self.engine = Cockpit(ports, ConfigurationFile(self.paths.config, lambda _: self.settings))
+        self.engine = Cockpit(ports, ConfigurationFile(self.paths.config, lambda _: self.settings, self.clock))
         await self.engine.start()
         self.engine.joined(self.peer)
         if wait:
@@ -135,7 +136,7 @@ class Rig:
 
     async def settled(self) -> None:
         """Recovery is over, so that operations may start."""
-        await self.until(lambda: self.engine.operations.is_open)
+        await self.until(lambda: not self.engine.world.recovering and self.engine.world.docker_seen_at is not None)
 
     async def down(self) -> None:
         await self.engine.close()

@@ -5,7 +5,16 @@ from __future__ import annotations
 from cockpit.model import Health, Placement, Release, Replica, Tier
 from cockpit.text import age
 from cockpit.tui.line import BLANK, Line, fit, left, line, paragraph, right
-from cockpit.tui.present.words import ago, clock, condition, milliseconds, number, percent, sparkline
+from cockpit.tui.present.words import (
+    ago,
+    clock,
+    condition,
+    milliseconds,
+    never_deployed,
+    number,
+    percent,
+    sparkline,
+)
 from cockpit.tui.state import State
 
 BARS = 12
@@ -15,6 +24,8 @@ def lines(state: State, now: float, room: int) -> list[Line]:
     placement = state.placement
     if placement is None:
         return [line(("  no service is configured yet", "muted"))]
+    if never_deployed(placement) and state.running_of(placement.key) is None:
+        return _not_deployed(placement)
     out: list[Line] = [*_headline(placement, state, now, room), BLANK]
     out += [_replica(each, now, room) for each in placement.replicas]
     out += [BLANK] if placement.replicas else []
@@ -23,6 +34,15 @@ def lines(state: State, now: float, room: int) -> list[Line]:
     out += _held(placement, now, room)
     out += _way_back(placement, state, now, room)
     return out
+
+
+def _not_deployed(placement: Placement) -> list[Line]:
+    key = placement.key
+    return [
+        line(("  ○ not deployed yet", "strong"), (f"   {key.service} was never live in {key.environment}", "muted")),
+        BLANK,
+        line(("  D", "accent strong"), "  deploys the first release"),
+    ]
 
 
 def _headline(placement: Placement, state: State, now: float, room: int) -> list[Line]:

@@ -32,7 +32,7 @@ def where(release: Release, now: float) -> str:
     if release.tier is Tier.HOT and release.hot_until is not None:
         return f"hot, {age(release.hot_until - now)}"
     if release.tier is Tier.LIVE and release.baking_until is not None and release.baking_until > now:
-        return f"live, bake {age(release.baking_until - now)}"
+        return f"bakes {age(release.baking_until - now)}"
     return release.tier.value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cockpit.model import Health, Placement
 from cockpit.tui.line import Line, Part, left, line, right, toned
-from cockpit.tui.present.words import ago, condition, is_stale, milliseconds, sparkline
+from cockpit.tui.present.words import ago, condition, is_stale, milliseconds, never_deployed, sparkline
 from cockpit.tui.state import State
 
 WORDS_FROM = 60  # cells from which the state is said in words beside its glyph
@@ -23,7 +23,6 @@ def heading(room: int) -> Line:
 
 def row(placement: Placement, state: State, now: float, room: int, *, selected: bool) -> Line:
     live = placement.live
-    glyph, word, tone = condition(placement, state, now)
     long = room >= 50
     name = f"{live.name:<4}{live.commit[:7]:>7} " if live and long else f"{live.name if live else '–':<6}"
     parts: list[Part] = [
@@ -32,24 +31,37 @@ def row(placement: Placement, state: State, now: float, room: int, *, selected: 
         (left(name, 12 if long else 6), "muted" if long else ""),
         (right(ago(live.live_since, now) if live else "–", 4), "muted"),
         (right(_pending(placement), 5), _pending_tone(placement, now)),
-        (right(milliseconds(placement.traffic.p95_ms), 7), ""),
+        *_says(placement, state, now, room),
     ]
-    if room < WORDS_FROM:
-        parts += [(f" {sparkline(placement.trend.p95_ms, 6)} " if long else " ", "muted"), (glyph, tone)]
-    else:
-        parts += [(f"  {glyph} ", tone), (left(_words(placement, word, now), _word_room(room)), tone)]
     done = tuple(parts)
     return toned(done, "faint") if state.lost is not None or is_stale(placement, state, now) else done
+
+
+def _says(placement: Placement, state: State, now: float, room: int) -> list[Part]:
+    """Latency and state; a state that is said in words takes the place of what there is no number for."""
+    glyph, word, tone = condition(placement, state, now)
+    p95 = (right(milliseconds(placement.traffic.p95_ms), 7), "")
+    if room >= WORDS_FROM:
+        return [p95, (f"  {glyph} ", tone), (left(_words(placement, word, now), _word_room(room)), tone)]
+    if room < 50:
+        return [p95, (" ", ""), (glyph, tone)]
+    if never_deployed(placement):
+        return [(right(word, 14), tone), (f" {glyph}", tone)]
+    return [p95, (f" {sparkline(placement.trend.p95_ms, 6)} ", "muted"), (glyph, tone)]
 
 
 def tiny(state: State, now: float, room: int) -> list[tuple[Placement, Line]]:
     """For a screen too small for a table: one line per failing or deploying placement of any environment."""
     busy = {each.key for each in state.running}
-    wanted = [each for each in state.placements if each.health is not Health.HEALTHY or each.key in busy]
+    wanted = [each for each in state.placements if each.key in busy or not _is_calm(each)]
     selected = state.placement
     if selected and selected not in wanted:
         wanted.append(selected)
     return [(each, _tiny_row(each, state, now, room)) for each in wanted]
+
+
+def _is_calm(placement: Placement) -> bool:
+    return placement.health is Health.HEALTHY or never_deployed(placement)
 
 
 def _tiny_row(placement: Placement, state: State, now: float, room: int) -> Line:
@@ -60,10 +72,10 @@ def _tiny_row(placement: Placement, state: State, now: float, room: int) -> Line
     return line(
         (mark, "accent strong"),
         (f"{glyph} ", tone),
-        (left(placement.key.service, max(6, room - 24)), "strong"),
+        (left(placement.key.service, max(6, room - 27)), "strong"),
         (f" {where:<4} ", "muted"),
         (f"{live:<5}", ""),
-        (left(word, 9), tone),
+        (left(word, 12), tone),
     )
 
 
@@ -79,7 +91,8 @@ def _word_room(room: int) -> int:
 
 
 def _words(placement: Placement, word: str, now: float) -> str:
-    if placement.health is Health.HEALTHY or placement.since is None or word.startswith("stale"):
+    timeless = placement.health is Health.HEALTHY or never_deployed(placement) or placement.since is None
+    if timeless or word.startswith("stale"):
         return word
     return f"{word} {ago(placement.since, now)}"
 

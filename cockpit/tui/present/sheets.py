@@ -15,6 +15,7 @@ CHECK = {
     CheckState.UNKNOWN: ("?", "warn"),
 }
 COMMITS_SHOWN = 5
+NOTICED = 1.0  # seconds from which a step's usual time is worth a word
 
 
 def deploy(sheet: DeploySheet, room: int, choices: tuple[Commit, ...] = ()) -> list[Line]:
@@ -127,19 +128,23 @@ def _checks(checks: tuple[Check, ...], room: int) -> list[Line]:
 
 
 def _plan(steps: tuple[PlannedStep, ...], room: int) -> list[Line]:
+    """What it will do, with the usual seconds of what takes any, and of all."""
+    doing = [each for each in steps if not each.skipped]
     words = [
-        f"{each.name} ~{took(each.usual_seconds)}" if each.usual_seconds else each.name
-        for each in steps
-        if not each.skipped
+        f"{each.name} ~{took(each.usual_seconds)}" if (each.usual_seconds or 0.0) >= NOTICED else each.name
+        for each in doing
     ]
-    return list(paragraph(" · ".join(words), room, "muted")) if words else []
+    total = sum(each.usual_seconds or 0.0 for each in doing)
+    text = " · ".join(words) + (f" (about {max(1, round(total))} s in all)" if 0 < total < 120 else "")
+    text += f" (about {took(total)} in all)" if total >= 120 else ""
+    return list(paragraph(text, room, "muted")) if words else []
 
 
 def _held(sheet: DeploySheet, room: int) -> list[Line]:
     if sheet.hold is None:
         return []
     text = f"held by {sheet.hold.by} since {clock(sheet.hold.at)}: {sheet.hold.reason or 'no reason given yet'}"
-    return [*_words("⏸", "warn", text, room), line(("x", "accent strong"), "  releases the hold, with a reason")]
+    return [*_words("⏸", "warn", text, room), line("Esc, then ", ("x", "accent strong"), " releases the hold, with a reason")]
 
 
 def _option(option: RollbackOption, chosen: bool, sheet: RollbackSheet, place: int, room: int) -> Line:

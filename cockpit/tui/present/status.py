@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from cockpit.model import Health, Placement
 from cockpit.text import age
 from cockpit.tui.line import Line, Part, cells, fit, line, spread
-from cockpit.tui.present.words import clock, key
+from cockpit.tui.present.words import clock, is_stale, key, never_deployed
 from cockpit.tui.state import State
 
 RESTART_NEWS = 600.0  # seconds for which "engine restarted" stays on the screen
+NO_NEWS = 10.0  # seconds without a word of Docker's that are worth saying
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def header(state: State, now: float, room: int, load: Load | None = None) -> Lin
     end: list[Part] = [(f"{clock(now)} ", "")]
     if load is not None:  # always visible
         end = [*_load(load, room), ("   ", ""), *end]
-    start += _trouble_below(state, now) or _counts(state, room - _size(start) - _size(end) - 1)
+    start += _trouble_below(state, now) or _counts(state, now, room - _size(start) - _size(end) - 1)
     for each in (_under(state, now), _others(state, room)):  # what matters least is left out first
         if each and _size(start) + _size(end) + _size(each) + 3 <= room:
             end = [*each, ("   ", ""), *end]
@@ -57,25 +58,40 @@ def hints(state: State, room: int) -> Line:
     return fit((*shown, *key("?", "help")), room)
 
 
-def _counts(state: State, room: int) -> list[Part]:
+def _counts(state: State, now: float, room: int) -> list[Part]:
     """This environment's, then the others' in trouble, then those that are well, as far as there is room."""
-    parts: list[Part] = _tally(state, state.environment) or [("all well", "good")]
-    others = [(each, _tally(state, each)) for each in state.environments if each != state.environment]
-    for name, tally in sorted(others, key=lambda each: not each[1]):
-        more = [(f"   {name} ", ""), *(tally or [("all well", "good")])]
-        if _size(parts) + _size(more) <= room or tally:
+    parts: list[Part] = _trouble(state, state.environment, now) or _calm(state, state.environment)
+    others = [(each, _trouble(state, each, now)) for each in state.environments if each != state.environment]
+    for name, trouble in sorted(others, key=lambda each: not each[1]):
+        more = [(f"   {name} ", ""), *(trouble or _calm(state, name))]
+        if _size(parts) + _size(more) <= room or trouble:
             parts += more
     return parts
 
 
-def _tally(state: State, environment: str) -> list[Part]:
+def _calm(state: State, environment: str) -> list[Part]:
+    """Nothing is wrong: all well, unless something was never deployed, of which nothing can be said."""
     own = [each for each in state.placements if each.key.environment == environment]
-    failing, degraded, unknown = (_number(own, each) for each in (Health.FAILING, Health.DEGRADED, Health.UNKNOWN))
+    absent = sum(1 for each in own if never_deployed(each))
+    if not absent:
+        return [("all well", "good")]
+    rest: list[Part] = [(f"{len(own) - absent} well", "good"), (" · ", "")] if len(own) > absent else []
+    return [*rest, (f"{absent} not deployed yet", "muted")]
+
+
+def _trouble(state: State, environment: str, now: float) -> list[Part]:
+    """What is not well there, and what is being deployed."""
+    own = [each for each in state.placements if each.key.environment == environment and not never_deployed(each)]
+    stale = [each for each in own if is_stale(each, state, now)]
+    own = [each for each in own if each not in stale]
+    failing, degraded, stopped = (_number(own, each) for each in (Health.FAILING, Health.DEGRADED, Health.STOPPED))
+    unknown = _number(own, Health.UNKNOWN) + len(stale)
     deploying = sum(1 for each in state.running if each.key.environment == environment)
     found: list[Part] = []
     for many, word, tone in (
         (failing, "failing", "bad strong"),
         (degraded, "degraded", "warn"),
+        (stopped, "stopped", "warn"),
         (unknown, "unknown", "warn"),
         (deploying, "deploying", "accent"),
     ):
@@ -117,8 +133,8 @@ def _under(state: State, now: float) -> list[Part]:
         return []
     restarted = state.restarted_at is not None and now - state.restarted_at < RESTART_NEWS
     parts: list[Part] = [(f"engine restarted {clock(state.restarted_at)}" if restarted else "engine ok", "")]
-    seen = engine.docker_seen_at
-    old = f" {age(now - seen)}" if seen is not None and now - seen >= 5 else ""
+    heard = _heard_at(state)
+    old = f" {age(now - heard)} ago" if heard is not None and now - heard >= NO_NEWS else ""
     parts.append((f" · docker ok{old}", ""))
     if not engine.edge_ok:
         parts.append((f" · edge: {engine.edge}", "bad strong"))
@@ -127,10 +143,21 @@ def _under(state: State, now: float) -> list[Part]:
     return parts
 
 
+def _heard_at(state: State) -> float | None:
+    """When Docker last answered, as far as told: the engine repeats its own word only when that changes, and each
+    placement's all the time."""
+    told = [each.seen_at for each in state.placements if each.seen_at is not None]
+    if state.engine and state.engine.docker_seen_at is not None:
+        told.append(state.engine.docker_seen_at)
+    return max(told, default=None)
+
+
 def _others(state: State, room: int) -> list[Part]:
-    if not state.engine or not state.engine.connected or room < 100:
+    names = list(state.engine.connected) if state.engine else []
+    if state.me and state.me.name in names:
+        names.remove(state.me.name)  # oneself; the same name again is another session
+    if not names or room < 100:
         return []
-    names = state.engine.connected
     more = f" +{len(names) - 3}" if len(names) > 3 else ""
     return [(f"with you: {', '.join(names[:3])}{more}", "")]
 

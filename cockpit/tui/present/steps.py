@@ -1,10 +1,11 @@
-"""The Steps tab: the running operation's time line; ended ones with what customers have now."""
+"""The Steps tab: the operation's time line, below what its end means."""
 
 from __future__ import annotations
 
-from cockpit.model import Failure, Operation, OperationKind, OperationState, Step, StepState
+from cockpit.model import Operation, OperationKind, OperationState, Step, StepState
 from cockpit.text import took
-from cockpit.tui.line import BLANK, Line, cells, fit, left, line, paragraph, right
+from cockpit.tui.line import BLANK, Line, cells, fit, left, line, right
+from cockpit.tui.present import outcome
 from cockpit.tui.present.words import NAME, OUTCOME, STEP, clock, percent
 from cockpit.tui.state import State
 
@@ -15,10 +16,8 @@ def lines(state: State, now: float, room: int) -> list[Line]:
     operation = state.operation_of(state.selected)
     if operation is None:
         return [line(("  nothing was deployed here yet", "muted")), BLANK, line(("  D", "accent strong"), "  deploy")]
-    out = [*_headline(operation, now, room), *(_step(each, operation, now, room) for each in operation.steps)]
-    if operation.state.ended:
-        out += _ended(operation, state, room)
-    return out
+    told = outcome.lines(operation, state, now, room)
+    return [*told, *_headline(operation, now, room), *(_step(each, operation, now, room) for each in operation.steps)]
 
 
 def _headline(operation: Operation, now: float, room: int) -> list[Line]:
@@ -46,14 +45,22 @@ def _step(step: Step, operation: Operation, now: float, room: int) -> Line:
     glyph, tone = STEP[step.state]
     running = step.state is StepState.RUNNING
     seconds = now - step.started_at if running and step.started_at is not None else step.seconds
-    usual = f"usually {took(step.usual_seconds)}" if step.usual_seconds and step.state is not StepState.SKIPPED else ""
+    usual = _usual(step, operation)
     quiet = "muted" if step.state in (StepState.PENDING, StepState.SKIPPED) else ""
     said = (step.detail or _customers(step, operation), "bad" if step.state is StepState.FAILED else "muted")
-    times = (f"{right(took(seconds) if seconds is not None else '', 8)}  ", ""), (left(usual, 16), "muted")
+    column = 0 if operation.state.ended else 16
+    times = (f"{right(took(seconds) if seconds is not None else '', 8)}  ", ""), (left(usual, column), "muted")
     name = (left(step.name, 11), f"{tone} strong" if running else quiet)
     if seconds is None and not usual:  # nothing to line up with: the words come first
         return fit(line((f"  {glyph} ", tone), name, said), room)
     return fit(line((f"  {glyph} ", tone), name, *times, (_gauge(step), "accent"), said), room)
+
+
+def _usual(step: Step, operation: Operation) -> str:
+    """While one waits."""
+    if operation.state.ended or not step.usual_seconds or step.state is StepState.SKIPPED:
+        return ""
+    return f"usually {took(step.usual_seconds)}"
 
 
 def _gauge(step: Step) -> str:
@@ -72,61 +79,3 @@ def _customers(step: Step, operation: Operation) -> str:
         return "nothing has changed for customers yet"
     back = f" · B goes back to r{operation.from_release}" if operation.from_release else ""
     return f"customers are on r{operation.to_release} since {clock(operation.switched_at, seconds=True)}{back}"
-
-
-def _ended(operation: Operation, state: State, room: int) -> list[Line]:
-    out: list[Line] = [BLANK]
-    if operation.summary:
-        tone = OUTCOME[operation.state][1]
-        out += [line("  ", (text, f"{tone} strong")) for ((text, _),) in paragraph(operation.summary, room - 4)]
-    if operation.failure:
-        out += _explained(operation.failure, room)
-    if operation.state in (OperationState.FAILED, OperationState.CANCELLED) and operation.switched_at is None:
-        out.append(line("    A rollback is not needed."))
-    if operation.kind is OperationKind.ROLLBACK and operation.state is OperationState.SUCCEEDED:
-        out += _after_rollback(operation, state, room)
-    return out
-
-
-def _explained(failure: Failure, room: int) -> list[Line]:
-    """Whose problem, the telling line, what it means, what to do."""
-    fields = [
-        ("Failed", f"{failure.step}: {failure.summary}", ""),
-        ("Side", failure.side.value, ""),
-        ("Line", failure.line, "strong"),
-        ("Means", failure.means, ""),
-        ("Next", failure.next, ""),
-    ]
-    out: list[Line] = [BLANK]
-    for name, text, tone in fields:
-        for place, each in enumerate(paragraph(text, max(8, room - 14), tone) if text else ()):
-            out.append(line((f"    {name if place == 0 else '':<9}", "muted"), *each))
-    return [*out, line((f"    {'':<9}", ""), ("e", "accent strong"), (" jumps to the line in the log", "muted"))]
-
-
-def _after_rollback(operation: Operation, state: State, room: int) -> list[Line]:
-    """The block that lets people go back to bed."""
-    placement = state.find(operation.key)
-    if placement is None:
-        return []
-    since = clock(operation.switched_at or operation.ended_at, seconds=True)
-    live = placement.live.name if placement.live else "–"
-    traffic, replicas = placement.traffic, placement.replicas
-    answers = sum(1 for each in replicas if 200 <= each.status < 300)
-    out = [
-        BLANK,
-        line(("  ✔ ", "good"), (f"{operation.key.service} is on {live} since {since}", "good strong")),
-        line(
-            ("    5xx  ", "muted"),
-            (percent(traffic.errors_percent), "strong"),
-            f" of {traffic.requests} requests in the last minute",
-            (f"        {answers} of {len(replicas)} replicas answer", ""),
-        ),
-    ]
-    if placement.hold:
-        bad = len(placement.hold.bad_commits)
-        stay = f"   r{operation.from_release}'s {bad} commits stay out" if bad else ""
-        out.append(
-            line(("    held: ", "warn"), "D is off until the hold is released (", ("x", "accent strong"), f"){stay}")
-        )
-    return [fit(each, room) for each in out]

@@ -46,10 +46,17 @@ def condition(placement: Placement, state: State, now: float) -> tuple[str, str,
     if operation and placement.health is not Health.FAILING:
         step = operation.current
         return "◐", step.name if step else operation.kind.value, "accent"
+    if never_deployed(placement):
+        return "○", "not deployed", "muted"
     glyph, tone = HEALTH[placement.health]
     if placement.hold and placement.health is Health.HEALTHY:
         return "⏸", "held", "warn"
     return glyph, placement.health.value, tone
+
+
+def never_deployed(placement: Placement) -> bool:
+    """No release of it was ever live: nothing is wrong, and nothing is there."""
+    return placement.health is Health.STOPPED and placement.live is None and placement.last_good is None
 
 
 def is_stale(placement: Placement, state: State, now: float) -> bool:

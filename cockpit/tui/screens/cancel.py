@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 
 class CancelScreen(Sheet):
-    hint = "y cancel it · Esc leave it running"
-
     def __init__(self, app: CockpitApp, operation: Operation) -> None:
         super().__init__(app, f"Cancel the {operation.kind.value} of {operation.key.service}")
         self.operation = operation
 
     def begin(self) -> None:
         self.arrived()
+
+    @property
+    def works(self) -> tuple[str, ...]:
+        return () if self._newest.state.ended or self._newest.switched_at is not None else ("y cancel it",)
 
     def lines(self, room: int) -> list[Line]:
         return sheets.cancel(self._newest, room)

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 
 class DeployScreen(Sheet):
-    hint = "y deploy · j k up to which · v diff · Esc cancel"
-
     def __init__(self, app: CockpitApp, key: PlacementKey, commit: str = "") -> None:
         super().__init__(app, f"Deploy {key.service} to {key.environment}")
         self.key, self.commit = key, commit
@@ -32,6 +30,14 @@ class DeployScreen(Sheet):
         self.busy = "asking the engine what a deploy would do …"
         self.redraw()
         self.run_worker(self._ask(self.commit), exclusive=True, group="ask", exit_on_error=False)
+
+    @property
+    def works(self) -> tuple[str, ...]:
+        if self.sheet is None or self.sheet.refused:
+            return ()
+        choose = ("j k up to which",) if len(self.choices) > 1 else ()
+        diff = ("v diff",) if self.sheet.live and self.sheet.commit else ()
+        return ("y deploy", *choose, *diff)
 
     def lines(self, room: int) -> list[Line]:
         return sheets.deploy(self.sheet, room, self.choices) if self.sheet else []

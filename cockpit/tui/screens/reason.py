@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 
 class UnholdScreen(Sheet):
-    hint = "y type the reason · Esc cancel"
     typed_name = "the reason"
 
     def __init__(self, app: CockpitApp, placement: Placement) -> None:
@@ -29,6 +28,10 @@ class UnholdScreen(Sheet):
 
     def begin(self) -> None:
         self.arrived()
+
+    @property
+    def works(self) -> tuple[str, ...]:
+        return ("y type the reason",) if self.placement.hold else ()
 
     def lines(self, room: int) -> list[Line]:
         hold = self.placement.hold

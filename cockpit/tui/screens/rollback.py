@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 
 class RollbackScreen(Sheet):
-    hint = "y roll back · j k choose · v diff · Esc cancel"
-
     def __init__(self, app: CockpitApp, key: PlacementKey) -> None:
         super().__init__(app, f"Roll back {key.service}, {key.environment}")
         self.key = key
@@ -32,6 +30,14 @@ class RollbackScreen(Sheet):
         self.busy = "asking the engine what can be gone back to …"
         self.redraw()
         self.run_worker(self._ask(), exclusive=True, group="ask", exit_on_error=False)
+
+    @property
+    def works(self) -> tuple[str, ...]:
+        if self.sheet is None or self.sheet.refused or not self.sheet.options:
+            return ()
+        choose = ("j k choose",) if len(self.sheet.options) > 1 or self.chosen is None else ()
+        diff = ("v diff",) if self.sheet.live and self.chosen is not None else ()
+        return ("y roll back", *choose, *diff)
 
     def lines(self, room: int) -> list[Line]:
         return sheets.rollback(self.sheet, self.chosen, room) if self.sheet else []

@@ -47,7 +47,6 @@ class Sheet(PacedScreen, ModalScreen[Any]):
     Sheet #no:focus { background: $cursor; color: $foreground; text-style: bold; }
     """
     VERTICAL_BREAKPOINTS = [(0, "-small"), (20, "-roomy")]  # noqa: RUF012  (Textual has it per instance)
-    hint = "y go on · Esc cancel"
     typed_name = ""  # what must be typed after y; "" for nothing
     busy = ""  # what it waits for; y does nothing meanwhile
 
@@ -72,9 +71,8 @@ class Sheet(PacedScreen, ModalScreen[Any]):
             yield Button(Content("Cancel"), id="no", compact=True)
 
     def on_mount(self) -> None:
-        frame = self.query_one("#frame")
-        frame.border_title = Content(f" {self.title_text} ")
-        frame.border_subtitle = Content(f" {self.hint} ")
+        self.query_one("#frame").border_title = Content(f" {self.title_text} ")
+        self._offer()
         self.begin()
 
     def on_resize(self) -> None:
@@ -95,12 +93,25 @@ class Sheet(PacedScreen, ModalScreen[Any]):
         """Why `y` cannot go on now; "" when it can."""
         return ""
 
+    @property
+    def works(self) -> tuple[str, ...]:
+        """The keys that do something now, beside Esc: "y roll back", "v diff"."""
+        return ("y go on",)
+
     def redraw(self) -> None:
         room = max(20, self.query_one("#frame").content_size.width or 78)
         shown = [line((self.busy, "muted"))] if self.busy and not self.ready else self.lines(room)
         chrome = 2 if self.small else 6
         self.text.styles.height = max(1, min(len(shown), self.size.height - chrome - self._said - 2))
         self.text.show(shown)
+        self._offer()
+
+    def _offer(self) -> None:
+        """Only what works is on the frame; where nothing can be called off, one closes."""
+        works = self.works if self.ready else ()
+        way_out = "cancel" if works and works[0].startswith("y ") else "close"
+        self.query_one("#frame").border_subtitle = Content(f" {' · '.join((*works, f'Esc {way_out}'))} ")
+        self.query_one("#no", Button).label = Content(way_out.capitalize())
 
     @property
     def small(self) -> bool:
