@@ -23,6 +23,7 @@ class FakeEdge:
         self.broken = ""
         self.refuses = ""
         self.loses_reply = ""
+        self.torn: set[PlacementKey] = set()  # pointers that cannot be read
         self.up = True
 
     async def load(self, routes: tuple[Route, ...]) -> bool:
@@ -39,8 +40,8 @@ class FakeEdge:
             raise EdgeError(self.loses_reply)
 
     async def pointer(self, key: PlacementKey) -> Pointer | None:
-        if self.broken:
-            raise EdgeError(self.broken)
+        if self.broken or key in self.torn:
+            raise EdgeError(self.broken or f"the pointer of {key} is damaged")
         return self.pointers.get(key)
 
     async def in_flight(self) -> dict[str, int]:

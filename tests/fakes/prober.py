@@ -13,6 +13,7 @@ class FakeProber:
 
     def __init__(self, target: FakeTarget, edge: FakeEdge, clock: Clock) -> None:
         self.answers: dict[int, int] = {}
+        self.public_answers: dict[int, int] = {}  # … to customers only
         self.closed = False
         self._target = target
         self._edge = edge
@@ -29,7 +30,8 @@ class FakeProber:
     async def public(self, listen: str, path: str, host: str | None, timeout: float) -> Probe:
         for key, pointer in self._edge.pointers.items():
             if any(route.key == key and (not route.hosts or host in route.hosts) for route in self._edge.routes):
-                return self._answer(pointer.release)
+                status = self.public_answers.get(pointer.release)
+                return self._answer(pointer.release) if status is None else Probe(status, 1.5, at=self._clock.now())
         return Probe(503, 1.0, at=self._clock.now())
 
     async def close(self) -> None:

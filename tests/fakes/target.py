@@ -58,6 +58,7 @@ class FakeTarget:
         self.calls: list[str] = []  # "start shop/production r42", in order
         self.edge_runs = False
         self.closed = False
+        self._stops: asyncio.Event | None = None
         self._clock = clock or SystemClock()
         self._subnet = Subnet(cidr)
         self._boxes: dict[str, _Box] = {}  # by name
@@ -110,6 +111,8 @@ class FakeTarget:
 
     async def stop(self, key: PlacementKey, release: int, *, grace: float, remove: bool) -> None:
         await self._reach(f"{'remove' if remove else 'stop'} {key} r{release}")
+        if self._stops is not None:
+            await self._stops.wait()
         for box in self._release(key, release):
             box.always = False
             self._end(box, 0)
@@ -147,6 +150,11 @@ class FakeTarget:
 
     async def close(self) -> None:
         self.closed = True
+
+    def hold_stops(self) -> asyncio.Event:
+        """Containers take until this is set to end."""
+        self._stops = asyncio.Event()
+        return self._stops
 
     def write(self, container: str, line: str, stream: str = "out") -> None:
         """The container says something now."""

@@ -1,0 +1,245 @@
+"""The corners where deploy tools hurt people: races, dead peers, and logs that refuse."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cockpit.edge.base import Pointer
+from cockpit.errors import EdgeError, Refused
+from cockpit.model import OperationState, PlacementKey, StepState
+from cockpit.protocol import ROLLBACK_SHEET, UNHOLD, For, UnholdRequest
+from tests.engine.rig import SHOP, TOM, Rig, rig, service, settings
+from tests.fakes.target import Program
+
+OTHER = PlacementKey("other", "production")
+
+
+def _addresses(shop: Rig, release: int) -> tuple[str, ...]:
+    return tuple(f"{each.address}:{each.port}" for each in shop.target.containers if each.release == release)
+
+
+async def test_a_release_that_is_being_stopped_is_waited_for_and_started_again(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        with shop.engine.world.stopping(SHOP, 1) as allowed:
+            assert allowed
+            back = await shop.rollback()
+            await asyncio.sleep(0)
+            assert shop.customers_on() == 2
+            await shop.target.stop(SHOP, 1, grace=0, remove=False)
+        done = await shop.ended(back)
+        assert done.state is OperationState.SUCCEEDED
+        assert done.steps[0].state is StepState.DONE
+        assert 1 in shop.running()
+
+
+async def test_what_an_operation_needs_is_not_stopped(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        shop.prober.answers[3] = 0
+        running = await shop.deploy(shop.commit("third"))
+        with shop.engine.world.stopping(SHOP, 1) as allowed:
+            assert not allowed
+        await shop.rollback()
+        await shop.ended(running)
+
+
+async def test_what_the_pointer_names_is_never_stopped_whatever_the_log_says(tmp_path: Path) -> None:
+    async with rig(tmp_path, settings((SHOP, service(keep_hot=0.0)))) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        await shop.make_good(2)
+        shop.edge.pointers[SHOP] = Pointer(1, _addresses(shop, 1))
+        shop.disk.refuses = "database is locked"
+        shop.clock.hurry()
+        looks = shop.target.calls.count("observe")
+        await shop.until(lambda: shop.target.calls.count("observe") > looks + 20)
+        assert shop.running() == {1, 2}
+
+
+async def test_one_torn_pointer_does_not_keep_the_others_from_being_tidied(tmp_path: Path) -> None:
+    quick = service(keep_hot=0.0)
+    async with rig(tmp_path, settings((OTHER, quick), (SHOP, quick))) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        shop.edge.torn.add(OTHER)
+        await shop.make_good(2)
+        shop.clock.hurry()
+        await shop.until(lambda: shop.running() == {2})
+
+
+async def test_an_edge_that_refuses_its_routes_at_the_start_stops_no_watching(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.down()
+
+        async def refuse(_: object) -> bool:
+            raise EdgeError("the edge refused its routes")
+
+        shop.edge.load = refuse  # type: ignore[method-assign]
+        await shop.up()
+        assert not shop.engine.watch.status().edge_ok
+        assert (await shop.shipped("second")).state is OperationState.SUCCEEDED
+
+
+async def test_recovery_holds_up_neither_other_placements_nor_rollbacks(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        shop.prober.answers[3] = 0
+        await shop.deploy(shop.commit("third"))
+        await shop.until(lambda: 3 in shop.running())
+        await shop.down()
+        shop.target.down = "connection refused"
+        await shop.up(wait=False)
+        back = await shop.ended(await shop.rollback())
+        assert back.state is OperationState.SUCCEEDED
+        assert shop.customers_on() == 1
+        shop.target.down = ""
+        await shop.settled()
+        assert shop.customers_on() == await shop.live() == 1
+        assert 3 not in shop.running()
+
+
+async def test_after_a_restart_without_docker_a_hot_release_still_takes_the_customers(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        await shop.down()
+        shop.target.down = "connection refused"
+        await shop.up(wait=False)
+        done = await shop.ended(await shop.rollback())
+        assert done.state is OperationState.SUCCEEDED
+        assert done.steps[0].state is StepState.SKIPPED
+        assert shop.customers_on() == 1
+
+
+async def test_a_rollback_does_not_wait_for_the_clean_up_of_a_cancelled_deploy(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        shop.prober.answers[3] = 0
+        deploying = await shop.deploy(shop.commit("third"))
+        await shop.until(lambda: 3 in shop.running())
+        gate = shop.target.hold_stops()
+        await shop.rollback(TOM)
+        await shop.until(lambda: shop.customers_on() == 1)
+        assert 3 in shop.running()
+        gate.set()
+        await shop.until(lambda: 3 not in shop.running())
+        await shop.until(lambda: SHOP not in shop.engine.world.runs)
+        cancelled = await shop.store.operation(deploying.id)
+        assert cancelled is not None
+        assert cancelled.state is OperationState.CANCELLED
+
+
+async def test_a_release_that_fails_its_confirmation_still_settles(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.prober.public_answers[2] = 502
+        failed = await shop.shipped("second")
+        assert failed.state is OperationState.FAILED
+        assert failed.failure is not None
+        assert failed.failure.step == "confirm"
+        assert "r2 serves" in failed.summary
+        assert failed.steps[-1].state is StepState.DONE
+        assert all(shop.target.always(each.name) for each in shop.target.containers if each.release == 2)
+
+
+async def test_undoing_a_mistaken_rollback_makes_nothing_bad(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        await shop.ended(await shop.rollback())
+        await shop.ended(await shop.rollback(to=2))
+        assert shop.customers_on() == await shop.live() == 2
+        assert (await shop.store.placement(SHOP)).hold is None
+        sheet = await shop.call(ROLLBACK_SHEET, For(SHOP))
+        assert sheet.selected is not None
+        assert sheet.options[sheet.selected].release.number == 1
+        assert (await shop.shipped("third")).state is OperationState.SUCCEEDED
+
+
+async def test_when_an_operation_is_said_to_have_ended_the_picture_is_already_the_new_one(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        for subject in ("second", "third"):
+            running = await shop.deploy(shop.commit(subject))
+            run = shop.engine.world.runs[SHOP]
+            await run.ended.wait()
+            assert shop.engine.watch.seen(SHOP).row.live == running.id
+
+
+async def test_a_cancel_that_comes_while_a_failed_deploy_ends_returns(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.target.programs[2] = Program(exits=1)
+        await shop.deploy(shop.commit("second"))
+        run = shop.engine.world.runs[SHOP]
+        await run.halted.wait()
+        async with asyncio.timeout(5):
+            await run.cancel("tom")
+        assert run.operation.state is OperationState.FAILED
+
+
+async def test_deploys_wait_until_what_the_log_refused_has_been_entered(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        shop.disk.refuses = "disk full"
+        await shop.rollback()
+        await shop.until(lambda: shop.customers_on() == 1 and SHOP not in shop.engine.world.runs)
+        with pytest.raises(Refused, match="only rollbacks go on"):
+            await shop.deploy(shop.commit("third"))
+        shop.disk.refuses = ""
+        await shop.until(lambda: not shop.engine.backlog)
+        await shop.call(UNHOLD, UnholdRequest(SHOP, "it was the disk"))
+        assert (await shop.shipped("fourth")).state is OperationState.SUCCEEDED
+
+
+async def test_docker_that_dies_while_a_failed_release_is_taken_away_leaves_nothing_for_ever(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.prober.answers[2] = 0
+        running = await shop.deploy(shop.commit("second"))
+        await shop.until(lambda: 2 in shop.running())
+        shop.target.down = "connection refused"
+        await shop.until(lambda: SHOP not in shop.engine.world.runs)
+        shop.target.down = ""
+        shop.clock.hurry()
+        await shop.until(lambda: {each.release for each in shop.target.containers} == {1})
+        lost = await shop.store.release(SHOP, 2)
+        assert lost is not None
+        assert (lost.failed, lost.slot) == (True, None)
+        assert (await shop.ended(running)).state is OperationState.FAILED
+
+
+async def test_a_configuration_that_loses_a_live_service_is_not_taken(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.settings = settings((OTHER, service()))
+        shop.paths.config.write_text("changed")
+        await shop.until(lambda: bool(shop.engine.watch.status().log_note))
+        assert "shop/production is live and no longer in it" in shop.engine.watch.status().log_note
+        assert [route.key for route in shop.edge.routes] == [SHOP]
+
+
+async def test_fifty_failed_deploys_do_not_hide_where_to_go_back_to(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.make_good(1)
+        await shop.shipped("second")
+        live = await shop.store.release(SHOP, 2)
+        assert live is not None
+        for _ in range(55):
+            await shop.store.add_release(
+                replace(live, number=0, slot=None, live_since=None, took_traffic_at=None, failed=True)
+            )
+        await shop.engine.watch.changed(SHOP)
+        assert (await shop.ended(await shop.rollback())).to_release == 1
