@@ -16,6 +16,7 @@ from textual.widget import Widget
 
 from cockpit.model import LogLine
 from cockpit.protocol import LogChunk
+from cockpit.tui.line import paragraph, plain
 from cockpit.tui.log_find import Find
 from cockpit.tui.log_lines import LogWindow, Stamp, bounded, coloured, safe, stamp
 from cockpit.tui.log_rows import Rows
@@ -50,6 +51,7 @@ class LogCanvas(ScrollView, can_focus=True):
         self.marked: int | None = None  # serial of the first line of a range
         self.at: int | None = None  # serial of the line that a search or `e` went to
         self.note = ""
+        self.absent = ""  # said in place of lines while there are none
         self._now = now
         self._waiting: list[LogLine] = []
         self._flushing = False
@@ -68,10 +70,11 @@ class LogCanvas(ScrollView, can_focus=True):
         self._changed_all()
         self._stick()
 
-    def clear(self, note: str = "") -> None:
+    def clear(self, absent: str = "") -> None:
         self.window.clear()
         self._waiting.clear()
-        self.unseen, self.marked, self.at, self.note, self._widest = 0, None, None, note, 0
+        self.unseen, self.marked, self.at, self.note, self._widest = 0, None, None, "", 0
+        self.absent = absent
         self.following = True
         self.rows.rebuild()
         self._changed_all()
@@ -120,7 +123,7 @@ class LogCanvas(ScrollView, can_focus=True):
         row = self.rows.at(y + self.scroll_offset.y)
         each = self.window.at(row[0]) if row else None
         if row is None or each is None:
-            return Strip.blank(room, base)
+            return self._empty(y, room, base)
         serial, offset = row
         strip = self._strips.get((serial, self._generation))
         if strip is None:
@@ -128,6 +131,12 @@ class LogCanvas(ScrollView, can_focus=True):
             self._strips[(serial, self._generation)] = strip
         start = offset if self.rows.wrap else self.scroll_offset.x
         return strip.crop_extend(start, start + room, base).apply_style(self._background(serial))
+
+    def _empty(self, y: int, room: int, base: Style) -> Strip:
+        said = paragraph(self.absent, max(10, room - 3)) if self.absent and not self.window.lines else ()
+        if not 1 <= y <= len(said):
+            return Strip.blank(room, base)
+        return Strip([Segment(f"  {plain(said[y - 1])}", base + self._muted)]).adjust_cell_length(room, base)
 
     @property
     def _room(self) -> int:

@@ -182,9 +182,9 @@ def test_after_a_rollback_one_can_go_back_to_bed() -> None:
     state = fold(fold(STATE, Event(operation=done), NOW), Event(placement=well), NOW)
     shown = text(steps.lines(choose(state, CHECKOUT), NOW, 78))
     assert "checkout is on r41 since" in shown
-    assert "1 of 1 replicas answer" in shown
-    assert "held: D is off until the hold is released" in shown
-    assert "r42's 2 commits stay out" in shown
+    assert "the replica answers 200" in shown
+    assert "held: D is off until a reason is given (x)" in shown
+    assert "r42 is not offered" in shown
 
 
 def test_truth_says_when_what_runs_is_not_what_is_recorded() -> None:

@@ -36,10 +36,11 @@ class LogPane(Vertical):
         yield self.foot
 
     def want(self, request: LogRequest | None, absent: str = "") -> None:
-        """Follow this log, or none. Asking again for the same one changes nothing."""
+        """Follow this log, or none; `absent` stands where no lines are. The same one again changes nothing else."""
         if request == self.request:
-            if request is None:
-                self._say(absent)
+            if absent != self.view.absent:
+                self.view.absent = absent
+                self.view.refresh()
             return
         self.request = request
         self.view.clear(absent)
@@ -86,8 +87,3 @@ class LogPane(Vertical):
             if chunk.subscription == opened.subscription:
                 self.view.feed(chunk)
         self._early = []
-
-    def _say(self, note: str) -> None:
-        if note != self.view.note:
-            self.view.note = note
-            self.on_log_canvas_changed()

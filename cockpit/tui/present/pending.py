@@ -12,7 +12,7 @@ FLAGS = {"db": "⚑db", "lock": "⚑lock", "docker": "⚑docker", "config": "⚑
 def row(commit: Commit, now: float, room: int, *, selected: bool) -> Line:
     change = right(f"+{commit.added} -{commit.removed}", 9) if room >= 44 else ""
     flags = " ".join(FLAGS.get(each, f"⚑{each}") for each in commit.flags)
-    author = left(commit.author, 5) if room >= 36 else ""
+    author = left(commit.author.split(" ")[0], 6) if room >= 36 else ""
     subject = max(4, room - 2 - 8 - len(author) - 5 - len(change) - (len(flags) + 1 if flags else 0))
     return line(
         ("▸ " if selected else "  ", "accent strong"),

@@ -14,12 +14,12 @@ def row(release: Release, now: float, room: int, *, selected: bool) -> Line:
     glyph, tone = _mark(release)
     by = left(release.by, 6) if room >= 40 else ""
     shipped = _shipped(release) if room >= 48 else release.commit[:7]
-    fixed = 2 + 5 + 8 + 11 + 5 + len(by) + 1 + 2
+    fixed = 2 + 5 + 8 + 14 + 5 + len(by) + 1 + 2
     return line(
         ("▸ " if selected else "  ", "accent strong"),
         (left(release.name, 5), "strong" if release.tier is Tier.LIVE else ""),
         (left(release.commit[:7] or "–", 8), "muted"),
-        (left(where(release, now), 11), TONE.get(release.tier, "muted")),
+        (left(where(release, now), 14), TONE.get(release.tier, "muted")),
         (right(ago(release.live_since or release.created_at, now), 4) + " ", "muted"),
         (f"{by} " if by else "", "muted"),
         (left(shipped, max(0, room - fixed)), "muted"),
@@ -32,7 +32,7 @@ def where(release: Release, now: float) -> str:
     if release.tier is Tier.HOT and release.hot_until is not None:
         return f"hot, {age(release.hot_until - now)}"
     if release.tier is Tier.LIVE and release.baking_until is not None and release.baking_until > now:
-        return f"bakes {age(release.baking_until - now)}"
+        return f"live, bake {age(release.baking_until - now)}"
     return release.tier.value
 
 

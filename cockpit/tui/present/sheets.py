@@ -144,7 +144,10 @@ def _held(sheet: DeploySheet, room: int) -> list[Line]:
     if sheet.hold is None:
         return []
     text = f"held by {sheet.hold.by} since {clock(sheet.hold.at)}: {sheet.hold.reason or 'no reason given yet'}"
-    return [*_words("⏸", "warn", text, room), line("Esc, then ", ("x", "accent strong"), " releases the hold, with a reason")]
+    return [
+        *_words("⏸", "warn", text, room),
+        line("Esc, then ", ("x", "accent strong"), " releases the hold, with a reason"),
+    ]
 
 
 def _option(option: RollbackOption, chosen: bool, sheet: RollbackSheet, place: int, room: int) -> Line:
