@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cockpit.edge.base import Pointer
-from cockpit.errors import EdgeError, Refused
+from cockpit.errors import Refused
 from cockpit.model import OperationState, PlacementKey, StepState
 from cockpit.protocol import ROLLBACK_SHEET, UNHOLD, For, UnholdRequest
 from tests.engine.rig import SHOP, TOM, Rig, rig, service, settings
@@ -79,10 +79,7 @@ async def test_an_edge_that_refuses_its_routes_at_the_start_stops_no_watching(tm
         await shop.shipped("first")
         await shop.down()
 
-        async def refuse(_: object) -> bool:
-            raise EdgeError("the edge refused its routes")
-
-        shop.edge.load = refuse  # type: ignore[method-assign]
+        shop.edge.refuses_routes = "unknown directive"
         await shop.up()
         assert not shop.engine.watch.status().edge_ok
         assert (await shop.shipped("second")).state is OperationState.SUCCEEDED

@@ -22,11 +22,14 @@ class FakeEdge:
         self.customers: deque[Hit] = deque()
         self.broken = ""
         self.refuses = ""
+        self.refuses_routes = ""
         self.loses_reply = ""
         self.torn: set[PlacementKey] = set()  # pointers that cannot be read
         self.up = True
 
     async def load(self, routes: tuple[Route, ...]) -> bool:
+        if self.refuses_routes:
+            raise EdgeError(f"the edge refused its routes: {self.refuses_routes}")
         changed = self.up and routes != self.routes
         self.routes = routes
         return changed
