@@ -44,14 +44,16 @@ class Cockpit:
 
     async def start(self) -> None:
         await self.watch.load()
-        self._spawn(self._bring_up(), "bring-up")
+        left = await self.ports.store.unfinished()  # before the socket opens: what begins later is not the last one's
+        self.world.recovering.update(each.key for each in left)
+        self._spawn(self._bring_up(left), "bring-up")
 
-    async def _bring_up(self) -> None:
+    async def _bring_up(self, left: tuple[Operation, ...]) -> None:
         """Docker may be away: the socket answers meanwhile, and says so."""
         await self.watch.first_look()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watch.run(), name="watch")
-            for operation in await self.ports.store.unfinished():
+            for operation in left:
                 group.create_task(self._recover(operation), name=f"recovery of {operation.id}")
 
     async def _recover(self, operation: Operation) -> None:

@@ -63,7 +63,6 @@ class Watch:
         """What the log knows, before anything is asked of the outside."""
         for placement in self._world.settings.placements:
             await self.reload(placement.key)
-        self._world.recovering.update(each.key for each in await self._ports.store.unfinished())
 
     async def first_look(self) -> None:
         await self._once(self._look)

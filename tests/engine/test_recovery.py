@@ -108,6 +108,16 @@ async def test_where_log_and_pointer_disagree_the_pointer_is_right(tmp_path: Pat
         assert await shop.live() == 1
 
 
+async def test_what_begins_while_the_engine_comes_up_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.down()
+        gate = shop.target.hold_looks()
+        await shop.up(wait=False)
+        running = await shop.deploy(shop.commit("first"))
+        gate.set()
+        assert (await shop.ended(running)).state is OperationState.SUCCEEDED
+
+
 async def test_a_pointer_moved_by_hand_is_seen_and_believed(tmp_path: Path) -> None:
     async with rig(tmp_path) as shop:
         await shop.shipped("first")

@@ -59,6 +59,7 @@ class FakeTarget:
         self.edge_runs = False
         self.closed = False
         self._stops: asyncio.Event | None = None
+        self._looks: asyncio.Event | None = None
         self._clock = clock or SystemClock()
         self._subnet = Subnet(cidr)
         self._boxes: dict[str, _Box] = {}  # by name
@@ -79,6 +80,8 @@ class FakeTarget:
 
     async def observe(self) -> tuple[Container, ...]:
         await self._reach("observe")
+        if self._looks is not None:
+            await self._looks.wait()
         return self.containers
 
     @property
@@ -155,6 +158,11 @@ class FakeTarget:
         """Containers take until this is set to end."""
         self._stops = asyncio.Event()
         return self._stops
+
+    def hold_looks(self) -> asyncio.Event:
+        """Nothing is seen until this is set."""
+        self._looks = asyncio.Event()
+        return self._looks
 
     def write(self, container: str, line: str, stream: str = "out") -> None:
         """The container says something now."""
