@@ -108,7 +108,7 @@ async def test_a_stopped_release_comes_back_with_its_own_configuration(tmp_path:
         await shop.reconfigured(settings((SHOP, service(replicas=1, keep_hot=0.0, environment={"PRICES": "new"}))))
         await shop.shipped("second")
         await shop.make_good(2)
-        await shop.until(lambda: shop.running() == {2}, within=15)
+        await shop.until(lambda: shop.engine.watch.seen(SHOP).records[1].stopped, within=20)
         sheet = await shop.call(ROLLBACK_SHEET, For(SHOP))
         assert sheet.options[0].tier is Tier.STOPPED
         done = await shop.ended(await shop.rollback())
