@@ -18,10 +18,10 @@ def tier(record: ReleaseRecord, live: int | None, running: frozenset[int]) -> Ti
         return Tier.FAILED
     if not record.took_traffic_at:
         return Tier.STARTING
-    if record.number in running:
-        return Tier.HOT
     if record.stopped:
         return Tier.STOPPED
+    if record.number in running:
+        return Tier.HOT
     return Tier.GONE if record.image_removed else Tier.RETAINED
 
 
