@@ -7,20 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual._compositor import ChopsUpdate, LayoutUpdate
-from textual.filter import LineFilter
 from textual.screen import Screen
-from textual.worker import Worker, WorkerState
 
 from cockpit.clock import Clock, SystemClock
 from cockpit.model import PlacementKey
 from cockpit.protocol import Change, Connected, Event, Link, LogChunk, Lost
 from cockpit.tui import demo_load, keys, terminal, theme
 from cockpit.tui.commands import Commands
-from cockpit.tui.frames import Frame, Patch
 from cockpit.tui.linked import LinkedApp
-from cockpit.tui.net import Net
-from cockpit.tui.paced import OVER_SSH, Pace, PacedDriver
 from cockpit.tui.screens.main import MainScreen
 from cockpit.tui.state import State, choose, fold
 
@@ -44,29 +38,18 @@ class CockpitApp(LinkedApp):
         over_ssh: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(driver_class=PacedDriver)
+        super().__init__(over_ssh)
         self.link, self.clock = link, clock or SystemClock()
         self.state = State()
-        self.frame = Frame()
-        self.over_ssh, self.pace = over_ssh, Pace(OVER_SSH if over_ssh else 0.0)
         self.theme_name, self.key_names = theme, dict(keys or {})
         self.banner, self.load = banner, None if banner is None else demo_load.NOTHING
         self.card, self.card_text = card, card
         self.farewell = ""
-        self.animation_level = "none"
         self._painting = False
 
     def get_default_screen(self) -> Screen[Any]:
         self.main_screen = MainScreen(self)
         return self.main_screen
-
-    def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        if isinstance(renderable, (LayoutUpdate, ChopsUpdate)):
-            renderable = Patch(renderable, self.frame)
-        super()._display(screen, renderable)
-
-    def get_line_filters(self) -> list[LineFilter]:
-        return [*super().get_line_filters(), Net()]
 
     async def on_load(self) -> None:
         for each in await asyncio.to_thread(theme.load_all):
@@ -138,13 +121,6 @@ class CockpitApp(LinkedApp):
     def bring_card_back(self) -> None:
         self.card = self.card_text
         self.main_screen.show_card()
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A fault of ours in the background is said and does not take the screen away."""
-        if event.state is WorkerState.ERROR:
-            self.say(f"a fault in cockpit itself: {event.worker.error!r}"[:300], "warning")
-            if event.worker.group == "link":  # what is on the screen is no longer kept true
-                self.apply(Lost("the cockpit's own link failed: start it again"))
 
     async def _tick(self) -> None:
         if terminal.is_gone(self):

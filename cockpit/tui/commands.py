@@ -10,6 +10,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from cockpit.tui.keys import KEYS, Where, shown
+from cockpit.tui.present.reasons import reason
 
 if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
@@ -33,9 +34,12 @@ class Commands(Provider):
         for each in KEYS:
             if each.where is Where.ALL and not each.id.startswith("not."):
                 label = f"{each.id.replace('.', ' ')}: {each.does}"
-                reason = f" · {each.later}" if each.later else ""
-                act = partial(app.main_screen.run_action, each.action)
-                found.append((label, f"{shown(each, app.key_names)}{reason}", act))
+                why = reason(each.id, app.state)
+                screen = app.main_screen
+                act: Callable[[], object] = partial(screen.run_action, each.action)
+                if why:
+                    act = partial(screen.say, f"{shown(each)}: {why}")
+                found.append((label, f"{shown(each, app.key_names)}{f' · not now: {why}' if why else ''}", act))
         for name in sorted(app.available_themes):
             if name.startswith("cockpit-"):
                 act_theme = partial(setattr, app, "theme", name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TypeVar
 
-from textual.app import App
+from textual.worker import Worker, WorkerState
 
 from cockpit.errors import CockpitError
 from cockpit.model import Operation, PlacementKey
@@ -21,15 +21,17 @@ from cockpit.protocol import (
     Link,
     LogOpened,
     LogRequest,
+    Lost,
     Subscription,
 )
+from cockpit.tui.output import QuietApp
 from cockpit.tui.state import State
 
 P = TypeVar("P")
 R = TypeVar("R")
 
 
-class LinkedApp(App[None]):
+class LinkedApp(QuietApp):
     """What it asks about is its `state`; what it hears goes to `apply`."""
 
     link: Link
@@ -72,6 +74,13 @@ class LinkedApp(App[None]):
     def started(self, operation: Operation) -> None:
         """The engine took it on; its events tell the rest."""
         self.apply(Event(operation=operation))
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A fault of ours in the background is said and does not take the screen away."""
+        if event.state is WorkerState.ERROR:
+            self.say(f"a fault in cockpit itself: {event.worker.error!r}"[:300], "warning")
+            if event.worker.group == "link":  # what is on the screen is no longer kept true
+                self.apply(Lost("the cockpit's own link failed: start it again"))
 
     async def _listen(self) -> None:
         async for change in self.link.changes():

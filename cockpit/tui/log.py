@@ -17,7 +17,7 @@ from cockpit.tui.log_lines import safe, stamp, telling
 
 class LogView(LogCanvas):
     BINDINGS: ClassVar = keys.bindings(keys.Where.LOGS)
-    _seeking = False
+    _seeking: str | None = None  # the telling line that is waited for; "" for any
 
     @dataclass
     class Act(Message):
@@ -27,8 +27,12 @@ class LogView(LogCanvas):
         text: str
 
     def arrived(self) -> None:
-        if self._seeking:
-            self.seek_error()
+        if self._seeking is not None:
+            self.seek_error(self._seeking)
+
+    def clear(self, absent: str = "") -> None:
+        self._seeking = None
+        super().clear(absent)
 
     def action_move(self, by: int) -> None:
         self._scroll(self.scroll_offset.y + by)
@@ -75,12 +79,13 @@ class LogView(LogCanvas):
         self.search = Find()
         self._jump(telling, 1)
 
-    def seek_error(self) -> None:
-        """To the last telling line, as soon as there are lines."""
-        self._seeking = not self.window.lines
+    def seek_error(self, line: str = "") -> None:
+        """To that line, else to the last telling one, as soon as there are lines."""
+        self._seeking = None if self.window.lines else line
         if self.window.lines:
             self.search, self.at = Find(), None
-            self._jump(telling, -1)
+            known = line != "" and self.window.search(lambda text: line in text, self.window.end, -1) is not None
+            self._jump((lambda text: line in text) if known else telling, -1)
 
     def action_only(self) -> None:
         self.rows.only = None if self.rows.only else (self.search.wanted or telling)

@@ -200,10 +200,12 @@ async def test_the_card_goes_away_with_any_key_and_comes_back_from_the_palette()
         await it.sees("1  D  deploy")
 
 
-async def test_y_copies_the_commit_under_the_cursor() -> None:
+async def test_y_offers_what_can_be_copied_and_y_again_takes_the_first() -> None:
     async with cockpit(FakeLink()) as it:
         await it.sees("fix: VAT for gifts")
         await it.press("2", "y")
+        await it.sees("9e01c2d")
+        await it.press("y")
         assert it.app.clipboard.startswith("9e01c2d")
 
 

@@ -27,6 +27,7 @@ class LogPane(Vertical):
         self.foot.can_focus = False
         self.request: LogRequest | None = None
         self.path = ""
+        self.about = ""  # which log it is, where that is not plain
         self._open, self._close = open_log, close_log
         self._subscription: int | None = None
         self._early: list[LogChunk] = []
@@ -61,6 +62,7 @@ class LogPane(Vertical):
         self.foot.show(
             [
                 log.badge(
+                    about=self.about,
                     following=view.following,
                     unseen=view.unseen,
                     kept=len(view.window.lines),

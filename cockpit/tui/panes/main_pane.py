@@ -9,12 +9,13 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
 
-from cockpit.model import Health, PlacementKey
+from cockpit.model import Health, Operation, PlacementKey
 from cockpit.protocol import LogChunk, LogKind, LogRequest
 from cockpit.tui.line import Line, fit
 from cockpit.tui.lines_view import LinesView
 from cockpit.tui.panes.log_pane import Close, LogPane, Open
-from cockpit.tui.present import health, steps, truth
+from cockpit.tui.present import absent, health, steps, truth
+from cockpit.tui.present.words import NAME, clock
 from cockpit.tui.state import State
 
 TABS = {"health": "Health", "steps": "Steps", "build": "Build log", "service": "Service log", "truth": "Truth"}
@@ -36,6 +37,7 @@ class MainPane(Vertical):
         self.tab = "health"
         self.last_used = "health"
         self.state = State()
+        self.asked_for: Operation | None = None  # an older one, whose log somebody opened
         self._now = now
         self._matters: tuple[PlacementKey | None, str] = (None, "")
         self.tabs = LinesView(id="tabs")
@@ -63,11 +65,16 @@ class MainPane(Vertical):
         """What takes the focus."""
         return self.logs[self.tab].view if self.tab in self.logs else self.text
 
+    @property
+    def operation(self) -> Operation | None:
+        """Whose log the Build log is."""
+        return self.asked_for or self.state.operation_of(self.state.selected)
+
     def update(self, state: State) -> None:
         self.state = state
         matters = _what_matters(state)
         if matters != self._matters:
-            self._matters = matters
+            self._matters, self.asked_for = matters, None
             self._turn(matters[1] or self.last_used)
         key = state.selected
         self.border_title = Content(f"{key.service} · {key.environment}" if key else "cockpit")
@@ -80,6 +87,11 @@ class MainPane(Vertical):
         self._turn(tab)
         self._subscribe()
         self.redraw()
+
+    def show_log(self, operation: Operation) -> None:
+        """Of an older one, until the selection changes or something happens to it."""
+        self.asked_for = operation
+        self.choose("build")
 
     def step_tab(self, by: int) -> None:
         names = list(TABS)
@@ -115,12 +127,12 @@ class MainPane(Vertical):
         """Only the log on the screen is followed; without an engine the last lines stay as they are."""
         if self.state.lost is not None:
             return
-        key = self.state.selected
-        operation = self.state.operation_of(key)
+        key, placement, operation = self.state.selected, self.state.placement, self.operation
         build = LogRequest(LogKind.OPERATION, operation=operation.id) if operation else None
         service = LogRequest(LogKind.SERVICE, key=key) if key else None
-        self.logs["build"].want(build if self.tab == "build" else None, "nothing was deployed here yet")
-        self.logs["service"].want(service if self.tab == "service" else None)
+        self.logs["build"].about = _about(operation) if operation else ""
+        self.logs["build"].want(build if self.tab == "build" else None, absent.operation(placement, operation))
+        self.logs["service"].want(service if self.tab == "service" else None, absent.service(placement))
 
 
 def _what_matters(state: State) -> tuple[PlacementKey | None, str]:
@@ -141,6 +153,11 @@ def _just_ended(state: State) -> int | None:
         return None
     seen = state.placement.seen_at if state.placement else None
     return operation.id if seen is not None and seen - operation.ended_at < 600 else None
+
+
+def _about(operation: Operation) -> str:
+    release = f" r{operation.to_release}" if operation.to_release else ""
+    return f"{NAME[operation.kind].lower()}{release}, {clock(operation.started_at)}"
 
 
 def _tab_line(chosen: str) -> Line:

@@ -8,6 +8,7 @@ from cockpit.tui.present.words import count
 
 def badge(
     *,
+    about: str,
     following: bool,
     unseen: int,
     kept: int,
@@ -20,6 +21,8 @@ def badge(
     room: int,
 ) -> Line:
     parts: Line = line(("  ● following", "good") if following else ("  ‖ paused", "warn strong"))
+    if about:
+        parts = (*parts, (f" · {about}", ""))
     if unseen:
         parts = (*parts, (f" · {unseen} new", "strong"), ("  f", "accent strong"), (" follows", "muted"))
     parts = (*parts, (f" · {count(kept, 'line')}", "muted"))

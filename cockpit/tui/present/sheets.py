@@ -130,14 +130,11 @@ def _checks(checks: tuple[Check, ...], room: int) -> list[Line]:
 def _plan(steps: tuple[PlannedStep, ...], room: int) -> list[Line]:
     """What it will do, with the usual seconds of what takes any, and of all."""
     doing = [each for each in steps if not each.skipped]
-    words = [
-        f"{each.name} ~{took(each.usual_seconds)}" if (each.usual_seconds or 0.0) >= NOTICED else each.name
-        for each in doing
-    ]
-    total = sum(each.usual_seconds or 0.0 for each in doing)
-    text = " · ".join(words) + (f" (about {max(1, round(total))} s in all)" if 0 < total < 120 else "")
-    text += f" (about {took(total)} in all)" if total >= 120 else ""
-    return list(paragraph(text, room, "muted")) if words else []
+    usual = [(each.name, each.usual_seconds or 0.0) for each in doing]
+    words = " · ".join(f"{name} ~{seconds:.0f} s" if seconds >= NOTICED else name for name, seconds in usual)
+    total = sum(seconds for _, seconds in usual)
+    in_all = took(total) if total >= 120 else f"{max(1, round(total))} s"
+    return list(paragraph(words + (f" (about {in_all} in all)" if total else ""), room, "muted")) if doing else []
 
 
 def _held(sheet: DeploySheet, room: int) -> list[Line]:

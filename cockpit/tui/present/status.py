@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from cockpit.model import Health, Placement
 from cockpit.text import age
-from cockpit.tui.line import Line, Part, cells, fit, line, spread
+from cockpit.tui.line import Line, Part, cells, fit, line, spread, toned
+from cockpit.tui.present.reasons import reason
 from cockpit.tui.present.words import clock, is_stale, key, never_deployed
 from cockpit.tui.state import State
 
@@ -42,16 +43,20 @@ def hints(state: State, room: int) -> Line:
     """As many of the next useful keys as fit; help is always the last of them."""
     placement = state.placement
     failing = any(each.health is Health.FAILING and each.key != state.selected for each in state.placements)
-    wanted = [("B", "roll back"), ("D", "deploy")]
+    wanted = [("B", "roll back", "rollback"), ("D", "deploy", "deploy")]
+    if placement and placement.last_good is None and reason("rollback", state):
+        wanted.reverse()
     if state.running_of(state.selected):
-        wanted.insert(0, ("X", "cancel"))
+        wanted.insert(0, ("X", "cancel", "cancel"))
     if placement and placement.hold:
-        wanted.insert(1, ("x", "release the hold"))
-    wanted += [("!", "next failing")] if failing else []
-    wanted += [("/", "filter"), ("[ ]", "tabs"), ("z", "zoom"), ("E", "environment"), (":", "commands")]
+        wanted.insert(1, ("x", "release the hold", "actions"))
+    wanted += [("!", "next failing", "next.failing")] if failing else []
+    wanted += [("/", "filter", "find"), ("[ ]", "tabs", "tab.next"), ("z", "zoom", "zoom")]
+    wanted += [("E", "environment", "environments"), (":", "commands", "palette")]
     shown: Line = line(" ")
-    for name, does in wanted:
-        more = (*shown, *key(name, does), ("  ", ""))
+    for name, does, action in wanted:
+        offered = key(name, does)
+        more = (*shown, *(toned(offered, "faint") if reason(action, state) else offered), ("  ", ""))
         if cells(more) + len("? help") > room:
             break
         shown = more

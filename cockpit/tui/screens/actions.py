@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from textual.widget import Widget
 
-from cockpit.model import Commit, Release
-from cockpit.protocol import REFRESH, CommitRequest, For, RangeRequest
+from cockpit.model import Commit, OperationKind, Release
+from cockpit.protocol import OPERATIONS, REFRESH, CommitRequest, For, OperationsRequest, RangeRequest
+from cockpit.text import plain
 from cockpit.tui.keys import BY_ID
 from cockpit.tui.log import LogView
 from cockpit.tui.paced import PacedScreen
@@ -49,7 +50,7 @@ class Actions(PacedScreen):
     def action_help(self) -> None:
         from cockpit.tui.screens.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(self.focused_pane, self.cockpit.key_names))
+        self.app.push_screen(HelpScreen(self.focused_pane, self.cockpit.key_names, self.cockpit.state))
 
     def action_palette(self) -> None:
         self.app.action_command_palette()
@@ -185,14 +186,15 @@ class Actions(PacedScreen):
             self.cockpit.request(REFRESH, For(key), said="fetching and probing")
 
     def action_copy(self) -> None:
+        from cockpit.tui.present.copies import offered
+        from cockpit.tui.screens.copy import CopyScreen
+
         pane = self.pane(self.focused_pane)
-        item = pane.current if isinstance(pane, ListPane) else None
-        if isinstance(item, Commit):
-            self.cockpit.copy(item.sha)
-        elif isinstance(item, Release):
-            self.cockpit.copy(item.image or item.commit)
-        elif self.cockpit.state.selected:
-            self.cockpit.copy(str(self.cockpit.state.selected))
+        found = offered(self.cockpit.state, pane.current if isinstance(pane, ListPane) else None)
+        if found:
+            self.app.push_screen(CopyScreen(self.cockpit, found))
+        else:
+            self.say("there is nothing to copy")
 
     def action_action_log(self) -> None:
         from cockpit.tui.screens.operations import OperationsScreen
@@ -210,13 +212,25 @@ class Actions(PacedScreen):
 
     def action_error(self) -> None:
         """From Health and Steps: to the log that has the telling line."""
-        operation = self.cockpit.state.operation_of(self.cockpit.state.selected)
-        failed_deploy = operation is not None and operation.failure is not None and self.main.tab != "health"
-        self.main.choose("build" if failed_deploy else "service")
+        operation = self.main.operation
+        failure = operation.failure if operation and self.main.tab != "health" else None
+        self.main.choose("build" if failure else "service")
         self.focus_pane("main")
         view = self.main.content
         if isinstance(view, LogView):
-            view.seek_error()
+            view.seek_error(plain(failure.line) if failure else "")
+
+    async def open_log_of(self, release: Release) -> None:
+        """The log of the deploy that made it."""
+        answer = await self.cockpit.ask(OPERATIONS, OperationsRequest(release.key, limit=200))
+        known = answer.operations if answer else ()
+        deploys = (each for each in known if each.kind is OperationKind.DEPLOY)
+        made = next((each for each in deploys if each.to_release == release.number), None)
+        if made is None:
+            self.say(f"the log of {release.name}'s deploy is not kept")
+        elif self.cockpit.state.selected == release.key:
+            self.main.show_log(made)
+            self.focus_pane("main")
 
     def say(self, text: str) -> None:
         self.notify(text, markup=False, timeout=3)

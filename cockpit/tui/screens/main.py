@@ -127,7 +127,10 @@ class MainScreen(Actions):
 
     @on(ListPane.Opened)
     def opened(self, event: ListPane.Opened) -> None:
-        if isinstance(event.pane, (PendingPane, ReleasesPane)):
+        release = event.pane.current if isinstance(event.pane, ReleasesPane) else None
+        if release is not None:
+            self.run_worker(self.open_log_of(release), exclusive=True, group="open", exit_on_error=False)
+        elif isinstance(event.pane, (PendingPane, ReleasesPane)):
             self.action_diff()
         elif not isinstance(event.pane, TinyPane):
             self.focus_pane("main")

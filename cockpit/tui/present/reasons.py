@@ -1,0 +1,45 @@
+"""Why an action cannot work now. The palette, help and the last line grey it and say so."""
+
+from __future__ import annotations
+
+from cockpit.model import Health, Tier
+from cockpit.tui.keys import BY_ID
+from cockpit.tui.state import State
+
+CHANGES = ("deploy", "rollback", "cancel", "actions", "refresh")
+
+
+def reason(action: str, state: State) -> str:
+    """ "" when it can."""
+    known = BY_ID.get(action)
+    if known is None or known.later:
+        return known.later if known else ""
+    if action in CHANGES and state.lost is not None:
+        return "the engine does not answer: it is being started"
+    if action in CHANGES and state.placement is None:
+        return "no service is selected"
+    return _of_placement(action, state)
+
+
+def _of_placement(action: str, state: State) -> str:
+    placement, running = state.placement, state.running_of(state.selected)
+    if action == "next.failing" and not any(each.health is Health.FAILING for each in state.placements):
+        return "nothing is failing"
+    if action == "cancel" and running is None:
+        return "nothing runs here"
+    if action == "cancel" and running and running.switched_at is not None:
+        return f"customers are on r{running.to_release} already: B goes back"
+    if action == "deploy" and placement and placement.hold:
+        return f"held by {placement.hold.by}: x releases the hold"
+    if action == "rollback" and placement and not _ways_back(state):
+        return "there is no release to go back to"
+    return ""
+
+
+def _ways_back(state: State) -> bool:
+    """True also while it is not known: the sheet asks the engine."""
+    placement = state.placement
+    if placement is None or placement.last_good is not None or placement.key not in state.releases:
+        return placement is not None
+    back = (Tier.HOT, Tier.STOPPED, Tier.RETAINED, Tier.GONE)
+    return any(each.tier in back and each.took_traffic for each in state.releases[placement.key])
