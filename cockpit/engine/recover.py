@@ -18,8 +18,6 @@ from cockpit.store.base import ReleaseRecord
 
 log = logging.getLogger(__name__)
 
-log = logging.getLogger(__name__)
-
 TRIES = 5  # then the operation is parked as stuck
 WAIT = 2.0  # seconds between tries
 
