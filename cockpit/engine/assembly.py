@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import shutil
 from pathlib import Path
 
 from cockpit.clock import SystemClock
@@ -38,7 +37,6 @@ async def _open(paths: Paths, settings: Settings) -> Ports:
     clock, host = SystemClock(), _host(settings)
     name = await asyncio.to_thread(installation, paths)
     target = DockerTarget(host, name, subnet=settings.network.subnet, clock=clock)
-    await asyncio.to_thread(shutil.rmtree, paths.state / "scratch", ignore_errors=True)  # what a crash left
     subnet = await _subnet(target, paths.state / "subnet")
     edge = CaddyEdge(paths.edge, subnet)
     return Ports(

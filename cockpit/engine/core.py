@@ -18,9 +18,13 @@ from cockpit.engine.following import Following
 from cockpit.engine.hub import Hub
 from cockpit.engine.journal import Backlog
 from cockpit.engine.operations import Operations
+from cockpit.engine.picture import Picture
 from cockpit.engine.ports import Ports
+from cockpit.engine.probing import Probing
 from cockpit.engine.requests import Requests
+from cockpit.engine.rows import Rows
 from cockpit.engine.watch import Watch
+from cockpit.engine.window import Window
 from cockpit.engine.world import World
 from cockpit.model import Operation
 from cockpit.protocol import Event
@@ -37,13 +41,19 @@ class Cockpit:
         self.backlog = Backlog()
         self.following = Following(ports.clock)
         self.world = World(configuration.settings, ports.subnet, ports.clock.now())
-        self.watch = Watch(ports, self.world, self.hub, configuration, self.backlog)
-        self.operations = Operations(ports, self.world, self.hub, self.watch, self.backlog)
-        self.requests = Requests(ports, self.world, self.hub, self.watch, self.operations, self.following)
+        self.rows = Rows(ports, self.world)
+        probing = Probing(ports, self.world)
+        picture = Picture(self.world, probing.samples)
+        self.window = Window(ports, self.world, self.hub, self.rows, picture, configuration, self.backlog)
+        self.watch = Watch(ports, self.world, self.hub, self.rows, self.window, probing, configuration, self.backlog)
+        self.operations = Operations(ports, self.world, self.hub, self.rows, self.window, self.watch, self.backlog)
+        self.requests = Requests(
+            ports, self.world, self.hub, self.rows, self.window, self.watch, self.operations, self.following
+        )
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        await self.watch.load()
+        await self.rows.load()
         left = await self.ports.store.unfinished()  # before the socket opens: what begins later is not the last one's
         self.world.recovering.update(each.key for each in left)
         self._spawn(self._bring_up(left), "bring-up")
@@ -97,4 +107,4 @@ class Cockpit:
         self._tell_who_looks()
 
     def _tell_who_looks(self) -> None:
-        self.hub.publish(Event(engine=self.watch.status()))
+        self.hub.publish(Event(engine=self.window.status()))

@@ -14,10 +14,12 @@ from cockpit.engine import plan, steps
 from cockpit.engine.hub import Hub
 from cockpit.engine.journal import Backlog, Journal
 from cockpit.engine.ports import Ports
+from cockpit.engine.rows import Rows
 from cockpit.engine.run import Run, StepWork, fresh_steps
 from cockpit.engine.sheets import busy, refuse_deploy
 from cockpit.engine.traffic import undo_start
 from cockpit.engine.watch import Watch
+from cockpit.engine.window import Window
 from cockpit.engine.world import Seen, World
 from cockpit.errors import CockpitError, Refused, SourceError, StoreError, UsageError
 from cockpit.model import Actor, Operation, OperationKind, OperationState, PlacementKey, Tier
@@ -32,10 +34,14 @@ UNLOGGED = 1_000_000_000  # ids of operations that the log could not take yet st
 
 
 class Operations:
-    def __init__(self, ports: Ports, world: World, hub: Hub, watch: Watch, backlog: Backlog) -> None:
+    def __init__(
+        self, ports: Ports, world: World, hub: Hub, rows: Rows, window: Window, watch: Watch, backlog: Backlog
+    ) -> None:
         self._ports = ports
         self._world = world
         self._hub = hub
+        self._rows = rows
+        self._window = window
         self._watch = watch
         self._backlog = backlog
         self._starting: set[PlacementKey] = set()
@@ -54,10 +60,10 @@ class Operations:
     async def deploy(self, request: DeployRequest, actor: Actor) -> Operation:
         placement = self.find(request.key)
         with self._alone(request.key):
-            seen = self._watch.seen(request.key)
+            seen = self._rows.seen(request.key)
             self._must_be_as_shown(seen, request.seen_live)
             commit = await self._full(placement, request.commit or (seen.pending.head if seen.pending else ""))
-            scene = self._watch.scene(placement)
+            scene = self._window.scene(placement)
             refused = self._refuse(request.key) or refuse_deploy(scene, commit, force=request.force)
             if refused:
                 raise Refused(refused, "nothing was started")
@@ -85,11 +91,11 @@ class Operations:
 
     async def rollback(self, request: RollbackRequest, actor: Actor) -> Operation:
         placement = self.find(request.key)
-        seen = self._watch.seen(request.key)
+        seen = self._rows.seen(request.key)
         self._must_be_as_shown(seen, request.seen_live)
         await self._make_way(request.key, actor)
         with self._alone(request.key):
-            seen = self._watch.seen(request.key)
+            seen = self._rows.seen(request.key)
             self._must_be_as_shown(seen, request.seen_live)
             target = self._target(seen, request.to)
             return await self._begin(
@@ -127,7 +133,7 @@ class Operations:
         if run.operation.kind is OperationKind.ROLLBACK:
             raise Refused(busy(run.operation, self._ports.clock.now()), "it is being done already")
         await run.give_way(actor.name)
-        await self._watch.reload(key)
+        await self._rows.reload(key)
 
     # ------------------------------------------------------------ both
 
@@ -237,7 +243,7 @@ class Operations:
         undo = steps.undo
         # From asking how far away the release is to being the placement's run, nothing else may get a word in.
         if release is not None:
-            tier = self._watch.tier(release)
+            tier = self._rows.tier(release)
             run.release, run.was_hot = release, tier is Tier.HOT
             works, undo = steps.ROLLBACK, undo_start
         self._world.runs[operation.key] = run
@@ -269,7 +275,7 @@ class Operations:
     async def _left(self, run: Run) -> None:
         """The rows are read again before anybody hears that the operation ended."""
         try:
-            await self._watch.reload(run.operation.key)
+            await self._rows.reload(run.operation.key)
         except StoreError as error:
             log.warning("after operation %d: %s", run.operation.id, error.message)
 

@@ -12,9 +12,11 @@ from cockpit.engine.following import Following
 from cockpit.engine.hub import Hub
 from cockpit.engine.operations import Operations
 from cockpit.engine.ports import Ports
+from cockpit.engine.rows import Rows
 from cockpit.engine.sheets import deploy_sheet, rollback_sheet
 from cockpit.engine.steps import repository
 from cockpit.engine.watch import Watch
+from cockpit.engine.window import Window
 from cockpit.engine.world import World
 from cockpit.errors import Refused, UsageError
 from cockpit.model import LogLine, Operation, Pending
@@ -70,11 +72,21 @@ RELEASE_CHANGE = 1.0  # seconds between looks for a new live release behind a se
 
 class Requests:
     def __init__(
-        self, ports: Ports, world: World, hub: Hub, watch: Watch, operations: Operations, logs: Following
+        self,
+        ports: Ports,
+        world: World,
+        hub: Hub,
+        rows: Rows,
+        window: Window,
+        watch: Watch,
+        operations: Operations,
+        logs: Following,
     ) -> None:
         self._ports = ports
         self._world = world
         self._hub = hub
+        self._rows = rows
+        self._window = window
         self._watch = watch
         self._operations = operations
         self._logs = logs
@@ -105,18 +117,18 @@ class Requests:
 
     async def _subscribe(self, peer: Peer, _: Nothing) -> Snapshot:
         self._hub.subscribe(peer)
-        return await self._watch.snapshot()
+        return self._window.snapshot()
 
     async def _status(self, _: Peer, __: Nothing) -> Snapshot:
-        return await self._watch.snapshot()
+        return self._window.snapshot()
 
     async def _pending(self, _: Peer, asked: For) -> Pending:
         self._operations.find(asked.key)
-        return await self._watch.pending(asked.key, min(asked.limit, LISTED))
+        return await self._watch.repositories.pending(asked.key, min(asked.limit, LISTED))
 
     async def _releases(self, _: Peer, asked: For) -> Releases:
         self._operations.find(asked.key)
-        return self._watch.releases(asked.key, asked.limit)
+        return self._window.releases(asked.key, asked.limit)
 
     async def _refresh(self, _: Peer, asked: For) -> Done:
         self._operations.find(asked.key)
@@ -124,7 +136,7 @@ class Requests:
         return Done()
 
     async def _doctor(self, _: Peer, __: Nothing) -> Checks:
-        return Checks(await examine(self._ports, self._watch.status(), self._watch.ways_back()))
+        return Checks(await examine(self._ports, self._window.status(), self._rows.ways_back()))
 
     # ------------------------------------------------------------ commits
 
@@ -148,11 +160,11 @@ class Requests:
     async def _deploy_sheet(self, _: Peer, asked: CommitRequest) -> DeploySheet:
         await self._watch.reread()
         placement = self._operations.find(asked.key)
-        return await deploy_sheet(self._ports, self._watch.scene(placement), asked.commit)
+        return await deploy_sheet(self._ports, self._window.scene(placement), asked.commit)
 
     async def _rollback_sheet(self, _: Peer, asked: For) -> RollbackSheet:
         placement = self._operations.find(asked.key)
-        return await rollback_sheet(self._ports, self._watch.scene(placement))
+        return await rollback_sheet(self._ports, self._window.scene(placement))
 
     async def _deploy(self, peer: Peer, asked: DeployRequest) -> Operation:
         await self._watch.reread()  # what was saved a moment ago is what is meant
@@ -226,7 +238,7 @@ class Requests:
         shown: int | None = None
         since: float | None = None
         while True:
-            wanted = asked.release or self._watch.seen(asked.key).row.live
+            wanted = asked.release or self._rows.seen(asked.key).row.live
             containers = tuple(each for each in self._world.of(asked.key) if each.release == wanted)
             if containers and (wanted != shown or any(each.running for each in containers)):
                 if shown is not None and wanted != shown:
@@ -246,7 +258,7 @@ class Requests:
     ) -> AsyncIterator[tuple[LogLine, ...]]:
         """Ends when the containers do, or when another release has the customers."""
         assert asked.key is not None, "checked when it was opened"
-        began = self._watch.seen(asked.key).row.live
+        began = self._rows.seen(asked.key).row.live
         try:
             getting: asyncio.Future[tuple[LogLine, ...]] | None = None
             while True:
@@ -259,7 +271,7 @@ class Requests:
                         return
                     getting = None
                     yield batch
-                elif asked.release is None and self._watch.seen(asked.key).row.live != began:
+                elif asked.release is None and self._rows.seen(asked.key).row.live != began:
                     return
         finally:
             if getting is not None:

@@ -5,13 +5,45 @@ Never touched: what the pointer names, what an operation needs, and the last goo
 
 from __future__ import annotations
 
-from cockpit.engine import plan
+from cockpit.config.settings import PlacementSettings
+from cockpit.engine import plan, recover
 from cockpit.engine.ports import Ports
+from cockpit.engine.rows import Rows
 from cockpit.engine.world import Seen, World
 from cockpit.errors import TargetError
-from cockpit.model import PlacementKey
+from cockpit.model import Health, PlacementKey
 from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import Container
+
+
+class Tidy:
+    def __init__(self, ports: Ports, world: World, rows: Rows) -> None:
+        self._ports = ports
+        self._world = world
+        self._rows = rows
+
+    async def one(self, placement: PlacementSettings) -> bool:
+        """True when something is other than before. Raises what the edge, Docker or the log raise."""
+        key, ports, world = placement.key, self._ports, self._world
+        changed = await recover.believe_pointer(ports, key)
+        seen = self._rows.seen(key)
+        if seen.health in (Health.HEALTHY, Health.DEGRADED):
+            changed |= await mark_good(ports, seen, world.started_at)
+        if world.docker_ok and not seen.stuck:
+            changed |= await self._containers(placement, seen)
+        return changed
+
+    async def _containers(self, placement: PlacementSettings, seen: Seen) -> bool:
+        ports, world, changed = self._ports, self._world, False
+        if seen.row.live is not None and seen.settled != seen.row.live:
+            await ports.target.activate(placement.key, seen.row.live, live=True)
+            seen.settled = seen.row.live
+        spare = plan.rollback_default(seen.records, seen.row.live)
+        for record in to_stop(world.containers, seen, ports.clock.now()):
+            changed |= await stop(ports, world, record, keep=record is spare)
+        for record in to_remove(seen):
+            changed |= await remove(ports, world, record)
+        return changed
 
 
 async def mark_good(ports: Ports, seen: Seen, started_at: float) -> bool:

@@ -81,7 +81,7 @@ async def test_an_edge_that_refuses_its_routes_at_the_start_stops_no_watching(tm
 
         shop.edge.refuses_routes = "unknown directive"
         await shop.up()
-        assert not shop.engine.watch.status().edge_ok
+        assert not shop.engine.window.status().edge_ok
         assert (await shop.shipped("second")).state is OperationState.SUCCEEDED
 
 
@@ -170,7 +170,7 @@ async def test_when_an_operation_is_said_to_have_ended_the_picture_is_already_th
             running = await shop.deploy(shop.commit(subject))
             run = shop.engine.world.runs[SHOP]
             await run.ended.wait()
-            assert shop.engine.watch.seen(SHOP).row.live == running.id
+            assert shop.engine.rows.seen(SHOP).row.live == running.id
 
 
 async def test_a_cancel_that_comes_while_a_failed_deploy_ends_returns(tmp_path: Path) -> None:
@@ -222,8 +222,8 @@ async def test_a_configuration_that_loses_a_live_service_is_not_taken(tmp_path: 
         await shop.shipped("first")
         shop.settings = settings((OTHER, service()))
         shop.paths.config.write_text("changed")
-        await shop.until(lambda: bool(shop.engine.watch.status().log_note))
-        assert "shop/production is live and no longer in it" in shop.engine.watch.status().log_note
+        await shop.until(lambda: bool(shop.engine.window.status().log_note))
+        assert "shop/production is live and no longer in it" in shop.engine.window.status().log_note
         assert [route.key for route in shop.edge.routes] == [SHOP]
 
 

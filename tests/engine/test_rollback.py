@@ -95,7 +95,7 @@ async def test_a_hot_rollback_does_not_wait_for_a_log_that_refuses_and_is_entere
         await shop.rollback()
         await shop.until(lambda: shop.customers_on() == 1)
         await shop.until(lambda: SHOP not in shop.engine.world.runs)
-        assert shop.engine.watch.status().log_note
+        assert shop.engine.window.status().log_note
         shop.disk.refuses = ""
         await shop.until(lambda: not shop.engine.backlog)
         assert await shop.live() == 1
@@ -108,7 +108,7 @@ async def test_a_stopped_release_comes_back_with_its_own_configuration(tmp_path:
         await shop.reconfigured(settings((SHOP, service(replicas=1, keep_hot=0.0, environment={"PRICES": "new"}))))
         await shop.shipped("second")
         await shop.make_good(2)
-        await shop.until(lambda: shop.engine.watch.seen(SHOP).records[1].stopped, within=20)
+        await shop.until(lambda: shop.engine.rows.seen(SHOP).records[1].stopped, within=20)
         sheet = await shop.call(ROLLBACK_SHEET, For(SHOP))
         assert sheet.options[0].tier is Tier.STOPPED
         done = await shop.ended(await shop.rollback())

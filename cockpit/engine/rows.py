@@ -1,0 +1,55 @@
+"""The release log's rows, as the engine works with them: read again when something changed, kept in the world."""
+
+from __future__ import annotations
+
+from cockpit.edge.base import Pointer
+from cockpit.engine import plan, views
+from cockpit.engine.ports import Ports
+from cockpit.engine.world import Seen, World
+from cockpit.errors import UsageError
+from cockpit.model import PlacementKey, Tier
+from cockpit.store.base import ReleaseRecord
+
+RECORDS = 50  # releases of a placement kept in memory
+
+
+class Rows:
+    def __init__(self, ports: Ports, world: World) -> None:
+        self._ports = ports
+        self._world = world
+
+    async def load(self) -> None:
+        for placement in self._world.settings.placements:
+            await self.reload(placement.key)
+
+    def seen(self, key: PlacementKey) -> Seen:
+        found = self._world.placements.get(key)
+        if found is None:
+            raise UsageError(f"there is no {key}", "cockpit status lists what there is")
+        return found
+
+    async def reload(self, key: PlacementKey) -> None:
+        """The rows, without asking anyone but the log."""
+        store = self._ports.store
+        row = await store.placement(key)
+        records = await store.releases(key, limit=RECORDS)
+        older = [row.live, getattr(await store.last_good(key, excluding=row.live), "number", None)]
+        for number in older:  # many failed deploys must not hide them
+            if number is not None and all(each.number != number for each in records):
+                found = await store.release(key, number)
+                records += (found,) if found else ()
+        newest = next(iter(await store.operations(key, limit=1)), None)
+        seen = self._world.placements.setdefault(key, Seen(row))
+        seen.row, seen.records, seen.newest = row, records, newest
+
+    def tier(self, record: ReleaseRecord) -> Tier:
+        return views.tier(record, self.seen(record.key).row.live, self._world.running(record.key))
+
+    def ways_back(self) -> tuple[tuple[PlacementKey, Pointer], ...]:
+        """Where each placement's customers could go at once: to the hot release that a rollback would choose."""
+        found = []
+        for key, seen in self._world.placements.items():
+            back = plan.rollback_default(seen.records, seen.row.live)
+            if back is not None and back.number in self._world.running(key) and self._world.addresses(back):
+                found.append((key, Pointer(back.number, self._world.addresses(back))))
+        return tuple(found)

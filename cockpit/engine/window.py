@@ -1,0 +1,113 @@
+"""What clients are shown of the world: the whole picture when they ask, and each change when it happens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cockpit import __version__
+from cockpit.config.settings import PlacementSettings
+from cockpit.engine import views
+from cockpit.engine.configuration import ConfigurationFile
+from cockpit.engine.hub import Hub
+from cockpit.engine.journal import Backlog
+from cockpit.engine.picture import Picture
+from cockpit.engine.ports import Ports
+from cockpit.engine.rows import Rows
+from cockpit.engine.sheets import Scene
+from cockpit.engine.world import World
+from cockpit.model import EngineStatus, Health, Operation, PlacementKey
+from cockpit.protocol import Event, Releases, Snapshot
+
+
+class Window:
+    def __init__(
+        self,
+        ports: Ports,
+        world: World,
+        hub: Hub,
+        rows: Rows,
+        picture: Picture,
+        configuration: ConfigurationFile,
+        backlog: Backlog,
+    ) -> None:
+        self._ports = ports
+        self._world = world
+        self._hub = hub
+        self._rows = rows
+        self._picture = picture
+        self._configuration = configuration
+        self._backlog = backlog
+        self._status_sent: EngineStatus | None = None
+
+    async def tell(self) -> None:
+        now = self._ports.clock.now()
+        for placement in self._world.settings.placements:
+            seen = self._rows.seen(placement.key)
+            view = self._picture.placement(placement, seen, now)
+            if self._picture.worth_telling(seen, view, now):
+                seen.sent, seen.sent_at = view, now
+                self._hub.publish(Event(placement=view))
+        status = self.status()
+        if _without_age(status) != _without_age(self._status_sent):
+            self._status_sent = status
+            self._hub.publish(Event(engine=status))
+
+    def status(self) -> EngineStatus:
+        world, ports = self._world, self._ports
+        docker = world.docker_error
+        log_note = ports.store.read_only_reason or self._backlog.reason or ports.store.note
+        return EngineStatus(
+            version=__version__,
+            pid=self._picture.pid,
+            started_at=world.started_at,
+            docker=docker or "ok",
+            docker_ok=not docker,
+            docker_seen_at=world.docker_seen_at,
+            edge=world.edge_error or "ok",
+            edge_ok=not world.edge_error,
+            config_path=str(ports.paths.config),
+            state_path=str(ports.paths.state),
+            connected=self._hub.names,
+            log_note=" · ".join(filter(None, (log_note, self._configuration.note))),
+        )
+
+    def snapshot(self) -> Snapshot:
+        now = self._ports.clock.now()
+        placements = tuple(
+            self._picture.placement(each, self._rows.seen(each.key), now) for each in self._world.settings.placements
+        )
+        return Snapshot(self.status(), placements, self._newest_operations())
+
+    def _newest_operations(self) -> tuple[Operation, ...]:
+        running = {key: run.operation for key, run in self._world.runs.items()}
+        newest = {key: seen.newest for key, seen in self._world.placements.items() if seen.newest}
+        return tuple((newest | running).values())
+
+    def releases(self, key: PlacementKey, limit: int) -> Releases:
+        seen, now = self._rows.seen(key), self._ports.clock.now()
+        running = self._world.running(key)
+        return Releases(key, tuple(views.release(each, seen.row.live, running, now) for each in seen.records[:limit]))
+
+    def scene(self, placement: PlacementSettings) -> Scene:
+        seen, now = self._rows.seen(placement.key), self._ports.clock.now()
+        failing = tuple(
+            each.key.service
+            for each in self._world.settings.placements
+            if each.key != placement.key and self._rows.seen(each.key).health is Health.FAILING
+        )
+        run = self._world.runs.get(placement.key)
+        return Scene(
+            placement=placement,
+            row=seen.row,
+            records=seen.records,
+            seen=self._picture.placement(placement, seen, now),
+            running=self._world.running(placement.key),
+            operation=run.operation if run and not run.ended.is_set() else None,
+            failing_elsewhere=failing,
+            now=now,
+        )
+
+
+def _without_age(status: EngineStatus | None) -> EngineStatus | None:
+    """When Docker was last seen is told only while it does not answer."""
+    return status and replace(status, docker_seen_at=None if status.docker_ok else status.docker_seen_at)
