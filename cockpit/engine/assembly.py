@@ -9,6 +9,7 @@ from pathlib import Path
 from cockpit.clock import SystemClock
 from cockpit.config.load import load
 from cockpit.config.settings import Settings
+from cockpit.engine import leftovers
 from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.core import Cockpit
 from cockpit.engine.ports import Ports
@@ -34,6 +35,7 @@ async def _open(paths: Paths, settings: Settings) -> Ports:
     from cockpit.store.log import ReleaseLog
     from cockpit.targets.docker import DockerTarget
 
+    await asyncio.to_thread(leftovers.clear, paths.state)
     clock, host = SystemClock(), _host(settings)
     name = await asyncio.to_thread(installation, paths)
     target = DockerTarget(host, name, subnet=settings.network.subnet, clock=clock)

@@ -5,12 +5,10 @@ An operation found without an outcome is taken forward when its release has the 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from cockpit.engine import plan
 from cockpit.engine.ports import Ports
-from cockpit.engine.steps import drop_scratch
 from cockpit.engine.traffic import UNDO_GRACE
 from cockpit.errors import CockpitError, StoreError, TargetDown
 from cockpit.model import Hold, Operation, OperationKind, OperationState, PlacementKey
@@ -42,7 +40,6 @@ async def _recover(ports: Ports, operation: Operation) -> None:
         await _forward(ports, operation, release)
     else:
         await _back(ports, operation, release)
-    await asyncio.to_thread(drop_scratch, ports.paths.state, operation.id)
 
 
 async def _release(ports: Ports, operation: Operation) -> ReleaseRecord | None:

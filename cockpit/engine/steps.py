@@ -140,12 +140,6 @@ def _scratch(run: Run) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"op{run.operation.id}-", dir=parent))
 
 
-def drop_scratch(state: Path, operation: int) -> None:
-    """What a build leaves that nobody lived to clean up."""
-    for left in (state / "scratch").glob(f"op{operation}-*"):
-        shutil.rmtree(left, ignore_errors=True)
-
-
 class _Lines:
     """Build lines as lines of the operation's log, one heading a build step."""
 
