@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 from docker import DockerClient
@@ -59,3 +60,16 @@ class Host:
         found += [each["Name"] for each in self.client.api.networks(filters=label)]
         images = {"label": [f"deploy-cockpit.image.installation={self.installation}"]}
         return found + [str(each["RepoTags"]) for each in self.client.api.images(filters=images)]
+
+
+def processes(command: str) -> list[int]:
+    """Of the whole host, those in containers and builds included."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            said = each.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue  # it ended meanwhile
+        if command in said:
+            found.append(int(each.parent.name))
+    return found

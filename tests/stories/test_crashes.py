@@ -16,16 +16,18 @@ import pytest_asyncio
 
 from cockpit.client import connect
 from cockpit.errors import EngineUnreachable
-from cockpit.model import Operation, OperationState, Tier
-from cockpit.protocol import OPERATION, Change, Connected, Event, Lost, OperationRequest
+from cockpit.model import Operation, OperationKind, OperationState, Tier
+from cockpit.protocol import OPERATION, ROLLBACK, Change, Connected, Event, Lost, OperationRequest, RollbackRequest
 from tests.stories import services
-from tests.stories.world import PRODUCTION, World, world
+from tests.stories.host import processes
+from tests.stories.world import PRODUCTION, World, key, world
 from tests.waiting import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.asyncio(loop_scope="module")]
 
 RESTORED = 10.0  # seconds from the kill until everything is true again (DESIGN.md 7)
 BUILDING = "sleep 1.5"
+ENDLESS = "sleep 86417"  # found again by its unusual number
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -187,6 +189,21 @@ async def test_an_engine_killed_before_the_switch_is_back_by_itself_and_the_old_
     assert f"r{before} serves" in ended.summary
 
 
+async def test_a_build_whose_engine_was_killed_does_not_go_on_without_it(shop: World) -> None:
+    await shop.begin("shop", shop.commit("shop", services.web_with(f"RUN {ENDLESS}", shop.runtime), "Build for ever"))
+    await until(lambda: processes(ENDLESS) != [])
+    killer = Killer(shop.engine_pid)
+    killer.strike()
+    async with asyncio.timeout(RESTORED):
+        while shop.scratch():
+            with suppress(EngineUnreachable):
+                await shop.snapshot()
+            await asyncio.sleep(0.05)
+    await until(lambda: processes(ENDLESS) == [], within=5)
+    await the_one_live(shop)
+    await shop.ships("shop", sleepy(shop, time.monotonic_ns()))
+
+
 @pytest.mark.parametrize("step", ["confirm", "settle"])
 async def test_an_engine_killed_after_the_switch_is_back_by_itself_and_finishes_the_deploy(
     shop: World, step: str
@@ -219,6 +236,28 @@ async def test_an_engine_killed_between_the_pointer_and_the_log_goes_forward_wit
     ended, _, live = await crash(shop, arrange)
     assert ended.state is OperationState.SUCCEEDED
     assert live == ended.to_release
+
+
+async def test_an_engine_killed_in_a_hot_rollback_finishes_it_and_holds_what_was_left(shop: World) -> None:
+    left = await shop.live("shop")
+    pointer = _pointers(shop) / f"shop@{PRODUCTION}"
+    before = pointer.read_text()
+    async with shop.load("shop", rate=40) as load, watching(shop) as watcher:
+        killer = Killer(shop.engine_pid)
+        waiting = asyncio.create_task(asyncio.to_thread(killer.once, lambda: pointer.read_text() != before))
+        with suppress(EngineUnreachable):
+            await shop.client.call(ROLLBACK, RollbackRequest(key("shop")))
+        await waiting
+        assert killer.at is not None
+        ended = await after_the_kill(shop, watcher.operation, killer.at)
+        live = await in_time(shop, killer.at)
+    assert (load.stats().lost, load.stats().non_2xx) == (0, 0), load.stats().lost_because
+    assert (ended.kind, ended.state) == (OperationKind.ROLLBACK, OperationState.SUCCEEDED)
+    assert live == ended.to_release != left.number
+    hold = (await shop.placement("shop")).hold
+    assert hold is not None
+    assert hold.bad_commits == (left.commit,)
+    await shop.release_hold("shop")
 
 
 def _pointers(shop: World) -> Path:

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -17,6 +16,7 @@ from cockpit.demo.repo import Shop
 from cockpit.model import Failure, Operation, OperationState, Side
 from cockpit.protocol import CANCEL, OperationRequest
 from tests.stories import services
+from tests.stories.host import processes
 from tests.stories.world import World, world
 from tests.waiting import until
 
@@ -139,18 +139,6 @@ async def test_a_release_that_no_waiting_will_help_is_ended_early_with_its_cause
     assert summary in failure.summary
     assert advice in failure.next
     assert seconds(operation, "verify") < 10
-
-
-def processes(command: str) -> list[int]:
-    """Of the whole host, those of containers and builds included."""
-    found = []
-    for each in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if command in each.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip():
-                found.append(int(each.parent.name))
-        except OSError:
-            continue
-    return found
 
 
 async def test_a_cancelled_build_ends_within_2_s_and_leaves_nothing(town: World) -> None:

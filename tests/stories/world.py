@@ -210,6 +210,9 @@ class World:
         """The release that the edge follows, as the file says: "r4"."""
         return (self.paths.edge / "pointers" / f"{service}@{PRODUCTION}").read_text().split()[0]
 
+    def engine_log(self) -> str:
+        return self.paths.engine_log.read_text() if self.paths.engine_log.exists() else ""
+
     def scratch(self) -> list[str]:
         directory = self.paths.state / "scratch"
         return sorted(each.name for each in directory.iterdir()) if directory.exists() else []
@@ -256,6 +259,7 @@ async def world() -> AsyncIterator[World]:
     try:
         await asyncio.to_thread(made.prepare)
         yield made
+        assert " ERROR cockpit" not in made.engine_log(), made.engine_log()
     finally:
         if hasattr(made, "client"):
             await made.client.close()
