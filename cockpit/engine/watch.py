@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from cockpit.config.settings import PlacementSettings, Settings
+from cockpit.edge.base import Route
 from cockpit.engine import tidy, views
 from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.edges import bring_up_edge
@@ -36,6 +37,7 @@ LOOK = 2.0  # seconds between looks at Docker when nothing runs
 LOOK_BUSY = 1.0
 TELL = 0.5  # seconds between looks for what clients do not know yet
 TIDY = 5.0
+COMPARE = 60.0
 
 
 class Watch:
@@ -62,6 +64,8 @@ class Watch:
         self.repositories = Repositories(ports, world, hub)
         self._hosts = {each.environment.host for each in world.settings.placements}
         self._rereading = asyncio.Lock()
+        self._routes: tuple[Route, ...] = ()
+        self._routes_at = 0.0
 
     # ------------------------------------------------------------ coming up
 
@@ -118,10 +122,14 @@ class Watch:
         world.forget_gone()
 
     async def _edge(self) -> None:
-        world = self._world
+        """Routes are compared with what the edge runs when they are new, when it was away, and once a minute."""
+        world, now = self._world, self._ports.clock.monotonic()
+        routes = views.routes(world.settings)
         try:
             if await self._ports.edge.answers():
-                await self._ports.edge.load(views.routes(world.settings))
+                if routes != self._routes or world.edge_error or now - self._routes_at >= COMPARE:
+                    await self._ports.edge.load(routes)
+                    self._routes, self._routes_at = routes, now
                 world.edge_error = ""
                 return
         except CockpitError as error:
