@@ -130,7 +130,8 @@ class LogCanvas(ScrollView, can_focus=True):
             strip = self._strip(each, base)
             self._strips[(serial, self._generation)] = strip
         start = offset if self.rows.wrap else self.scroll_offset.x
-        return strip.crop_extend(start, start + room, base).apply_style(self._background(serial))
+        shown, behind = strip.crop_extend(start, start + room, base), self._background(serial)
+        return Strip(Segment.apply_style(shown, post_style=behind), room) if behind else shown
 
     def _empty(self, y: int, room: int, base: Style) -> Strip:
         said = paragraph(self.absent, max(10, room - 3)) if self.absent and not self.window.lines else ()

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cockpit.protocol import Event
+from cockpit.model import Health, OperationState
+from cockpit.protocol import Event, Operations
 from cockpit.tui import keys
 from cockpit.tui.keys import KEYS, Where
 from cockpit.tui.log import LogView
 from cockpit.tui.panes.list_pane import ListPane
 from cockpit.tui.screens.main import MainScreen
 from cockpit.tui.screens.sheet import Sheet
-from tests.fakes.link import CHECKOUT, FAILED_DEPLOY, LEDGER, LEDGER_DEPLOY, WEB, FakeLink
+from tests.fakes.link import CHECKOUT, FAILED_DEPLOY, LEDGER, LEDGER_DEPLOY, NOW, WEB, FakeLink, failing_checkout
 from tests.tui.harness import cockpit
 
 OWNER = {Where.ALL: MainScreen, Where.LISTS: ListPane, Where.LOGS: LogView, Where.SHEETS: Sheet, Where.DEPLOY: Sheet}
@@ -207,6 +210,53 @@ async def test_y_offers_what_can_be_copied_and_y_again_takes_the_first() -> None
         await it.sees("9e01c2d")
         await it.press("y")
         assert it.app.clipboard.startswith("9e01c2d")
+
+
+async def test_enter_on_a_release_opens_the_log_of_the_deploy_that_made_it() -> None:
+    link = FakeLink()
+    made = replace(FAILED_DEPLOY, id=3, key=CHECKOUT, to_release=41)
+    link.answers["operations"] = Operations((replace(made, id=5, to_release=42), made))
+    async with cockpit(link) as it:
+        await it.until(lambda: CHECKOUT in it.app.state.releases, "releases")
+        await it.press("3", "j", "enter")
+        await it.until(lambda: bool(link.requests("logs.open")), "the log")
+        assert link.requests("logs.open")[-1].operation == 3
+        await it.sees("deploy r41")
+        await it.press("1", "j")
+        await it.until(lambda: it.app.main_screen.main.asked_for is None, "the selection's own log again")
+
+
+async def test_trouble_that_began_after_a_deploy_ended_is_shown_and_not_the_deploy() -> None:
+    link = FakeLink()
+    done = replace(FAILED_DEPLOY, key=CHECKOUT, id=20, state=OperationState.SUCCEEDED, failure=None)
+    async with cockpit(link) as it:
+        link.push(Event(operation=replace(done, ended_at=NOW - 30)))
+        await it.settled()
+        assert it.app.main_screen.main.tab == "steps"
+        link.push(Event(placement=replace(failing_checkout(), health=Health.DEGRADED, since=NOW - 10)))
+        await it.settled()
+        assert it.app.main_screen.main.tab == "health"
+
+
+async def test_e_jumps_to_the_line_that_the_failure_names() -> None:
+    link = FakeLink()
+    async with cockpit(link) as it:
+        it.app.choose(WEB)
+        await it.press("5", "e")
+        await it.until(lambda: bool(link.requests("logs.open")), "the log")
+        link.lines(["error: noise", "ModuleNotFoundError: No module named 'httpx2'", "fatal: more noise", "end"])
+        view: Any = it.app.main_screen.main.content
+        await it.until(lambda: view.at is not None, "the jump")
+        assert view.at == 1
+        await it.pilot.pause()
+        strip = view.render_line(1 - view.scroll_offset.y)
+        assert all(each.style.bgcolor == view._current.bgcolor for each in strip if each.style), "the line is lit"
+
+
+async def test_greyed_actions_of_help_give_their_reason() -> None:
+    async with cockpit() as it:
+        await it.press("question_mark", *"cancel")
+        await it.sees("not now: nothing runs here")
 
 
 async def test_the_load_generators_counters_are_always_on_the_screen(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from cockpit.model import Health, Hold, OperationKind, OperationState, Placement, Tier
-from cockpit.protocol import CheckState, Connected, Event, Lost
+from cockpit.model import Health, Hold, OperationKind, OperationState, Placement, Tier, Traffic, Trend
+from cockpit.protocol import CheckState, Connected, Event, Lost, PlannedStep
 from cockpit.tui.line import cells, fit, paragraph, plain
-from cockpit.tui.present import health, pending, releases, services, sheets, status, steps, truth
+from cockpit.tui.present import absent, health, pending, releases, services, sheets, status, steps, truth
+from cockpit.tui.present.copies import offered
+from cockpit.tui.present.reasons import reason
 from cockpit.tui.present.words import milliseconds, percent, sparkline
 from cockpit.tui.state import State, choose, fold
 from tests.fakes.link import (
@@ -25,6 +27,7 @@ from tests.fakes.link import (
     key,
     pending_of,
     placement,
+    replica,
     rollback_sheet,
     world,
 )
@@ -54,6 +57,46 @@ def test_the_first_line_counts_the_failing_of_all_environments() -> None:
 def test_an_unprotected_environment_is_not_in_capitals() -> None:
     state = choose(STATE, key("web", "staging"))
     assert plain(status.header(state, NOW, 120)).startswith(" staging  all well")
+
+
+def test_an_environment_in_which_nothing_was_deployed_is_not_called_well() -> None:
+    state = _staging(NEVER, replace(NEVER, key=key("web", "staging")))
+    assert "staging 2 not deployed yet" in plain(status.header(state, NOW, 120))
+    half = plain(status.header(_staging(NEVER), NOW, 120))
+    assert "staging 1 well · 1 not deployed yet" in half
+
+
+def test_a_service_that_was_live_and_does_not_run_is_not_called_well() -> None:
+    stopped = replace(placement(key("web", "staging"), 90, "abc", 60, health=Health.STOPPED), protected=False)
+    assert "staging 1 stopped" in plain(status.header(_staging(stopped), NOW, 120))
+
+
+def test_what_was_never_deployed_says_so_and_which_key_deploys_it() -> None:
+    state = choose(_staging(NEVER), NEVER.key)
+    for room in (52, 80):
+        assert "not deployed" in plain(services.row(NEVER, state, NOW, room, selected=True))
+    assert "D  deploys the first release" in text(health.lines(state, NOW, 78))
+    assert "D deploys the first release" in absent.service(NEVER)
+    assert NEVER not in [each for each, _ in services.tiny(_staging(NEVER), NOW, 40)]
+
+
+def test_docker_has_no_age_while_its_last_word_is_fresh() -> None:
+    silent = fold(STATE, Event(engine=replace(world().engine, docker_seen_at=NOW - 90)), NOW)
+    assert "docker ok " in plain(status.header(silent, NOW, 120)).replace("docker ok   ", "docker ok ")
+    assert "docker ok 1m" not in plain(status.header(silent, NOW, 120))
+    assert "docker ok 12s ago" in plain(status.header(silent, NOW + 11, 120))
+
+
+def test_oneself_is_not_counted_among_those_who_look_unless_one_is_there_twice() -> None:
+    alone = fold(STATE, Event(engine=replace(world().engine, connected=("you",))), NOW)
+    assert "with you" not in plain(status.header(alone, NOW, 140))
+    twice = fold(STATE, Event(engine=replace(world().engine, connected=("ana", "you", "you"))), NOW)
+    assert "with you: ana, you" in plain(status.header(twice, NOW, 140))
+
+
+def test_the_return_of_the_engine_is_said_also_where_little_fits() -> None:
+    back = fold(fold(STATE, Lost("gone"), NOW), Connected(WELCOME, world(), True), NOW)
+    assert f"engine restarted {clock(NOW)}" in plain(status.header(back, NOW, 88))
 
 
 def test_docker_down_takes_the_place_of_the_counts() -> None:
@@ -124,7 +167,7 @@ def test_health_names_the_suspect_and_the_way_back() -> None:
     state = replace(state, releases={CHECKOUT: CHECKOUT_RELEASES})
     shown = text(health.lines(state, NOW, 78))
     assert f"✖ failing since {clock(NOW - 120)} · 2m" in shown
-    assert "suspect   r42, live 10m before the first failure" in shown
+    assert f"suspect   r42, live since {clock(NOW - 720)}: 10m before the first failure" in shown
     assert "B  roll back to r41 · hot for 18m more · instant" in shown
     assert "503" in shown
 
@@ -187,6 +230,68 @@ def test_after_a_rollback_one_can_go_back_to_bed() -> None:
     assert "r42 is not offered" in shown
 
 
+def test_after_a_rollback_the_numbers_before_and_after_stand_side_by_side() -> None:
+    done = replace(
+        FAILED_DEPLOY,
+        key=CHECKOUT,
+        id=20,
+        kind=OperationKind.ROLLBACK,
+        state=OperationState.SUCCEEDED,
+        failure=None,
+        from_release=42,
+        to_release=41,
+        switched_at=NOW - 40,
+        actor=WELCOME.actor,
+    )
+    errors = (0.0, 61.0, 20.0)
+    hot = replace(failing_checkout().replicas[0], release=42)
+    well = replace(
+        placement(CHECKOUT, 41, "77d01be", 40),
+        traffic=Traffic(5.0, 0.0, 9.0, 210),
+        trend=Trend(60, errors_percent=errors),
+        replicas=(replica(41, 1), replica(41, 2), hot),
+    )
+    waiting = replace(pending_of(CHECKOUT), commits=(replace(PENDING_COMMITS[0], sha=CHECKOUT_RELEASES[0].commit),))
+    state = fold(fold(STATE, Event(operation=done), NOW), Event(placement=well, pending=waiting), NOW)
+    state = replace(choose(state, CHECKOUT), releases={CHECKOUT: CHECKOUT_RELEASES})
+    shown = text(steps.lines(state, NOW, 78))
+    assert "61 % → 0 %   for 40s, 210 requests" in shown
+    assert "both replicas answer 200" in shown
+    assert "· you" in shown
+    assert "next: git revert 9f3c1ab  (y copies it)" in shown
+    assert ("undo in git", "git revert 9f3c1ab") in offered(state, None)
+
+
+def test_what_a_failure_means_stands_above_the_steps() -> None:
+    shown = text(steps.lines(choose(STATE, WEB), NOW, 78))
+    assert shown.index("Next     add it") < shown.index("✔ start")
+
+
+def test_a_hot_release_beside_the_live_one_is_as_it_should_be() -> None:
+    both = replace(failing_checkout(), replicas=(replica(42, 1), replica(41, 1)))
+    state = replace(fold(STATE, Event(placement=both), NOW), releases={CHECKOUT: CHECKOUT_RELEASES})
+    assert "record, pointer and containers agree" in text(truth.lines(state, NOW, 78))
+    assert "answers, kept hot" in text(health.lines(state, NOW, 78))
+
+
+def test_an_empty_log_says_in_words_why() -> None:
+    web = placement(WEB, 88, "1c9d022", 60)
+    assert "r88 runs and has written nothing yet" in absent.service(web)
+    gone = replace(web, health=Health.STOPPED, replicas=(), why="no container of r88 runs")
+    assert "r88 does not run (no container of r88 runs)" in absent.service(gone)
+    assert "Nothing was deployed to production yet" in absent.operation(web, None)
+
+
+def test_what_cannot_be_done_now_has_a_reason() -> None:
+    held = fold(STATE, Event(placement=replace(failing_checkout(), hold=Hold("ana", NOW, ""))), NOW)
+    assert reason("deploy", held) == "held by ana: x releases the hold"
+    assert reason("cancel", STATE) == "nothing runs here"
+    assert reason("cancel", choose(STATE, LEDGER)) == ""
+    assert "comes later" in reason("promote", STATE)
+    assert "the engine does not answer" in reason("rollback", fold(STATE, Lost("gone"), NOW))
+    assert reason("rollback", STATE) == ""
+
+
 def test_truth_says_when_what_runs_is_not_what_is_recorded() -> None:
     assert "record, pointer and containers agree" in text(truth.lines(STATE, NOW, 78))
     other = replace(failing_checkout(), live=replace(CHECKOUT_RELEASES[1], tier=Tier.LIVE))
@@ -199,6 +304,12 @@ def test_the_deploy_sheet_lists_checks_and_explains_what_is_not_green() -> None:
     assert "3 commits by mia, ola, bot · +61 −12" in shown
     assert "▲ migration: 41bb7e0 adds an index" in shown
     assert "After y you type the service's name: production is protected." in shown
+
+
+def test_the_plan_names_seconds_only_where_they_are_felt_and_says_the_sum() -> None:
+    plan = (PlannedStep("preflight", 0.02), PlannedStep("build", 2.2), PlannedStep("verify", 3.1))
+    shown = text(sheets.deploy(deploy_sheet(CHECKOUT, steps=plan), 78))
+    assert "preflight · build ~2 s · verify ~3 s (about 5 s in all)" in shown
 
 
 def test_an_unknown_check_is_never_green() -> None:
@@ -238,6 +349,22 @@ def test_nothing_known_at_all_is_a_screen_too() -> None:
     for lines in (health.lines(empty, NOW, 40), steps.lines(empty, NOW, 40), truth.lines(empty, NOW, 40)):
         assert lines
     assert "connecting" in plain(status.header(empty, NOW, 80))
+
+
+NEVER = replace(
+    placement(key("checkout", "staging"), 1, "abc", 60, health=Health.STOPPED),
+    live=None,
+    last_good=None,
+    replicas=(),
+    protected=False,
+)
+
+
+def _staging(*changed: Placement) -> State:
+    state = STATE
+    for each in changed:
+        state = fold(state, Event(placement=each), NOW)
+    return state
 
 
 def _in(each: Health) -> Placement:

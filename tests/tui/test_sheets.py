@@ -203,6 +203,23 @@ async def test_a_refused_sheet_says_why_and_y_stays_without_effect() -> None:
         await it.sees("releases the hold")
 
 
+async def test_a_refused_sheet_offers_only_what_works() -> None:
+    link = FakeLink()
+    link.answers["rollback.sheet"] = rollback_sheet(CHECKOUT, refused="nothing was ever live", selected=None)
+    async with cockpit(link) as it:
+        await it.sheet("B", "nothing was ever live")
+        await it.sees("Esc close")
+        assert "Close" in it.screen
+        assert "y roll back" not in it.screen
+        assert "j k choose" not in it.screen
+
+
+async def test_a_sheet_that_can_go_on_says_which_keys_work() -> None:
+    async with cockpit() as it:
+        await it.sheet("B", "y roll back · j k choose · v diff · Esc cancel")
+        assert "Cancel" in it.screen
+
+
 async def test_j_asks_again_for_the_older_commit() -> None:
     async with cockpit() as it:
         await it.until(lambda: CHECKOUT in it.app.state.pending, "pending")

@@ -110,3 +110,14 @@ def test_an_old_event_of_an_older_operation_does_not_hide_the_newest() -> None:
 def test_log_lines_change_nothing_in_the_state() -> None:
     state = connected()
     assert fold(state, LogChunk(1, ()), NOW) is state
+
+
+def test_when_nothing_fails_the_first_protected_placement_is_selected() -> None:
+    shot = world()
+    well = tuple(replace(each, health=Health.HEALTHY) for each in shot.placements)
+    staging_first = tuple(sorted(well, key=lambda each: each.protected))
+    state = fold(State(), Connected(WELCOME, replace(shot, placements=staging_first)), NOW)
+    assert state.environment == "production"
+    open_to_all = tuple(replace(each, protected=False) for each in staging_first)
+    state = fold(State(), Connected(WELCOME, replace(shot, placements=open_to_all)), NOW)
+    assert state.selected == open_to_all[0].key

@@ -20,6 +20,7 @@ from cockpit.tui.state import State
 
 TABS = {"health": "Health", "steps": "Steps", "build": "Build log", "service": "Service log", "truth": "Truth"}
 NUMBER = {name: number for number, name in enumerate(TABS, 4)}
+EXPLAINS = 600.0  # seconds for which the end of an operation stays on the screen
 TEXTS = {"health": health.lines, "steps": steps.lines, "truth": truth.lines}
 
 
@@ -136,23 +137,26 @@ class MainPane(Vertical):
 
 
 def _what_matters(state: State) -> tuple[PlacementKey | None, str]:
+    """What runs, else the newer news: that it is not well, or how an operation ended."""
     placement = state.placement
     if placement is None:
         return None, ""
     if state.running_of(placement.key):
         return placement.key, "steps"
-    if placement.health is Health.FAILING:
+    ended = _just_ended(state)
+    ill = placement.health in (Health.FAILING, Health.DEGRADED)
+    if ill and (ended is None or (placement.since or 0.0) > ended):
         return placement.key, "health"
-    return placement.key, "" if _just_ended(state) is None else "steps"
+    return placement.key, "" if ended is None else "steps"
 
 
-def _just_ended(state: State) -> int | None:
-    """An operation that ended badly stays on the screen until the next one: it explains itself there."""
+def _just_ended(state: State) -> float | None:
+    """When; an operation explains its end for a while, unless another one begins."""
     operation = state.operation_of(state.selected)
     if operation is None or not (operation.failure or operation.summary) or operation.ended_at is None:
         return None
     seen = state.placement.seen_at if state.placement else None
-    return operation.id if seen is not None and seen - operation.ended_at < 600 else None
+    return operation.ended_at if seen is not None and seen - operation.ended_at < EXPLAINS else None
 
 
 def _about(operation: Operation) -> str:

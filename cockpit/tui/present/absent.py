@@ -15,10 +15,14 @@ def service(placement: Placement | None) -> str:
         return f"Nothing runs here: {key.service} was never live in {key.environment}. D deploys the first release."
     if placement.live is None:
         return f"Nothing runs here: no release of {key.service} is live in {key.environment}. B goes back to one."
-    if placement.health is Health.STOPPED or not any(each.running for each in placement.replicas):
+    if placement.health is Health.STOPPED or not _runs(placement, placement.live.number):
         why = f" ({placement.why})" if placement.why else ""
         return f"{placement.live.name} does not run{why}, and Docker has no lines of it. 4 Health says more."
     return f"{placement.live.name} runs and has written nothing yet."
+
+
+def _runs(placement: Placement, release: int) -> bool:
+    return any(each.running for each in placement.replicas if each.release == release)
 
 
 def operation(placement: Placement | None, shown: Operation | None) -> str:

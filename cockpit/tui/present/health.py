@@ -27,7 +27,9 @@ def lines(state: State, now: float, room: int) -> list[Line]:
     if never_deployed(placement) and state.running_of(placement.key) is None:
         return _not_deployed(placement)
     out: list[Line] = [*_headline(placement, state, now, room), BLANK]
-    out += [_replica(each, now, room) for each in placement.replicas]
+    serving = placement.live.number if placement.live else None
+    live_first = sorted(placement.replicas, key=lambda each: (each.release != serving, -each.release, each.index))
+    out += [_replica(each, each.release == serving, now, room) for each in live_first]
     out += [BLANK] if placement.replicas else []
     out += [*_traffic(placement, room), BLANK]
     out += _suspect(placement, room)
@@ -53,23 +55,25 @@ def _headline(placement: Placement, state: State, now: float, room: int) -> list
     return [fit(head, room), *(line("    ", *each) for each in why)]
 
 
-def _replica(each: Replica, now: float, room: int) -> Line:
+def _replica(each: Replica, serves: bool, now: float, room: int) -> Line:
+    """One that is kept hot has no customers, and is said to be so."""
     ok = each.running and 200 <= each.status < 300
-    said = each.error or ("answers" if ok else f"{each.failed_in_row} probes failed in a row")
+    well = "answers" if serves else "answers, kept hot"
+    said = each.error or (well if ok else f"{each.failed_in_row} probes failed in a row")
     if each.failed_in_row and each.error:
         said += f", {each.failed_in_row} in a row"
     tail = f"up {ago(each.started_at, now)}" if each.started_at else "not running"
     tail += f" · {each.restarts} restarts" if each.restarts else ""
     status = str(each.status) if each.status else "–"
     latency = right(milliseconds(each.latency_ms), 7) if room >= 70 else ""
-    middle = max(8, room - 5 - 19 - 5 - len(latency) - 2 - len(tail) - 2)
+    middle = max(8, room - 9 - 19 - 5 - len(latency) - 2 - len(tail) - 2)
     return fit(
         line(
-            f"  {each.index:<3}",
+            (f"  {left(f'r{each.release}·{each.index}', 7)}", "" if serves else "muted"),
             (left(each.address or each.container, 19), "muted"),
             (right(status, 4) + " ", "good" if ok else "bad"),
             (f"{latency}  ", "muted"),
-            (left(said, middle), "" if ok else "bad"),
+            (left(said, middle), ("" if serves else "muted") if ok else "bad"),
             (f"  {tail}", "muted"),
         ),
         room,
@@ -101,11 +105,12 @@ def _suspect(placement: Placement, room: int) -> list[Line]:
     if before > 86_400:
         text = f"{live.name} was fine for {age(before)}: look for a change elsewhere first"
     else:
-        text = f"{live.name}, live {age(max(0.0, before))} before the first failure ({clock(live.live_since)})"
+        text = f"{live.name}, live since {clock(live.live_since)}: {age(max(0.0, before))} before the first failure"
     found = [fit(line(("  suspect   ", "muted"), text), room)]
     line_of = next((each.error for each in placement.replicas if each.error), "")
     if line_of:
         found.append(fit(line(("  because   ", "muted"), line_of), room))
+    found.append(line(("  e", "accent strong"), ("         the newest error in the service log", "muted")))
     return [*found, BLANK]
 
 

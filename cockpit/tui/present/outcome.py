@@ -69,7 +69,7 @@ def _back_to_bed(operation: Operation, state: State, now: float, room: int) -> l
     ran = took(max(0.0, switched - operation.started_at))
     out = [line(("  ✔ ", "good"), (head, "good strong"), (f" · {ran} · {who}", ""))]
     if placement is not None:
-        out += [_customers(placement, switched, now), _replicas(placement)]
+        out += [_customers(placement, switched, now), _replicas(placement, operation.to_release)]
         out += _held(placement, operation)
     out += _next(revert(operation, state))
     return [fit(each, room) for each in out]
@@ -79,7 +79,7 @@ def _customers(placement: Placement, switched: float, now: float) -> Line:
     traffic = placement.traffic
     window = min(MINUTE, max(0.0, now - switched))
     if traffic.requests == 0:
-        return line(("    5xx  ", "muted"), f"no customer has asked for {age(window)}")
+        return line(("    5xx  ", "muted"), "no customer has asked since")
     worst = _worst_before(placement, switched, now)
     before = f"{percent(worst)} → " if worst > traffic.errors_percent else ""
     tone = "bad strong" if traffic.errors_percent >= 2 else "good strong"
@@ -100,12 +100,13 @@ def _worst_before(placement: Placement, switched: float, now: float) -> float:
     return max((value for value, began in begun if value is not None and began < switched), default=0.0)
 
 
-def _replicas(placement: Placement) -> Line:
-    everyone = len(placement.replicas)
-    well = sum(1 for each in placement.replicas if each.running and 200 <= each.status < 300)
+def _replicas(placement: Placement, serving: int | None) -> Line:
+    own = [each for each in placement.replicas if each.release == serving]
+    everyone = len(own)
+    well = sum(1 for each in own if each.running and 200 <= each.status < 300)
     if everyone and well == everyone:
         names = {1: "the replica answers", 2: "both replicas answer"}
-        said = f"{names.get(everyone, f'all {everyone} replicas answer')} {placement.replicas[0].status}"
+        said = f"{names.get(everyone, f'all {everyone} replicas answer')} {own[0].status}"
         return line(("    ✔ ", "good"), said)
     return line(("    ▲ ", "warn"), (f"{well} of {everyone} replicas answer", "warn"))
 

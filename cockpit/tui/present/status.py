@@ -33,8 +33,9 @@ def header(state: State, now: float, room: int, load: Load | None = None) -> Lin
     if load is not None:  # always visible
         end = [*_load(load, room), ("   ", ""), *end]
     start += _trouble_below(state, now) or _counts(state, now, room - _size(start) - _size(end) - 1)
-    for each in (_under(state, now), _others(state, room)):  # what matters least is left out first
-        if each and _size(start) + _size(end) + _size(each) + 3 <= room:
+    under = _under(state, now)
+    for each in (under, under[:1], _others(state, room)):  # what matters least is left out first
+        if each and each[0] not in end and _size(start) + _size(end) + _size(each) + 3 <= room:
             end = [*each, ("   ", ""), *end]
     return spread(tuple(start), tuple(end), room)
 
