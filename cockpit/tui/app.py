@@ -16,7 +16,7 @@ from cockpit.tui import demo_load, keys, terminal, theme
 from cockpit.tui.commands import Commands
 from cockpit.tui.linked import LinkedApp
 from cockpit.tui.screens.main import MainScreen
-from cockpit.tui.state import State, choose, fold
+from cockpit.tui.state import State, choose, fold, is_routine
 
 SETTLE = 0.1  # seconds in which changes from the engine are gathered into one repaint
 
@@ -73,6 +73,7 @@ class CockpitApp(LinkedApp):
         if isinstance(change, LogChunk):
             self.main_screen.feed(change)
             return
+        routine = is_routine(self.state, change)
         self.state = fold(self.state, change, self.clock.now())
         if isinstance(change, Lost):
             self.main_screen.main.lost()
@@ -80,7 +81,7 @@ class CockpitApp(LinkedApp):
             self.look_up()
         if isinstance(change, Connected):
             self._paint()
-        elif not self._painting:
+        elif not routine and not self._painting:
             self._painting = True
             self.set_timer(SETTLE, self._paint)
 

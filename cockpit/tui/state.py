@@ -85,6 +85,14 @@ def fold(state: State, change: Change, now: float) -> State:
     raise TypeError(f"not a change: {type(change).__name__}")
 
 
+def is_routine(state: State, change: Change) -> bool:
+    """Only numbers that change all the time: the next second is soon enough for them."""
+    if not isinstance(change, Event) or change.placement is None or change != Event(placement=change.placement):
+        return False
+    known = state.find(change.placement.key)
+    return known is not None and _judgement(known) == _judgement(change.placement)
+
+
 def choose(state: State, key: PlacementKey) -> State:
     return replace(state, selected=key) if state.find(key) else state
 
@@ -160,6 +168,14 @@ def _remember(known: dict[int, Operation], new: Operation) -> dict[int, Operatio
     if new.id == latest or new.state is OperationState.RUNNING:
         kept[new.id] = new
     return kept
+
+
+def _judgement(each: Placement) -> tuple[object, ...]:
+    """All of it but latencies, rates and ages."""
+    live = each.live and (each.live.number, each.live.tier, each.live.good)
+    replicas = [(one.container, one.running, one.status, one.error) for one in each.replicas]
+    pending = each.pending_count, each.pending_note
+    return each.health, each.why, each.since, live, each.last_good, each.operation, each.hold, pending, replicas
 
 
 def _put(placements: tuple[Placement, ...], new: Placement) -> tuple[Placement, ...]:

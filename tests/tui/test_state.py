@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cockpit.model import Actor, Health, OperationState
+from cockpit.model import Actor, Health, OperationState, Traffic
 from cockpit.protocol import Connected, Event, LogChunk, Lost, Snapshot, Welcome
-from cockpit.tui.state import State, choose, choose_environment, fold, next_failing
+from cockpit.tui.state import State, choose, choose_environment, fold, is_routine, next_failing
 from tests.fakes.link import CHECKOUT, LEDGER, LEDGER_DEPLOY, NOW, WEB, key, placement, world
 
 WELCOME = Welcome("0.1.0", 1, 4711, Actor("you"), True)
@@ -121,3 +121,13 @@ def test_when_nothing_fails_the_first_protected_placement_is_selected() -> None:
     open_to_all = tuple(replace(each, protected=False) for each in staging_first)
     state = fold(State(), Connected(WELCOME, replace(shot, placements=open_to_all)), NOW)
     assert state.selected == open_to_all[0].key
+
+
+def test_numbers_that_change_all_the_time_are_routine_and_a_judgement_is_not() -> None:
+    state = connected()
+    web = state.find(WEB)
+    assert web is not None
+    assert is_routine(state, Event(placement=replace(web, seen_at=NOW + 5, traffic=Traffic(99.0, 0.0, 7.0, 10))))
+    assert not is_routine(state, Event(placement=replace(web, health=Health.FAILING)))
+    assert not is_routine(state, Event(placement=placement(key("new"), 1, "abc", 60)))
+    assert not is_routine(state, Event(placement=web, operation=LEDGER_DEPLOY))
