@@ -70,6 +70,8 @@ class Cockpit:
         await recover.recover(self.ports, operation)
         await self.watch.changed(operation.key)
         self.world.recovering.discard(operation.key)
+        if ended := await self.ports.store.operation(operation.id):
+            self.hub.publish(Event(operation=ended))
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -31,6 +31,9 @@ async def recover(ports: Ports, operation: Operation) -> None:
         except CockpitError as error:
             failures += 1
             log.warning("recovery of operation %d: %s", operation.id, error.message)
+        except Exception:  # a process edge: a row that nobody foresaw must not keep the engine from working
+            failures += 1
+            log.exception("recovery of operation %d", operation.id)
         await ports.clock.sleep(WAIT)
 
 

@@ -104,7 +104,11 @@ def _refused(sheet: DeploySheet, why: str) -> DeploySheet:
 async def _shipping(ports: Ports, scene: Scene, wanted: str) -> tuple[Commit, tuple[Commit, ...], int]:
     where, path = repository(scene.placement), scene.placement.service.path
     known = await ports.source.known(where) or await ports.source.fetch(where)
-    commit = await ports.source.commit(where, wanted or known.head)
+    try:
+        commit = await ports.source.commit(where, wanted or known.head)
+    except SourceError:  # perhaps pushed a moment ago
+        await ports.source.fetch(where)
+        commit = await ports.source.commit(where, wanted or known.head)
     if scene.live is None:
         return commit, (commit,), 1
     try:

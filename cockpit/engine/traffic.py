@@ -164,6 +164,8 @@ async def settle(run: Run) -> str:
         done.append("the hold is released")
     elif run.live is not None:
         await _hold(run, run.live)
+        if plan.from_text(release.spec).port is None:
+            done.append(await _former(run, run.live))
         done.append("held until someone gives a reason")
     return " · ".join(done)
 

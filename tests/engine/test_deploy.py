@@ -8,7 +8,7 @@ import pytest
 
 from cockpit.errors import Refused
 from cockpit.model import Failure, OperationState, Side, StepState
-from cockpit.protocol import CANCEL, OperationRequest
+from cockpit.protocol import CANCEL, DEPLOY_SHEET, CommitRequest, OperationRequest
 from tests.engine.rig import SHOP, TOM, rig
 from tests.fakes.target import Program
 
@@ -120,6 +120,14 @@ async def test_a_sheet_that_showed_another_live_release_is_refused(tmp_path: Pat
         await shop.shipped("second")
         with pytest.raises(Refused, match=r"r2 is live now, not r1: ana did this \ds ago"):
             await shop.deploy(shop.commit("third"), TOM, seen_live=1)
+
+
+async def test_a_sheet_knows_a_commit_that_was_pushed_a_moment_ago(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        commit = shop.commit("second")
+        sheet = await shop.call(DEPLOY_SHEET, CommitRequest(SHOP, commit))
+        assert (sheet.refused, [each.sha for each in sheet.commits]) == ("", [commit])
 
 
 async def test_the_commit_that_is_live_is_not_deployed_again(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from cockpit.edge.base import Pointer
 from cockpit.errors import Refused
 from cockpit.model import OperationKind, OperationState
-from cockpit.protocol import OPERATION, OperationRequest
+from cockpit.protocol import OPERATION, Event, OperationRequest
+from cockpit.store.log import ReleaseLog
 from tests.engine.rig import ANA, SHOP, Rig, rig
 
 
@@ -37,6 +38,17 @@ async def test_a_crash_before_the_switch_leaves_the_old_release_serving(tmp_path
         assert shop.customers_on() == await shop.live() == 1
         leases = [lease for lease in await shop.store.leases() if lease.freed_at is None]
         assert [lease.release for lease in leases] == [1]
+
+
+async def test_those_who_look_are_told_how_a_recovered_operation_ended(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        operation = await _died_in(shop, switched=False)
+
+        def told() -> bool:
+            heard = [each.operation for each in shop.notes if isinstance(each, Event) and each.operation]
+            return any(each.id == operation and each.state is OperationState.INTERRUPTED for each in heard)
+
+        await shop.until(told)
 
 
 async def test_a_crash_after_the_switch_goes_forward(tmp_path: Path) -> None:
@@ -106,6 +118,23 @@ async def test_where_log_and_pointer_disagree_the_pointer_is_right(tmp_path: Pat
         shop.edge.pointers[SHOP] = Pointer(1, where)
         await shop.again()
         assert await shop.live() == 1
+
+
+async def test_a_row_that_nobody_foresaw_parks_its_operation_and_nothing_else(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.prober.answers[2] = 0
+        running = await shop.deploy(shop.commit("second"))
+        await shop.until(lambda: 2 in shop.running())
+        await shop.down()
+        log = await ReleaseLog.open(shop.paths.database, shop.clock)
+        await log.update_release(SHOP, 2, spec='{"port": "eighty"}')
+        await log.close()
+        shop.clock.hurry()
+        await shop.up()
+        found = await shop.call(OPERATION, OperationRequest(running.id))
+        assert found.state is OperationState.STUCK
+        assert shop.engine.rows.seen(SHOP).row.live == 1
 
 
 async def test_what_begins_while_the_engine_comes_up_is_not_taken_for_a_leftover(tmp_path: Path) -> None:

@@ -116,6 +116,16 @@ async def test_a_stopped_release_comes_back_with_its_own_configuration(tmp_path:
         assert sum(each.release == 1 and each.running for each in shop.target.containers) == 2
 
 
+async def test_a_worker_that_was_rolled_back_from_does_not_run_beside_the_old_one(tmp_path: Path) -> None:
+    worker = service(port=None, deploy_timeout=1.0)
+    async with rig(tmp_path, settings((SHOP, worker))) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        assert shop.running() == {2}
+        await shop.ended(await shop.rollback())
+        assert shop.running() == {1}
+
+
 async def test_two_people_who_press_at_once_roll_back_once(tmp_path: Path) -> None:
     async with rig(tmp_path) as shop:
         await shop.shipped("first")
