@@ -18,6 +18,7 @@ from cockpit.tui.linked import LinkedApp
 from cockpit.tui.screens.main import MainScreen
 from cockpit.tui.state import State, choose, fold, is_routine
 
+CALM = 2  # seconds between repaints of numbers while nothing happens
 SETTLE = 0.1  # seconds in which changes from the engine are gathered into one repaint
 
 
@@ -45,7 +46,7 @@ class CockpitApp(LinkedApp):
         self.banner, self.load = banner, None if banner is None else demo_load.NOTHING
         self.card, self.card_text = card, card
         self.farewell = ""
-        self._painting = False
+        self._painting, self._ticks = False, 0
 
     def get_default_screen(self) -> Screen[Any]:
         self.main_screen = MainScreen(self)
@@ -128,7 +129,9 @@ class CockpitApp(LinkedApp):
             self.exit()
         if self.banner is not None:
             self.load = await asyncio.to_thread(demo_load.read, self.banner) or self.load
-        self._paint()
+        self._ticks += 1
+        if self.state.running or self.state.lost or self.banner or self._ticks % CALM == 0:
+            self._paint()
 
     def _paint(self) -> None:
         self._painting = False

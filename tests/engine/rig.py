@@ -131,6 +131,7 @@ class Rig:
         self.engine = Cockpit(ports, ConfigurationFile(self.paths.config, lambda _: self.settings, self.clock))
         await self.engine.start()
         self.engine.joined(self.peer)
+        self.engine.hub.subscribe(self.peer)
         if wait:
             await self.settled()
 

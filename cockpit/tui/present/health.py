@@ -92,7 +92,8 @@ def _traffic(placement: Placement, room: int) -> list[Line]:
     ]
     parts: Line = line("  ")
     for name, value, tone, shape in cells_of:
-        parts = (*parts, (name, "muted"), (value, f"{tone} strong"), (f" {shape}", "muted"), ("   ", ""))
+        gap = "   " if len(parts) > 1 else ""
+        parts = (*parts, (gap, ""), (name, "muted"), (value, f"{tone} strong"), (f" {shape}", "muted"))
     return [fit(parts, room)]
 
 
