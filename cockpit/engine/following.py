@@ -135,7 +135,7 @@ def only(lines: tuple[LogLine, ...], step: str) -> tuple[LogLine, ...]:
 
 async def of_containers(
     target: Target, containers: tuple[Container, ...], tail: int | None, follow: bool, since: float | None = None
-) -> AsyncIterator[tuple[LogLine, ...]]:
+) -> AsyncGenerator[tuple[LogLine, ...], None]:
     """Lines of several replicas as they come, each named by its replica when there is more than one.
 
     Ends when all of them do; raises what the last one that failed raised."""

@@ -13,6 +13,7 @@ from cockpit.engine.hub import Hub
 from cockpit.engine.operations import Operations
 from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
+from cockpit.engine.service_log import ServiceLog
 from cockpit.engine.sheets import deploy_sheet, rollback_sheet
 from cockpit.engine.steps import repository
 from cockpit.engine.watch import Watch
@@ -67,7 +68,6 @@ from cockpit.text import clean, clean_block
 LISTED = 2000  # commits in one answer
 DIFF_LIMIT = 400_000  # characters
 TAIL = 20_000  # lines of history at most
-RELEASE_CHANGE = 1.0  # seconds between looks for a new live release behind a service log
 
 
 class Requests:
@@ -215,7 +215,9 @@ class Requests:
             if asked.key is None:
                 raise UsageError("a service log needs a service")
             self._operations.find(asked.key)
-            return LogOpened(self._logs.open(peer, lambda: self._service_lines(asked)))
+            tail = min(asked.tail, TAIL)
+            log = ServiceLog(self._ports, self._world, self._rows, asked.key, asked.release, tail, asked.follow)
+            return LogOpened(self._logs.open(peer, log.lines))
         if asked.operation is None:
             raise UsageError("an operation log needs an operation")
         path = path_of(self._ports.paths.logs, asked.operation)
@@ -231,53 +233,6 @@ class Requests:
         if await asyncio.to_thread(path.exists):
             lines = await asyncio.to_thread(OperationLog.tail_file, path, min(asked.tail, TAIL))
             yield following.only(lines, asked.step)
-
-    async def _service_lines(self, asked: LogRequest) -> AsyncIterator[tuple[LogLine, ...]]:
-        """Of the live release; when another one takes the customers, or a replica comes back, that is followed."""
-        assert asked.key is not None, "checked when it was opened"
-        shown: int | None = None
-        since: float | None = None
-        while True:
-            wanted = asked.release or self._rows.seen(asked.key).row.live
-            containers = tuple(each for each in self._world.of(asked.key) if each.release == wanted)
-            if containers and (wanted != shown or any(each.running for each in containers)):
-                if shown is not None and wanted != shown:
-                    yield (LogLine(0, self._ports.clock.now(), f"── r{wanted} took traffic ──", "", "cockpit"),)
-                tail = min(asked.tail, TAIL) if shown is None else None if wanted == shown else 200
-                shown, again = wanted, since if wanted == shown else None
-                lines = following.of_containers(self._ports.target, containers, tail, asked.follow, again)
-                async for batch in self._while_live(lines, asked):
-                    since = batch[-1].at + 1e-6 if batch else since
-                    yield batch
-            if not asked.follow:
-                return
-            await self._ports.clock.sleep(RELEASE_CHANGE)
-
-    async def _while_live(
-        self, lines: AsyncIterator[tuple[LogLine, ...]], asked: LogRequest
-    ) -> AsyncIterator[tuple[LogLine, ...]]:
-        """Ends when the containers do, or when another release has the customers."""
-        assert asked.key is not None, "checked when it was opened"
-        began = self._rows.seen(asked.key).row.live
-        try:
-            getting: asyncio.Future[tuple[LogLine, ...]] | None = None
-            while True:
-                getting = getting or asyncio.ensure_future(anext(lines))
-                done, _ = await asyncio.wait({getting}, timeout=RELEASE_CHANGE)
-                if done:
-                    try:
-                        batch = getting.result()
-                    except StopAsyncIteration:
-                        return
-                    getting = None
-                    yield batch
-                elif asked.release is None and self._rows.seen(asked.key).row.live != began:
-                    return
-        finally:
-            if getting is not None:
-                getting.cancel()
-                await asyncio.wait({getting})
-            await lines.aclose()  # type: ignore[attr-defined]  # it is a generator
 
     async def _close_log(self, peer: Peer, asked: Subscription) -> Done:
         self._logs.close(peer, asked.subscription)

@@ -1,0 +1,105 @@
+"""The log of a service as it lives on: replica after replica, restart after restart, release after release."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from cockpit.engine.following import of_containers
+from cockpit.engine.ports import Ports
+from cockpit.engine.rows import Rows
+from cockpit.engine.world import World
+from cockpit.errors import CockpitError
+from cockpit.model import LogLine, PlacementKey
+from cockpit.targets.base import Container
+
+LOOK = 1.0  # seconds between looks for another live release, or a replica that came back
+TAIL_OF_NEXT = 200  # lines of the release that takes over; it may have said something before it had customers
+
+Lines = tuple[LogLine, ...]
+
+
+class ServiceLog:
+    """`release` None: whichever is live. The first `tail` lines are history."""
+
+    def __init__(
+        self, ports: Ports, world: World, rows: Rows, key: PlacementKey, release: int | None, tail: int, follow: bool
+    ) -> None:
+        self._ports = ports
+        self._world = world
+        self._rows = rows
+        self._key = key
+        self._release = release
+        self._tail = tail
+        self._follow = follow
+        self._numbers = itertools.count()
+        self._shown: int | None = None
+        self._since: float | None = None  # what was written later has not been shown yet
+        self._said = ""
+
+    async def lines(self) -> AsyncGenerator[Lines, None]:
+        while True:
+            containers = self._containers(self._wanted())
+            if containers and (self._wanted() != self._shown or any(each.running for each in containers)):
+                async with aclosing(self._of(containers)) as lines:
+                    async for batch in lines:
+                        yield batch
+            if not self._follow:
+                return
+            await self._ports.clock.sleep(LOOK)
+
+    def _wanted(self) -> int | None:
+        return self._release or self._rows.seen(self._key).row.live
+
+    def _containers(self, release: int | None) -> tuple[Container, ...]:
+        return tuple(each for each in self._world.of(self._key) if each.release == release)
+
+    async def _of(self, containers: tuple[Container, ...]) -> AsyncGenerator[Lines, None]:
+        """What these say until they end, or until another release has the customers."""
+        again, first = containers[0].release == self._shown, self._shown is None
+        if not again and not first:
+            yield (self._own(f"── r{containers[0].release} took traffic ──"),)
+        self._shown = containers[0].release
+        tail = self._tail if first else None if again else TAIL_OF_NEXT
+        log = of_containers(self._ports.target, containers, tail, self._follow, self._since if again else None)
+        self._since = self._since or self._ports.clock.now()
+        try:
+            async with aclosing(self._while_wanted(log)) as lines:
+                async for batch in lines:
+                    yield batch
+        except CockpitError as error:
+            if not self._follow:
+                raise
+            if first:  # nothing was shown, so its history is still to come
+                self._shown = self._since = None
+            if error.message != self._said:
+                self._said = error.message
+                yield (self._own(error.message),)
+
+    async def _while_wanted(self, log: AsyncGenerator[Lines, None]) -> AsyncGenerator[Lines, None]:
+        """Looks up from the stream now and then, also while nothing comes."""
+        getting: asyncio.Future[Lines] | None = None
+        try:
+            while self._wanted() == self._shown:
+                getting = getting or asyncio.ensure_future(anext(log))
+                done, _ = await asyncio.wait({getting}, timeout=LOOK)
+                if done:
+                    batch, getting = getting.result(), None
+                    if batch:
+                        self._since = batch[-1].at + 1e-6
+                        yield tuple(self._numbered(line) for line in batch)
+        except StopAsyncIteration:
+            return
+        finally:
+            if getting is not None:
+                getting.cancel()
+                await asyncio.wait({getting})
+            await log.aclose()
+
+    def _own(self, text: str) -> LogLine:
+        return LogLine(next(self._numbers), self._ports.clock.now(), text, "", "cockpit")
+
+    def _numbered(self, line: LogLine) -> LogLine:
+        return LogLine(next(self._numbers), line.at, line.text, line.source, line.stream)
