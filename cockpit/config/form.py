@@ -43,7 +43,8 @@ from cockpit.config.shapes import Command, Key, Many, Named, Pairs, Short, Table
 from cockpit.config.tree import Listing, Mapping, Node, Scalar
 
 SMALLEST_NETWORK = 22  # prefix: Docker's own 256 addresses and 96 slots
-RESERVED = ("COCKPIT_RELEASE", "COCKPIT_COMMIT", "COCKPIT_ENVIRONMENT")  # every container gets these from the engine
+# Every container gets these from the engine.
+RESERVED = ("COCKPIT_RELEASE", "COCKPIT_COMMIT", "COCKPIT_ENVIRONMENT", "COCKPIT_SERVICE")
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _BELOW = r"(?!/)(?!(?:.*/)?\.\.(?:/|$)).*"
@@ -226,7 +227,7 @@ SERVICE = Table(
 ENVIRONMENT = Table(
     {
         "protected": Key(Flag(), "A deploy there wants the service's name typed."),
-        "host": Key(DOCKER, "The Docker engine: local, or unix:///path of its socket."),
+        "host": Key(DOCKER, "The Docker engine, one for all environments: local, or unix:///path of its socket."),
         "edge": Key(
             Table({"listen": Key(LISTEN, "Where customers' requests arrive.")}, EdgeListen), "The reverse proxy there."
         ),

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from cockpit.model import PlacementKey
@@ -121,7 +119,6 @@ class Settings(Section):
     theme: str = "dark"
     keys: dict[str, str] = {}  # action id -> keys, as in docs/keys.md
     path: str = ""
-    mode: Literal["normal", "demo"] = "normal"
 
     def placement(self, key: PlacementKey) -> PlacementSettings | None:
         return next((each for each in self.placements if each.key == key), None)

@@ -321,6 +321,21 @@ def test_two_placements_of_one_name_on_one_listener_are_both_named() -> None:
     ]
 
 
+def test_two_docker_hosts_are_too_many_for_one_engine() -> None:
+    text = (
+        "environments:\n  a: {}\n  b: {host: 'unix:///b.sock'}\n  c: {}\n"
+        "services:\n  x: {repo: r, environments: [b]}\n  y: {repo: r, port: null}\n"
+    )
+    cure = "give each host a configuration and a state directory of its own"
+    assert complaints(text) == [
+        f'2:3: environments.a: expected the Docker host of b, "unix:///b.sock", got "local"; {cure}',
+        f'4:3: environments.c: expected the Docker host of b, "unix:///b.sock", got "local"; {cure}',
+    ]
+    assert complaints(text.replace("[b]", "[a]")) == [
+        f'3:13: environments.b.host: expected the Docker host of a, "local", got "unix:///b.sock"; {cure}'
+    ]
+
+
 def test_two_placements_that_answer_to_any_name_on_one_listener_are_both_named() -> None:
     text = "services: {web: {repo: r}}\nenvironments: {staging: {}, production: {edge: {listen: '0.0.0.0:80'}}}\n"
     assert complaints(text) == [

@@ -33,7 +33,7 @@ ROOT_NODE = parse(TEXT, Problems("config.example.yaml"))
 
 # Where the example shows a model, and the fields that come from elsewhere than a key of the same name.
 SHOWN: dict[str, tuple[type[BaseModel], frozenset[str]]] = {
-    "": (Settings, frozenset({"placements", "path", "mode"})),
+    "": (Settings, frozenset({"placements", "path"})),
     "environments.staging": (Environment, frozenset()),
     "environments.staging.edge": (EdgeListen, frozenset()),
     "services.web": (Service, frozenset()),
