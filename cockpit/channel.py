@@ -133,15 +133,16 @@ class Channel:
             self._end("this client fell behind")
 
     def _answered(self, response: rpc.Response) -> None:
-        if response.id is None and response.error is not None:  # it could not even read the request
-            for waiting in self._waiting.values():
-                waiting.set_result(response)
-            self._waiting.clear()
-            return
-        if response.id is not None and response.id == self._subscribing:
-            self._subscribed = True
-        waiter = self._waiting.pop(response.id, None) if response.id is not None else None
-        if waiter is not None and not waiter.done():
+        if response.id is not None:
+            self._subscribed |= response.id == self._subscribing
+            self._settle(response.id, response)
+        elif response.error is not None:  # it could not even read the request
+            for id in list(self._waiting):
+                self._settle(id, response)
+
+    def _settle(self, id: rpc.Id, response: rpc.Response) -> None:
+        waiter = self._waiting.pop(id, None)
+        if waiter is not None and not waiter.done():  # whoever asked may have been cancelled at this very moment
             waiter.set_result(response)
 
     def _end(self, reason: str) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from cockpit import protocol as p
+from cockpit import rpc
+from cockpit.channel import Channel
 from cockpit.client import Client, connect, is_older
 from cockpit.engine.lock import Lock
 from cockpit.engine.server import serve
@@ -39,6 +42,22 @@ async def test_a_call_brings_back_the_result_or_the_engines_error(served: Served
     with pytest.raises(UsageError, match="There is no operation 99"):
         await client.call(p.OPERATION, p.OperationRequest(99))
     await client.close()
+
+
+async def test_a_caller_that_gives_up_takes_no_other_call_with_it() -> None:
+    """The engine rejects a line without knowing whose it was, at the very moment that one of the callers leaves."""
+    ours, theirs = socket.socketpair()
+    reader, writer = await asyncio.open_connection(sock=ours)
+    channel = Channel(reader, writer)
+    leaving, staying = (asyncio.create_task(channel.call(p.STATUS, p.Nothing())) for _ in range(2))
+    await asyncio.sleep(0)
+    reader.feed_data(rpc.failure(None, p.WireError("usage", "no request"), rpc.Code.REQUEST))
+    leaving.cancel()
+    with pytest.raises(UsageError, match="no request"):
+        await asyncio.wait_for(staying, 5)
+    assert leaving.cancelled()
+    channel.close()
+    theirs.close()
 
 
 async def test_changes_start_with_everything_and_go_on_with_events(served: Served) -> None:
