@@ -12,8 +12,8 @@ import pytest
 from docker.errors import BuildError
 
 from cockpit.demo import repo, runtime
-from tests.demo.deadline import eventually
 from tests.demo.shop import Bench
+from tests.waiting import until
 
 pytestmark = pytest.mark.docker
 
@@ -45,7 +45,7 @@ async def test_a_good_commit_boots_and_echoes_release_commit_and_request(bench: 
         assert answer is not None
         assert answer.body.decode().split() == ["checkout", "r7", "abc1234", "abc-77"]
         assert answer.headers["x-release"] == "r7"
-        await eventually(lambda: "GET /echo?id=abc-77 200" in running.log, 5, "a log line of the request")
+        await until(lambda: "GET /echo?id=abc-77 200" in running.log, 5, "a log line of the request")
         assert "/up" not in running.log
         started = time.monotonic()
         assert running.stop() == 0
@@ -67,7 +67,7 @@ def test_a_missing_payment_key_ends_the_container_with_the_telling_line(bench: B
 async def test_a_service_without_its_stock_is_never_healthy_and_says_why(bench: Bench, shop: repo.Shop) -> None:
     with bench.run(bench.build(shop, "web", "stock")) as running:
         assert (await running.up()).status == 503
-        await eventually(lambda: "cannot reach inventory" in running.log, 5, "the reason in the log")
+        await until(lambda: "cannot reach inventory" in running.log, 5, "the reason in the log")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ async def test_an_exhausted_pool_fails_three_in_ten_after_20_s_while_the_checks_
         first = await running.get("/echo?id=1")
         assert first is not None
         assert first.status == 200
-        await eventually(lambda: time.monotonic() - started > 20.5, 30, "20 s gone")
+        await until(lambda: time.monotonic() - started > 20.5, 30, "20 s gone")
         answers = [await running.get(f"/echo?id={number}") for number in range(300)]
         statuses = Counter(answer.status for answer in answers if answer)
         assert set(statuses) == {200, 500}

@@ -18,14 +18,14 @@ from cockpit.demo import load as load_module
 from cockpit.demo.customers import write_status
 from cockpit.demo.load import Load
 from cockpit.demo.tally import Answer, Outcome, Stats, Tally, percentile
-from tests.demo.deadline import eventually
 from tests.demo.servers import abort, answer, good, read_request, serving
+from tests.waiting import until
 
 
 async def asked(url: str, count: int, rate: float = 200) -> Stats:
     """The stats after at least `count` requests were answered or lost."""
     async with Load((url,), rate) as load:
-        await eventually(lambda: load.tally.requests >= count, 20, f"{count} requests")
+        await until(lambda: load.tally.requests >= count, 20, f"{count} requests")
     return load.stats()
 
 
@@ -189,7 +189,7 @@ async def test_a_server_that_stalls_is_asked_on_and_its_delay_is_counted() -> No
             writer.write(answer(request[1]))
 
     async with serving(serve) as url, Load((url,), 100) as load:
-        await eventually(lambda: len(arrived) >= 30, 10, "thirty requests, though none was answered")
+        await until(lambda: len(arrived) >= 30, 10, "thirty requests, though none was answered")
         assert load.tally.requests == 0
         stall.set()
     assert load.stats().lost == 0
@@ -199,9 +199,9 @@ async def test_a_server_that_stalls_is_asked_on_and_its_delay_is_counted() -> No
 async def test_a_late_request_is_still_sent_and_its_latency_counts_from_when_it_was_due() -> None:
     answers: list[Answer] = []
     async with serving(good) as url, Load((url,), 100, answers.append) as load:
-        await eventually(lambda: load.tally.requests >= 3, 10, "some requests")
+        await until(lambda: load.tally.requests >= 3, 10, "some requests")
         time.sleep(0.3)  # noqa: ASYNC251  the loop is busy elsewhere, thirty requests long
-        await eventually(lambda: load.tally.requests >= 40, 10, "all that were due meanwhile")
+        await until(lambda: load.tally.requests >= 40, 10, "all that were due meanwhile")
     assert max(each.late_ms for each in answers) > 200
     assert all(each.latency_ms >= each.late_ms for each in answers)
     assert len({each.id for each in answers}) == len(answers)
@@ -221,7 +221,7 @@ async def test_each_answer_names_its_release_so_that_a_switch_is_seen() -> None:
             switched.set()
 
     async with serving(serve) as url, Load((url,), 100, look) as load:
-        await eventually(lambda: load.tally.requests >= 5, 10, "some requests")
+        await until(lambda: load.tally.requests >= 5, 10, "some requests")
         release = "r2"
         await asyncio.wait_for(switched.wait(), 5)
     seen = load.stats().releases
@@ -262,7 +262,7 @@ async def test_the_process_writes_its_counters_and_ends_on_sigterm(tmp_path: Pat
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "cockpit.demo.load", "--url", url, "--rate", "50", "--status", str(status)
         )
-        await eventually(lambda: status.exists() and json.loads(status.read_text())["requests"] > 20, 20, "counters")
+        await until(lambda: status.exists() and json.loads(status.read_text())["requests"] > 20, 20, "counters")
         os.kill(process.pid, signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 10) == 0
     last = json.loads(status.read_text())

@@ -19,7 +19,8 @@ from cockpit.edge.caddy import CaddyEdge
 from cockpit.errors import EdgeError
 from cockpit.http import Http
 from cockpit.model import PlacementKey
-from tests.edge.world import SHOP, SUBNET, World, ask, free_port, fresh_address, load, until, world
+from tests.edge.world import SHOP, SUBNET, World, ask, free_port, fresh_address, load, world
+from tests.waiting import until
 
 BLOG = PlacementKey("blog", "production")
 
@@ -84,10 +85,10 @@ async def test_one_dead_replica_of_two_loses_nothing(edge: World) -> None:
     one, two = await edge.app("one"), await edge.app("two")
     await edge.point(1, one, two)
     async with load(edge) as customers:
-        await until(lambda: _true(len(set(customers.bodies)) == 2))
+        await until(lambda: len(set(customers.bodies)) == 2)
         await two.die_between_requests()
         mark = len(customers.bodies)
-        await until(lambda: _true(len(customers.bodies) > mark + 200))
+        await until(lambda: len(customers.bodies) > mark + 200)
     assert customers.lost == []
     assert set(customers.statuses) == {200}
     assert customers.slowest < 2.0
@@ -365,13 +366,9 @@ def test_a_directory_too_deep_for_a_socket_is_refused() -> None:
 async def test_nothing_of_the_request_but_its_result_is_in_the_log(edge: World) -> None:
     await edge.point(1, await edge.app("one"))
     await edge.ask("/secret?token=hunter2")
-    await until(lambda: _true((edge.directory / "log" / "access.log").exists()))
+    await until((edge.directory / "log" / "access.log").exists)
     text = (edge.directory / "log" / "access.log").read_text()
     assert set(json.loads(text)) == {"ts", "duration", "size", "status", "placement", "release"}
-
-
-async def _true(value: bool) -> bool:
-    return value
 
 
 async def _in_flight(edge: World, address: str, count: int) -> bool:

@@ -22,7 +22,8 @@ from cockpit.targets.base import EdgeSpec
 from cockpit.targets.edge_host import edge_name, ensure_edge, remove_edge
 from cockpit.targets.edge_image import caddy_binary, ensure_image
 from cockpit.targets.ports import listeners
-from tests.edge.world import SHOP, SUBNET, App, ask, free_port, until
+from tests.edge.world import SHOP, SUBNET, App, ask, free_port
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from cockpit.edge.base import Pointer, Route
 from cockpit.edge.caddy import CaddyEdge
 from cockpit.model import PlacementKey
 from cockpit.targets.edge_image import caddy_binary
+from tests.waiting import until
 
 SUBNET = "127.0.0.0/9"
 SHOP = PlacementKey("shop", "production")
@@ -34,12 +35,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-async def until(true: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await true():  # noqa: ASYNC110 - what is waited for is outside of this process
-            await asyncio.sleep(0.02)
 
 
 class App:

@@ -8,13 +8,14 @@ import itertools
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from cockpit.edge.config import PROBE_SOCKET, document
 from cockpit.health.probe import EDGE_SILENT, REFUSED, Prober, reachable
+from tests.waiting import until
 
 ANSWERS = {
     "/up": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
@@ -24,12 +25,6 @@ ANSWERS = {
     "/noise": b"\x00\xff not HTTP at all\r\n\r\n",
 }
 _hosts = itertools.count(1)
-
-
-async def until(true: Callable[[], bool], seconds: float = 15.0) -> None:
-    async with asyncio.timeout(seconds):
-        for _ in iter(true, True):
-            await asyncio.sleep(0.02)
 
 
 class App:

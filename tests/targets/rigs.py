@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +14,7 @@ from cockpit.targets.base import Container, ContainerSpec, StartOrder, Target
 from cockpit.targets.docker import DockerTarget
 from cockpit.targets.labels import IMAGE_INSTALLATION, all_of, images_of
 from tests.fakes.target import FakeTarget, Program
+from tests.waiting import until
 from tests.world import fresh_installation, runtime_image
 
 if TYPE_CHECKING:
@@ -166,13 +165,6 @@ async def observed(target: Target, true: Callable[[tuple[Container, ...]], bool]
 
     await until(look)
     return found
-
-
-async def until(true: Callable[[], Awaitable[bool]], seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not await true():
-        assert time.monotonic() < deadline, f"not so within {seconds} s"
-        await asyncio.sleep(0.02)
 
 
 async def started(rig: DockerRig, script: str, **settings: Any) -> str:

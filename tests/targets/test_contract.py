@@ -14,7 +14,8 @@ from cockpit.errors import TargetDown, TargetError
 from cockpit.targets.base import ContainerState, RawLine, Target
 from cockpit.targets.labels import container_name
 from tests.fakes.target import Program
-from tests.targets.rigs import KEY, Rig, observed, until
+from tests.targets.rigs import KEY, Rig, observed
+from tests.waiting import until
 
 
 async def test_preparing_twice_gives_the_same_subnet(rig: Rig) -> None:

@@ -11,7 +11,8 @@ import pytest
 from cockpit.targets import docker as docker_target
 from cockpit.targets.base import RawLine
 from cockpit.targets.daemon import QUICK_THREADS
-from tests.targets.rigs import DockerRig, started, until
+from tests.targets.rigs import DockerRig, started
+from tests.waiting import until
 
 pytestmark = pytest.mark.docker
 

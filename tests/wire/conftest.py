@@ -112,9 +112,3 @@ def kill_engine(paths: Paths, number: int = signal.SIGKILL) -> None:
     if pid and pid != os.getpid():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-
-
-async def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 -- the condition is another process's
-            await asyncio.sleep(0.01)

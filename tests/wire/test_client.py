@@ -24,7 +24,8 @@ from cockpit.paths import Paths
 from cockpit.protocol import Connected, Event, Hello, LogChunk, Lost
 from tests.fakes import world
 from tests.fakes.engine import FakeEngine
-from tests.wire.conftest import FAKE, Served, engine_pid, eventually, kill_engine
+from tests.waiting import until
+from tests.wire.conftest import FAKE, Served, engine_pid, kill_engine
 
 
 async def reach(paths: Paths, *, start: bool = True, hello: Hello | None = None) -> Client:
@@ -270,8 +271,8 @@ async def test_a_stopped_engine_is_told_and_not_waited_for(engines: Paths, monke
 async def test_sigterm_ends_the_engine_cleanly_and_takes_the_socket_away(engines: Paths) -> None:
     client = await reach(engines)
     kill_engine(engines, signal.SIGTERM)
-    await eventually(lambda: not engines.socket.exists())
-    await eventually(lambda: (engines.state / "engine.log").read_text().endswith("stopped\n"))
+    await until(lambda: not engines.socket.exists())
+    await until(lambda: (engines.state / "engine.log").read_text().endswith("stopped\n"))
     await client.close()
 
 
@@ -301,7 +302,7 @@ def test_a_child_of_the_engine_does_not_keep_its_lock(tmp_path: Path) -> None:
 async def test_an_engine_that_hangs_in_its_start_ends_on_sigterm(engines: Paths) -> None:
     engines.config.write_text("hang")
     starting = asyncio.ensure_future(reach(engines))
-    await eventually(lambda: engine_pid(engines) is not None)
+    await until(lambda: engine_pid(engines) is not None)
     kill_engine(engines, signal.SIGTERM)
     with pytest.raises(EngineUnreachable, match="ended at once"):
         await starting

@@ -20,7 +20,8 @@ from cockpit.paths import Paths
 from cockpit.protocol import ACROSS_ONE_VERSION, CALLS, MAX_MESSAGE, LogChunk
 from tests.fakes import world
 from tests.fakes.engine import FakeEngine
-from tests.wire.conftest import Dial, Served, eventually
+from tests.waiting import until
+from tests.wire.conftest import Dial, Served
 
 KEY = asdict(world.WEB)
 
@@ -154,9 +155,9 @@ async def test_a_request_goes_on_when_its_client_hangs_up(dial: Dial, served: Se
     wire.say(json.dumps({"id": 50, "method": "diff", "params": diff()}).encode())
     await wire.ask("status")
     wire.writer.close()
-    await eventually(lambda: not served.engine.peers)
+    await until(lambda: not served.engine.peers)
     served.engine.release_held.set()
-    await eventually(lambda: served.engine.handler_ended == 1)
+    await until(lambda: served.engine.handler_ended == 1)
 
 
 async def test_who_left_is_told_to_the_engine_once(dial: Dial, served: Served) -> None:
@@ -165,7 +166,7 @@ async def test_who_left_is_told_to_the_engine_once(dial: Dial, served: Served) -
     await wire.hello()
     assert len(served.engine.peers) == 1
     wire.writer.transport.abort()
-    await eventually(lambda: served.engine.peers == [])
+    await until(lambda: served.engine.peers == [])
 
 
 async def test_a_client_that_does_not_read_is_dropped_and_the_others_go_on(dial: Dial, served: Served) -> None:
@@ -222,7 +223,7 @@ async def test_across_two_versions_only_stopping_works(dial: Dial, served: Serve
     error = (await wire.ask("status"))["error"]
     assert "protocol 1, you speak 3" in error["message"]
     assert "result" in await wire.ask("engine.stop")
-    await eventually(served.server.stop_requested.is_set)
+    await until(served.server.stop_requested.is_set)
 
 
 async def test_an_engine_with_a_running_operation_is_not_stopped(dial: Dial, served: Served) -> None:
