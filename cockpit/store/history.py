@@ -45,15 +45,6 @@ def newest(db: sqlite3.Connection, key: PlacementKey | None, limit: int) -> tupl
     return _operations(db, "WHERE placement = ? ORDER BY operations.id DESC LIMIT ?", (placement, limit))
 
 
-def newest_of_each(db: sqlite3.Connection) -> tuple[Operation, ...]:
-    """Of each placement the newest one, newest first."""
-    rows = db.execute("SELECT (SELECT max(id) FROM operations WHERE placement = placements.id) FROM placements")
-    ids = json.dumps([newest for (newest,) in rows if newest is not None])
-    return _operations(
-        db, "WHERE operations.id IN (SELECT value FROM json_each(?)) ORDER BY operations.id DESC", (ids,)
-    )
-
-
 def unfinished(db: sqlite3.Connection) -> tuple[Operation, ...]:
     """Oldest first."""
     return _operations(db, "WHERE state = 'running' ORDER BY operations.id", ())

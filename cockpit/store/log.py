@@ -155,10 +155,6 @@ class ReleaseLog:
         """Newest first, with their steps."""
         return await self._read(lambda db: history.newest(db, key, limit))
 
-    async def newest_operations(self) -> tuple[Operation, ...]:
-        """Each placement's newest one, with its steps."""
-        return await self._read(history.newest_of_each)
-
     async def unfinished(self) -> tuple[Operation, ...]:
         """Oldest first; stuck ones are not among them."""
         return await self._read(history.unfinished)

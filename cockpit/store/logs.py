@@ -108,12 +108,8 @@ class OperationLog:
                 self._descriptor = None
 
     @staticmethod
-    def read_file(path: Path, first: int, count: int) -> tuple[LogLine, ...]:
-        """For a reader of its own, while the log is written or long after; to go on reading, keep a `LogFile`."""
-        return LogFile(path).read(first, count)
-
-    @staticmethod
     def tail_file(path: Path, count: int) -> tuple[LogLine, ...]:
+        """For a reader of its own, while the log is written or long after; to go on reading, keep a `LogFile`."""
         return LogFile(path).tail(count)
 
     def _hold(self, data: bytes) -> None:

@@ -98,7 +98,7 @@ def test_any_part_is_found_by_its_number(tmp_path: Path, count: int, first: int)
     log.close()
     assert log.path.stat().st_size > 2 * BLOCK
     expected = [f"line {number}" for number in range(first, min(first + count, 20_000))]
-    assert [each.text for each in OperationLog.read_file(log.path, first, count)] == expected
+    assert [each.text for each in LogFile(log.path).read(first, count)] == expected
 
 
 def test_one_line_longer_than_the_index_is_wide_is_found_again(tmp_path: Path) -> None:

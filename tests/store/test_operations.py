@@ -106,7 +106,6 @@ async def test_operations_come_newest_first_each_with_its_own_steps(log: Release
     steps_of = [[step.name for step in operation.steps] for operation in await log.operations(limit=3)]
     assert steps_of == [["e"], ["d"], ["b", "c"]]
     assert [operation.id for operation in await log.operations(OTHER)] == [4]
-    assert [operation.id for operation in await log.newest_operations()] == [4, 3]
 
 
 async def test_the_switch_is_remembered_as_of_its_first_time(log: ReleaseLog, begin: Any) -> None:
