@@ -12,6 +12,7 @@ CockpitError
 │   └── TargetDown       Docker does not answer at all
 ├── EdgeError            the edge could not be changed or read
 └── StoreError           the release log cannot be read or written
+    └── StoreRejected    it can be, and this one thing makes no sense to it: trying again will not help
 
 Foreign errors are mapped to these where they enter, in the one room that imports their library.
 """
@@ -97,3 +98,7 @@ class EdgeError(CockpitError):
 
 class StoreError(CockpitError):
     code = "store"
+
+
+class StoreRejected(StoreError):
+    code = "store_rejected"

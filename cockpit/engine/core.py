@@ -26,6 +26,7 @@ from cockpit.engine.rows import Rows
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
 from cockpit.engine.world import World
+from cockpit.errors import CockpitError
 from cockpit.model import Operation
 from cockpit.protocol import Event
 
@@ -68,10 +69,14 @@ class Cockpit:
 
     async def _recover(self, operation: Operation) -> None:
         await recover.recover(self.ports, operation)
-        await self.watch.changed(operation.key)
-        self.world.recovering.discard(operation.key)
-        if ended := await self.ports.store.operation(operation.id):
-            self.hub.publish(Event(operation=ended))
+        try:
+            await self.watch.changed(operation.key)
+            if ended := await self.ports.store.operation(operation.id):
+                self.hub.publish(Event(operation=ended))
+        except CockpitError as error:
+            log.warning("after the recovery of operation %d: %s", operation.id, error.message)
+        finally:
+            self.world.recovering.discard(operation.key)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -97,7 +102,7 @@ class Cockpit:
         return self.requests.handlers()
 
     def idle(self) -> bool:
-        return not self.world.runs
+        return self.operations.idle()
 
     def joined(self, peer: Peer) -> None:
         self.hub.joined(peer)

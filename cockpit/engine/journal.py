@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from cockpit.errors import StoreError
+from cockpit.errors import StoreError, StoreRejected
 
 Write = Callable[[], Awaitable[object]]
 
@@ -29,17 +29,15 @@ class Backlog:
         self.reason = error.message
 
     async def enter(self, say: Callable[[str], Awaitable[object]]) -> None:
-        """Try again, in order. `say` writes a line into the log: when that works and the write does not, the log can
-        be written and refuses only this one, which then is dropped and said."""
+        """Try again, in order. What the log rejects for good is dropped, and `say` writes that into it."""
         while self._writes:
             try:
                 await self._writes[0]()
+            except StoreRejected as error:
+                await say(f"could not be entered late: {error.message}")
             except StoreError as error:
                 self.reason = error.message
-                try:
-                    await say(f"could not be entered late: {error.message}")
-                except StoreError:
-                    return
+                return
             self._writes.popleft()
         self.reason = ""
 

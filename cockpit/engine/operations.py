@@ -7,6 +7,7 @@ import itertools
 import logging
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from cockpit.config.settings import PlacementSettings
@@ -21,7 +22,7 @@ from cockpit.engine.traffic import undo_start
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
 from cockpit.engine.world import Seen, World
-from cockpit.errors import CockpitError, Refused, SourceError, StoreError, UsageError
+from cockpit.errors import CockpitError, EdgeError, Refused, SourceError, StoreError, UsageError
 from cockpit.model import Actor, Operation, OperationKind, OperationState, PlacementKey, Tier
 from cockpit.protocol import DeployRequest, Event, RollbackRequest
 from cockpit.store.base import ReleaseRecord
@@ -46,7 +47,8 @@ class Operations:
         self._backlog = backlog
         self._starting: set[PlacementKey] = set()
         self._endings: set[asyncio.Task[None]] = set()
-        self._unlogged = itertools.count(UNLOGGED)
+        self._unlogged = itertools.count(UNLOGGED + int(ports.clock.now()))
+        self._unended: set[Run] = set()  # also those that gave way and still clean up
 
     def find(self, key: PlacementKey) -> PlacementSettings:
         placement = self._world.settings.placement(key)
@@ -92,10 +94,10 @@ class Operations:
     async def rollback(self, request: RollbackRequest, actor: Actor) -> Operation:
         placement = self.find(request.key)
         seen = self._rows.seen(request.key)
+        await self._look_at_the_pointer(placement)
         self._must_be_as_shown(seen, request.seen_live)
-        await self._make_way(request.key, actor)
+        await self._make_way(request, actor)
         with self._alone(request.key):
-            seen = self._rows.seen(request.key)
             self._must_be_as_shown(seen, request.seen_live)
             target = self._target(seen, request.to)
             return await self._begin(
@@ -125,15 +127,26 @@ class Operations:
             raise Refused(what, f"releases to go back to: {names}")
         return chosen
 
-    async def _make_way(self, key: PlacementKey, actor: Actor) -> None:
-        """A rollback never queues: a deploy that has not switched is cancelled, another one is about to end."""
-        run = self._world.runs.get(key)
-        if run is None or run.ended.is_set():
+    async def _look_at_the_pointer(self, placement: PlacementSettings) -> None:
+        """The rows may be behind what customers know: the log refused, or an engine died and is not recovered yet."""
+        if placement.service.port is None or self._world.busy(placement.key):
+            return
+        with suppress(EdgeError):
+            pointer = await self._ports.edge.pointer(placement.key)
+            if pointer is not None and not self._world.busy(placement.key):
+                self._world.moved(placement.key, pointer.release)
+
+    async def _make_way(self, request: RollbackRequest, actor: Actor) -> None:
+        """A rollback never queues: a deploy that has not switched is cancelled, another one is cut short."""
+        run = self._world.runs.get(request.key)
+        if run is None or not run.acts:
             return
         if run.operation.kind is OperationKind.ROLLBACK:
             raise Refused(busy(run.operation, self._ports.clock.now()), "it is being done already")
-        await run.give_way(actor.name)
-        await self._rows.reload(key)
+        seen = self._rows.seen(request.key)
+        await run.give_way(actor.name, lambda: self._must_be_as_shown(seen, request.seen_live))
+        with suppress(StoreError):  # then what is in memory has to do
+            await self._rows.reload(request.key)
 
     # ------------------------------------------------------------ both
 
@@ -150,7 +163,7 @@ class Operations:
 
     def _alone(self, key: PlacementKey) -> _Alone:
         run = self._world.runs.get(key)
-        if run is not None and not run.halted.is_set():
+        if run is not None and run.acts:
             raise Refused(busy(run.operation, self._ports.clock.now()), "wait for it, or cancel it with X")
         if key in self._starting:
             raise Refused("somebody pressed the same key at this moment", "look at the steps")
@@ -247,10 +260,11 @@ class Operations:
             run.release, run.was_hot = release, tier is Tier.HOT
             works, undo = steps.ROLLBACK, undo_start
         self._world.runs[operation.key] = run
+        self._unended.add(run)
         if release is not None:
             await run.row(lambda: self._ports.store.set_operation(operation.id, tier=tier.value))
         self._changed(operation)
-        run.start(works, undo, lambda: self._left(run))
+        run.start(works, undo, lambda: self._reload(run))
         ending = asyncio.create_task(self._after(run), name=f"after {operation.id}")
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)
@@ -272,8 +286,8 @@ class Operations:
     def _changed(self, operation: Operation) -> None:
         self._hub.publish(Event(operation=operation))
 
-    async def _left(self, run: Run) -> None:
-        """The rows are read again before anybody hears that the operation ended."""
+    async def _reload(self, run: Run) -> None:
+        """Before anybody hears that customers were moved, or that the operation ended."""
         try:
             await self._rows.reload(run.operation.key)
         except StoreError as error:
@@ -287,18 +301,22 @@ class Operations:
         except CockpitError as error:
             log.warning("after operation %d: %s", run.operation.id, error.message)
         finally:
+            self._unended.discard(run)
             if self._world.runs.get(key) is run:
                 del self._world.runs[key]
 
+    def idle(self) -> bool:
+        return not self._unended
+
     def run(self, operation: int) -> Run | None:
-        return next((run for run in self._world.runs.values() if run.operation.id == operation), None)
+        return next((run for run in self._unended if run.operation.id == operation), None)
 
     def abandon(self) -> None:
-        for run in self._world.runs.values():
+        for run in self._unended:
             run.abandon()
 
     async def wait_abandoned(self) -> None:
-        for run in list(self._world.runs.values()):
+        for run in list(self._unended):
             await run.ended.wait()
         for ending in list(self._endings):
             ending.cancel()

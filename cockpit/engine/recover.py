@@ -10,7 +10,8 @@ import logging
 from cockpit.engine import plan
 from cockpit.engine.ports import Ports
 from cockpit.engine.traffic import UNDO_GRACE
-from cockpit.errors import CockpitError, StoreError, TargetDown
+from cockpit.engine.world import World
+from cockpit.errors import CockpitError, StoreError, StoreRejected, TargetDown
 from cockpit.model import Hold, Operation, OperationKind, OperationState, PlacementKey
 from cockpit.store.base import ReleaseRecord
 
@@ -26,10 +27,11 @@ async def recover(ports: Ports, operation: Operation) -> None:
     while True:
         try:
             return await (_recover(ports, operation) if failures < TRIES else _park(ports, operation))
-        except (TargetDown, StoreError):
+        except TargetDown:
             pass
         except CockpitError as error:
-            failures += 1
+            waits = isinstance(error, StoreError) and not isinstance(error, StoreRejected)  # for its disk
+            failures += not waits
             log.warning("recovery of operation %d: %s", operation.id, error.message)
         except Exception:  # a process edge: a row that nobody foresaw must not keep the engine from working
             failures += 1
@@ -90,14 +92,16 @@ async def _hold(ports: Ports, operation: Operation, left: int) -> None:
 
 async def _back(ports: Ports, operation: Operation, release: ReleaseRecord | None) -> None:
     now = ports.clock.now()
-    if release is not None and operation.kind is OperationKind.DEPLOY:
+    served = release is not None and release.took_traffic_at is not None  # and somebody rolled back meanwhile
+    if release is not None and not served and operation.kind is OperationKind.DEPLOY:
         await ports.target.stop(release.key, release.number, grace=UNDO_GRACE, remove=True)
         await ports.store.update_release(release.key, release.number, failed=True)
         if release.slot is not None:
             await ports.store.free_slot(release.slot, now)
     row = await ports.store.placement(operation.key)
     serves = f"r{row.live} serves" if row.live else "nothing serves"
-    summary = f"the engine died in it; customers were never on it · {serves}"
+    was = "customers have left it since" if served else "customers were never on it"
+    summary = f"the engine died in it; {was} · {serves}"
     await ports.store.end_operation(operation.id, OperationState.INTERRUPTED, summary, None, now)
 
 
@@ -107,13 +111,17 @@ async def _park(ports: Ports, operation: Operation) -> None:
     await ports.store.end_operation(operation.id, OperationState.STUCK, summary, None, ports.clock.now())
 
 
-async def believe_pointer(ports: Ports, key: PlacementKey) -> bool:
+async def believe_pointer(ports: Ports, world: World, key: PlacementKey) -> bool:
     """Where the log and the edge disagree about who is live, the edge is right: somebody moved the pointer by hand, or
     an engine died. True when the log was corrected. Raises EdgeError for a pointer that cannot be read."""
-    row, pointer = await ports.store.placement(key), await ports.edge.pointer(key)
-    if pointer is None or pointer.release == row.live:
+    pointer = await ports.edge.pointer(key)
+    if pointer is None or await ports.store.release(key, pointer.release) is None:
         return False
-    if await ports.store.release(key, pointer.release) is None:
+    row = await ports.store.placement(key)
+    if world.busy(key):
+        return False  # an operation began meanwhile, and knows better
+    world.moved(key, pointer.release)
+    if pointer.release == row.live:
         return False
     now = ports.clock.now()
     await ports.store.set_live(key, pointer.release, now, hot_until=now + plan.SERVED_GOOD, baking_until=None)

@@ -29,6 +29,7 @@ from cockpit.protocol import (
     DOCTOR,
     LOGS_CLOSE,
     LOGS_OPEN,
+    MAX_TAIL,
     OPERATION,
     OPERATIONS,
     PENDING,
@@ -67,7 +68,6 @@ from cockpit.text import clean, clean_block
 
 LISTED = 2000  # commits in one answer
 DIFF_LIMIT = 400_000  # characters
-TAIL = 20_000  # lines of history at most
 
 
 class Requests:
@@ -215,7 +215,7 @@ class Requests:
             if asked.key is None:
                 raise UsageError("a service log needs a service")
             self._operations.find(asked.key)
-            tail = min(asked.tail, TAIL)
+            tail = min(asked.tail, MAX_TAIL)
             log = ServiceLog(self._ports, self._world, self._rows, asked.key, asked.release, tail, asked.follow)
             return LogOpened(self._logs.open(peer, log.lines))
         if asked.operation is None:
@@ -226,12 +226,12 @@ class Requests:
     async def _operation_lines(self, asked: LogRequest) -> AsyncIterator[tuple[LogLine, ...]]:
         run = self._operations.run(asked.operation or 0)
         if run is not None and asked.follow:
-            async for lines in following.of_run(run, asked.step, min(asked.tail, TAIL)):
+            async for lines in following.of_run(run, asked.step, min(asked.tail, MAX_TAIL)):
                 yield lines
             return
         path = path_of(self._ports.paths.logs, asked.operation or 0)
         if await asyncio.to_thread(path.exists):
-            lines = await asyncio.to_thread(OperationLog.tail_file, path, min(asked.tail, TAIL))
+            lines = await asyncio.to_thread(OperationLog.tail_file, path, min(asked.tail, MAX_TAIL))
             yield following.only(lines, asked.step)
 
     async def _close_log(self, peer: Peer, asked: Subscription) -> Done:

@@ -31,7 +31,7 @@ class Rows:
     async def reload(self, key: PlacementKey) -> None:
         """The rows, without asking anyone but the log."""
         store = self._ports.store
-        row = await store.placement(key)
+        row = self._world.as_moved(await store.placement(key))
         records = await store.releases(key, limit=RECORDS)
         older = [row.live, getattr(await store.last_good(key, excluding=row.live), "number", None)]
         for number in older:  # many failed deploys must not hide them

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 from cockpit.config.settings import PlacementSettings
 from cockpit.engine.journal import Journal
 from cockpit.engine.ports import Ports
-from cockpit.errors import BuildError, CockpitError, ConfigError, EdgeError, Failed, Refused, SourceError, TargetError
+from cockpit.errors import (
+    BuildError,
+    CockpitError,
+    ConfigError,
+    EdgeError,
+    Failed,
+    Refused,
+    SourceError,
+    StoreError,
+    TargetError,
+)
 from cockpit.model import Failure, LogLine, Operation, OperationKind, OperationState, Side, Step, StepState
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.logs import OperationLog
@@ -34,6 +44,7 @@ SIDES: dict[type[CockpitError], Side] = {
     BuildError: Side.BUILD,
     EdgeError: Side.INFRASTRUCTURE,
     TargetError: Side.INFRASTRUCTURE,
+    StoreError: Side.INFRASTRUCTURE,
 }
 
 
@@ -75,6 +86,7 @@ class Run:
         self.log_listeners: list[Lines] = []
         self._journal = journal
         self._publish = publish
+        self.moved: Callable[[], Awaitable[None]]
         self._steps: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._cancelled_by = ""
@@ -115,11 +127,12 @@ class Run:
 
     # ------------------------------------------------------------ from start to end
 
-    def start(self, steps: Mapping[str, StepWork], undo: StepWork, leave: Callable[[], Awaitable[None]]) -> None:
-        """`leave` is awaited when everything is written, just before `ended` is set."""
+    def start(self, steps: Mapping[str, StepWork], undo: StepWork, reload: Callable[[], Awaitable[None]]) -> None:
+        """`reload` reads the placement's rows again: after the switch, and before `ended` is set."""
         name = f"operation {self.operation.id}"
+        self.moved = reload
         self._steps = asyncio.create_task(self._take(steps), name=f"steps of {name}")
-        self._task = asyncio.create_task(self._run(self._steps, undo, leave), name=name)
+        self._task = asyncio.create_task(self._run(self._steps, undo), name=name)
 
     async def cancel(self, by: str) -> None:
         """Returns once everything is undone. Raises Refused after the switch."""
@@ -130,15 +143,21 @@ class Run:
         self._stop_steps(by)
         await self.ended.wait()
 
-    async def give_way(self, by: str) -> None:
-        """To a rollback, which waits for no clean-up: returns as soon as no step of this one acts any more."""
+    @property
+    def acts(self) -> bool:
+        """Some step may still change something; a step that was cancelled only cleans up behind itself."""
+        return not self.halted.is_set() and not self._cancelled_by
+
+    async def give_way(self, by: str, still_wanted: Callable[[], None]) -> None:
+        """To a rollback, which waits for no clean-up. Once customers are being moved, that is waited for, and
+        `still_wanted` may refuse: then this one goes on."""
         if self.committed:
             waits = [asyncio.create_task(event.wait()) for event in (self.switched, self.halted)]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
+            still_wanted()
         self._stop_steps(by)
-        await self.halted.wait()
 
     def _stop_steps(self, by: str) -> None:
         if self._steps and not self._steps.done() and not self._cancelled_by:
@@ -167,7 +186,7 @@ class Run:
         if failed is not None:
             raise failed
 
-    async def _run(self, steps: asyncio.Task[None], undo: StepWork, leave: Callable[[], Awaitable[None]]) -> None:
+    async def _run(self, steps: asyncio.Task[None], undo: StepWork) -> None:
         flushing = asyncio.create_task(self._flush(), name=f"log of {self.operation.id}")
         try:
             await asyncio.wait({steps})
@@ -177,7 +196,7 @@ class Run:
                 if not self.committed:
                     await self._undo(undo)
                 await self._end(state, failure)
-                await leave()
+                await self.moved()
         finally:
             flushing.cancel()
             self.halted.set()
@@ -202,29 +221,35 @@ class Run:
             await asyncio.to_thread(self.log.flush)
 
     async def _step(self, name: str, work: StepWork) -> None:
-        clock = self.ports.clock
         inputs = json.dumps({"release": self.release.number if self.release else None})
-        started = clock.now()
-        offset = self.log.mark(name)
-        await self.row(lambda: self.ports.store.intent(self.operation.id, name, inputs, started, log_offset=offset))
-        self._change(name, state=StepState.RUNNING, started_at=started, log_offset=offset)
+        started, offset = self.ports.clock.now(), self.log.mark(name)
         try:
-            detail, state = await work(self), StepState.DONE
-        except Skip as skip:
-            detail, state = str(skip), StepState.SKIPPED
+            await self.row(lambda: self.ports.store.intent(self.operation.id, name, inputs, started, log_offset=offset))
+            self._change(name, state=StepState.RUNNING, started_at=started, log_offset=offset)
+            try:
+                detail, state = await work(self), StepState.DONE
+            except Skip as skip:
+                detail, state = str(skip), StepState.SKIPPED
+            await self.row(self._outcome(name, state, detail))
         except asyncio.CancelledError:
-            await asyncio.shield(self._outcome(name, StepState.FAILED, "cancelled"))
+            await asyncio.shield(self._ended_badly(name, "cancelled"))
             raise
         except CockpitError as error:
             failure = as_failure(error, name)
-            await self._outcome(name, StepState.FAILED, failure.summary)
+            await self._ended_badly(name, failure.summary)
             raise Failed(failure) from error
-        await self._outcome(name, state, detail)
+        self._say_outcome(name, state, detail)
 
-    async def _outcome(self, name: str, state: StepState, detail: str) -> None:
+    async def _ended_badly(self, name: str, why: str) -> None:
+        await self._journal.end(self._outcome(name, StepState.FAILED, why))
+        self._say_outcome(name, StepState.FAILED, why)
+
+    def _outcome(self, name: str, state: StepState, detail: str) -> Callable[[], Awaitable[object]]:
         at = self.ports.clock.now()
-        await self.row(lambda: self.ports.store.outcome(self.operation.id, name, state, detail, at))
-        self._change(name, state=state, ended_at=at, detail=detail, done=None, total=None)
+        return lambda: self.ports.store.outcome(self.operation.id, name, state, detail, at)
+
+    def _say_outcome(self, name: str, state: StepState, detail: str) -> None:
+        self._change(name, state=state, ended_at=self.ports.clock.now(), detail=detail, done=None, total=None)
         mark = {StepState.DONE: "✔", StepState.SKIPPED: "·", StepState.FAILED: "✖"}[state]
         self.say(f"{mark} {name}: {detail}", source=name)
 

@@ -42,7 +42,9 @@ class ServiceLog:
     async def lines(self) -> AsyncGenerator[Lines, None]:
         while True:
             containers = self._containers(self._wanted())
-            if containers and (self._wanted() != self._shown or any(each.running for each in containers)):
+            if self._wanted() == self._shown:  # one of them came back
+                containers = tuple(each for each in containers if each.running)
+            if containers:
                 async with aclosing(self._of(containers)) as lines:
                     async for batch in lines:
                         yield batch
@@ -79,10 +81,11 @@ class ServiceLog:
                 yield (self._own(error.message),)
 
     async def _while_wanted(self, log: AsyncGenerator[Lines, None]) -> AsyncGenerator[Lines, None]:
-        """Looks up from the stream now and then, also while nothing comes."""
+        """Looks up from the stream now and then, also while nothing comes: another release, another process?"""
         getting: asyncio.Future[Lines] | None = None
+        began = self._processes()
         try:
-            while self._wanted() == self._shown:
+            while self._wanted() == self._shown and self._processes() <= began:
                 getting = getting or asyncio.ensure_future(anext(log))
                 done, _ = await asyncio.wait({getting}, timeout=LOOK)
                 if done:
@@ -97,6 +100,9 @@ class ServiceLog:
                 getting.cancel()
                 await asyncio.wait({getting})
             await log.aclose()
+
+    def _processes(self) -> frozenset[tuple[str, float | None]]:
+        return frozenset((each.id, each.started_at) for each in self._containers(self._shown) if each.running)
 
     def _own(self, text: str) -> LogLine:
         return LogLine(next(self._numbers), self._ports.clock.now(), text, "", "cockpit")

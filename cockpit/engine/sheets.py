@@ -40,6 +40,7 @@ class Scene:
     running: frozenset[int]  # releases of this placement with running containers
     operation: Operation | None  # running now
     failing_elsewhere: tuple[str, ...]
+    left_at: float | None  # when customers were last rolled back
     now: float
 
     @property
@@ -270,7 +271,7 @@ async def _undone(ports: Ports, scene: Scene, live: ReleaseRecord, to: ReleaseRe
 
 def _unarmed_because(scene: Scene, default: ReleaseRecord | None) -> str:
     """Why the service's name must be typed; "" when `y` is enough."""
-    last = max((each.rolled_back_at for each in scene.records if each.rolled_back_at), default=None)
+    last = max((at for at in (scene.left_at, *(each.rolled_back_at for each in scene.records)) if at), default=None)
     if last is not None and scene.now - last < SECOND_ROLLBACK:
         who = f" by {scene.row.hold.by}" if scene.row.hold else ""
         return f"rolled back {age(scene.now - last)} ago{who}"

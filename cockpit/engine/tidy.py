@@ -5,6 +5,8 @@ Never touched: what the pointer names, what an operation needs, and the last goo
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from cockpit.config.settings import PlacementSettings
 from cockpit.engine import plan, recover
 from cockpit.engine.ports import Ports
@@ -25,7 +27,9 @@ class Tidy:
     async def one(self, placement: PlacementSettings) -> bool:
         """True when something is other than before. Raises what the edge, Docker or the log raise."""
         key, ports, world = placement.key, self._ports, self._world
-        changed = await recover.believe_pointer(ports, key)
+        changed = await recover.believe_pointer(ports, world, key)
+        if changed:
+            await self._rows.reload(key)
         seen = self._rows.seen(key)
         if seen.health in (Health.HEALTHY, Health.DEGRADED):
             changed |= await mark_good(ports, seen, world.started_at)
@@ -36,8 +40,9 @@ class Tidy:
     async def _containers(self, placement: PlacementSettings, seen: Seen) -> bool:
         ports, world, changed = self._ports, self._world, False
         if seen.row.live is not None and seen.settled != seen.row.live:
-            await ports.target.activate(placement.key, seen.row.live, live=True)
-            seen.settled = seen.row.live
+            with suppress(TargetError):  # it has no containers: that is for health to say
+                await ports.target.activate(placement.key, seen.row.live, live=True)
+                seen.settled = seen.row.live
         spare = plan.rollback_default(seen.records, seen.row.live)
         for record in to_stop(world.containers, seen, ports.clock.now()):
             changed |= await stop(ports, world, record, keep=record is spare)

@@ -77,10 +77,11 @@ async def verify(run: Run) -> str:
 
 
 async def switch(run: Run) -> str:
+    """The pointer is the commit point; for a release without a port, the log's own word is."""
     ports, release = run.ports, run.bringing
     spec = plan.from_text(release.spec)
-    run.committed = True
     if spec.port is not None:
+        run.committed = True
         await _point(run, Pointer(release.number, run.world.addresses(release)))
     at = ports.clock.now()
     hot_until = None if spec.port is None else at + _stays_hot(run)
@@ -89,7 +90,10 @@ async def switch(run: Run) -> str:
             release.key, release.number, at, hot_until=hot_until, baking_until=_baking_until(run, at)
         )
     )
+    run.committed = True
+    run.world.moved(release.key, release.number)
     await run.row(lambda: ports.store.switched(run.operation.id, at))
+    await run.moved()
     run.now_about(switched_at=at)
     run.switched.set()
     return f"customers are on {release.name}"
@@ -108,6 +112,7 @@ async def _point(run: Run, pointer: Pointer) -> None:
         if await run.ports.edge.pointer(key) != pointer:
             run.committed = False
             raise
+    run.world.moved(key, pointer.release)
 
 
 def _baking_until(run: Run, at: float) -> float | None:
@@ -194,6 +199,7 @@ async def _hold(run: Run, bad: ReleaseRecord) -> None:
     ports, actor, at = run.ports, run.operation.actor.name, run.ports.clock.now()
     reason = run.operation.reason or f"rolled back from {bad.name}"
     hold = Hold(actor, at, reason, bad_commits=(bad.commit,))
+    run.world.placements[bad.key].left_at = at
     await run.fact(lambda: ports.store.update_release(bad.key, bad.number, rolled_back_at=at, bad_reason=reason))
     await run.fact(lambda: ports.store.set_hold(bad.key, hold))
 

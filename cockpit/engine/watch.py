@@ -142,17 +142,19 @@ class Watch:
     async def reread(self) -> None:
         """When the configuration file changed, routes, placements and pending settings follow before this returns."""
         async with self._rereading:
-            if await self._configuration.refresh(self._must_stay):
-                await self._adopt()
+            await self._configuration.refresh(self._must_stay)
+            if self._configuration.settings != self._world.settings:
+                await self._adopt(self._configuration.settings)
 
-    async def _adopt(self) -> None:
-        self._world.settings = self._configuration.settings
-        configured = {each.key for each in self._world.settings.placements}
+    async def _adopt(self, settings: Settings) -> None:
+        """All rows first: what is configured is known, at every moment."""
+        configured = {each.key for each in settings.placements}
+        for key in configured:
+            await self._rows.reload(key)
+        self._world.settings = settings
         for key in [key for key in self._world.placements if key not in configured]:
             del self._world.placements[key]
             self._hub.publish(Event(removed=key))
-        for key in configured:
-            await self._rows.reload(key)
         await self.repositories.recount()
         await self._edge()
 

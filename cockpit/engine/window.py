@@ -104,6 +104,7 @@ class Window:
             running=self._world.running(placement.key),
             operation=run.operation if run and not run.ended.is_set() else None,
             failing_elsewhere=failing,
+            left_at=seen.left_at,
             now=now,
         )
 

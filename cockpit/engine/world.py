@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cockpit.config.settings import Settings
 from cockpit.engine import plan, views
@@ -51,6 +51,7 @@ class Seen:
     why: str = ""
     since: float | None = None
     failing_since: float | None = None  # when it was last seen failing
+    left_at: float | None = None  # when customers were last rolled back, also while the log cannot say so
     settled: int | None = None  # the release whose containers are known to come back by themselves
     sent: Placement | None = None  # as clients know it
     sent_at: float = 0.0
@@ -80,11 +81,16 @@ class World:
         self.probed: dict[str, Probed] = {}  # by address and port
         self.runs: dict[PlacementKey, Run] = {}
         self.recovering: set[PlacementKey] = set()
+        self._pointed: dict[PlacementKey, int] = {}  # the release that customers are on, as the edge was last told
         self._stopping: dict[tuple[PlacementKey, int], asyncio.Event] = {}
 
     @property
     def docker_ok(self) -> bool:
         return not self.docker_error
+
+    def busy(self, key: PlacementKey) -> bool:
+        run = self.runs.get(key)
+        return run is not None and not run.ended.is_set()
 
     def of(self, key: PlacementKey) -> tuple[Container, ...]:
         return tuple(each for each in self.containers if each.key == key)
@@ -104,13 +110,25 @@ class World:
             return ()
         return tuple(f"{each}:{spec.port}" for each in self.subnet.addresses(record.slot, spec.replicas))
 
+    # ------------------------------------------------------------ where customers are
+
+    def moved(self, key: PlacementKey, number: int) -> None:
+        """Customers are on that release now: true at once, whatever the log says and whenever it is read again."""
+        self._pointed[key] = number
+        seen = self.placements.get(key)
+        if seen is not None:
+            seen.row = self.as_moved(seen.row)
+
+    def as_moved(self, row: PlacementRecord) -> PlacementRecord:
+        return replace(row, live=self._pointed.get(row.key, row.live))
+
     # ------------------------------------------------------------ stopping a release
 
     @contextmanager
     def stopping(self, key: PlacementKey, number: int) -> Iterator[bool]:
         """True: it may be stopped now, and from here on no rollback takes it for hot. False: somebody needs it."""
-        run, seen = self.runs.get(key), self.placements.get(key)
-        if (run is not None and not run.ended.is_set()) or seen is None or seen.row.live == number:
+        seen = self.placements.get(key)
+        if self.busy(key) or seen is None or seen.row.live == number:
             yield False
             return
         done = self._stopping[key, number] = asyncio.Event()

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 import aiosqlite
 
-from cockpit.errors import StoreError
+from cockpit.errors import StoreError, StoreRejected
 from cockpit.store.ballast import Ballast
 from cockpit.store.migrations import MIGRATIONS, Migration
 from cockpit.store.opening import Opened, open_file, suspect
@@ -142,7 +142,9 @@ def _store_error(error: sqlite3.Error) -> StoreError:
     if is_full(error):
         return StoreError("the release log cannot be written: no space left on its disk", "free some space, then retry")
     if isinstance(error, sqlite3.IntegrityError):
-        return StoreError(f"the release log refuses that: {error}", "this is a defect in the cockpit: please report it")
+        return StoreRejected(
+            f"the release log refuses that: {error}", "this is a defect in the cockpit: please report it"
+        )
     if isinstance(error, sqlite3.OperationalError):
         return StoreError(f"the release log cannot be used: {error}", "check the disk that holds the state directory")
     return StoreError(

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import TypedDict
 
-from cockpit.errors import StoreError
+from cockpit.errors import StoreRejected
 from cockpit.model import Actor, Failure, OperationKind, OperationState, PlacementKey, StepState
 from cockpit.store import placements
 
@@ -121,7 +121,7 @@ def end(
         (state.value, summary, _failure(failure), at, operation),
     )
     if not cursor.rowcount:
-        raise StoreError(f"operation {operation} has ended already, or never began")
+        raise StoreRejected(f"operation {operation} has ended already, or never began")
     db.execute(
         "UPDATE steps SET state = 'failed', ended_at = ? WHERE operation = ? AND state = 'running'", (at, operation)
     )
@@ -152,4 +152,4 @@ def _failure(failure: Failure | None) -> str | None:
 def _expect(cursor: sqlite3.Cursor, operation: int, step: str = "") -> None:
     if not cursor.rowcount:
         what = f"step {step} in operation {operation}" if step else f"operation {operation}"
-        raise StoreError(f"the release log has no {what}")
+        raise StoreRejected(f"the release log has no {what}")

@@ -6,7 +6,7 @@ import dataclasses
 import sqlite3
 from typing import Any, TypedDict
 
-from cockpit.errors import StoreError
+from cockpit.errors import StoreRejected
 from cockpit.model import PlacementKey
 from cockpit.store import placements
 from cockpit.store.base import ReleaseRecord
@@ -86,7 +86,7 @@ def update(db: sqlite3.Connection, key: PlacementKey, number: int, change: Relea
         (*(_stored(value) for value in change.values()), placements.find(db, key), number),
     )
     if not cursor.rowcount:
-        raise StoreError(f"{key} has no release r{number} in the release log")
+        raise StoreRejected(f"{key} has no release r{number} in the release log")
 
 
 def set_live(
@@ -116,7 +116,7 @@ def set_live(
         (at, at, baking_until, placement, number),
     )
     if not cursor.rowcount:
-        raise StoreError(f"{key} has no release r{number} in the release log")
+        raise StoreRejected(f"{key} has no release r{number} in the release log")
 
 
 def hot_expired(db: sqlite3.Connection, now: float) -> tuple[ReleaseRecord, ...]:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from cockpit.edge.base import Pointer
-from cockpit.errors import Refused
+from cockpit.engine.journal import Backlog
+from cockpit.errors import Refused, StoreError, StoreRejected
 from cockpit.model import OperationState, PlacementKey, StepState
 from cockpit.protocol import ROLLBACK_SHEET, UNHOLD, For, UnholdRequest
 from tests.engine.rig import SHOP, TOM, Rig, rig, service, settings
+from tests.engine.test_logs import Reader, follow
 from tests.fakes.target import Program
 
 OTHER = PlacementKey("other", "production")
@@ -240,3 +242,158 @@ async def test_fifty_failed_deploys_do_not_hide_where_to_go_back_to(tmp_path: Pa
             )
         await shop.engine.watch.changed(SHOP)
         assert (await shop.ended(await shop.rollback())).to_release == 1
+
+
+async def test_a_release_that_was_left_meanwhile_is_not_taken_away_by_its_own_recovery(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.prober.answers[2] = 0
+        running = await shop.deploy(shop.commit("second"))
+        await shop.until(lambda: 2 in shop.running())
+        shop.edge.pointers[SHOP] = Pointer(2, _addresses(shop, 2))
+        shop.prober.answers.clear()
+        await shop.down()
+        shop.target.down = "connection refused"
+        await shop.up(wait=False)
+        back = await shop.ended(await shop.rollback())
+        assert (back.from_release, back.state) == (2, OperationState.SUCCEEDED)
+        shop.target.down = ""
+        shop.clock.hurry()
+        await shop.settled()
+        assert shop.customers_on() == 1
+        ended = await shop.store.operation(running.id)
+        assert ended is not None
+        assert ended.state is not OperationState.RUNNING
+
+
+async def test_while_the_log_refuses_the_sheets_know_where_customers_are(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        for subject in ("first", "second", "third"):
+            await shop.shipped(subject)
+        shop.disk.refuses = "read-only file system"
+        await shop.rollback()
+        await shop.until(lambda: shop.customers_on() == 2 and SHOP not in shop.engine.world.runs)
+        sheet = await shop.call(ROLLBACK_SHEET, For(SHOP))
+        assert sheet.live is not None
+        assert sheet.live.number == 2
+        assert not sheet.armed
+        assert [option.release.number for option in sheet.options] == [3, 1]
+
+
+async def test_a_log_that_fails_during_a_switch_does_not_send_b_one_release_too_far(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        moved = shop.edge.point
+
+        async def then_fill_the_disk(key: PlacementKey, pointer: Pointer) -> None:
+            await moved(key, pointer)
+            shop.disk.refuses = "no space left"
+
+        shop.edge.point = then_fill_the_disk  # type: ignore[method-assign]
+        await shop.deploy(shop.commit("third"))
+        await shop.until(lambda: SHOP not in shop.engine.world.runs)
+        assert shop.engine.rows.seen(SHOP).row.live == 3
+        shop.edge.point = moved  # type: ignore[method-assign]
+        await shop.rollback()
+        await shop.until(lambda: shop.customers_on() == 2)
+
+
+async def test_a_rollback_asked_for_before_a_switch_is_refused_after_it_and_disturbs_nothing(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        shop.prober.public_answers[3] = 503
+        deploying = await shop.deploy(shop.commit("third"))
+        await shop.until(lambda: shop.customers_on() == 3)
+        with pytest.raises(Refused, match="r3 is live now, not r2"):
+            await shop.rollback(TOM, seen_live=2)
+        failed = await shop.ended(deploying)
+        assert "gave way" not in failed.summary
+        assert failed.steps[-1].state is StepState.DONE
+
+
+async def test_a_rollback_waits_for_no_start_that_is_being_taken_back(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        shop.target.programs[3] = Program(starts_in=30.0)
+        deploying = await shop.deploy(shop.commit("third"))
+        await shop.until(lambda: any(call == f"start {SHOP} r3" for call in shop.target.calls))
+        gate = shop.target.hold_take_back()
+        await shop.rollback(TOM)
+        await shop.until(lambda: shop.customers_on() == 1)
+        assert not shop.engine.idle()
+        gate.set()
+        await shop.until(shop.engine.idle)
+        cancelled = await shop.store.operation(deploying.id)
+        assert cancelled is not None
+        assert cancelled.state is OperationState.CANCELLED
+
+
+async def test_a_full_disk_is_told_as_a_full_disk(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.prober.answers[2] = 0
+        await shop.deploy(shop.commit("second"))
+        run = shop.engine.world.runs[SHOP]
+        await shop.until(lambda: 2 in shop.running())
+        shop.disk.refuses = "no space left on its disk"
+        shop.prober.answers.clear()
+        await shop.until(run.ended.is_set)
+        assert run.operation.failure is not None
+        assert run.operation.failure.summary == "no space left on its disk"
+        assert shop.customers_on() == 1
+
+
+async def test_a_log_that_was_locked_for_a_moment_loses_nothing(tmp_path: Path) -> None:
+    backlog, tries, said = Backlog(), 0, []
+
+    async def locked_once() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise StoreError("database is locked")
+
+    async def say(text: str) -> None:
+        said.append(text)
+
+    backlog.keep(locked_once, StoreError("database is locked"))
+    await backlog.enter(say)
+    assert (len(backlog), backlog.reason) == (1, "database is locked")
+    await backlog.enter(say)
+    assert (len(backlog), tries, said) == (0, 2, [])
+
+
+async def test_what_the_log_rejects_for_good_does_not_block_what_comes_after(tmp_path: Path) -> None:
+    backlog, said, entered = Backlog(), [], []
+
+    async def rejected() -> None:
+        raise StoreRejected("operation 7 has ended already")
+
+    async def fine() -> None:
+        entered.append("fine")
+
+    async def say(text: str) -> None:
+        said.append(text)
+
+    for write in (rejected, fine):
+        backlog.keep(write, StoreError("disk full"))
+    await backlog.enter(say)
+    assert (len(backlog), entered, said) == (0, ["fine"], ["could not be entered late: operation 7 has ended already"])
+
+
+async def test_one_of_two_replicas_that_comes_back_is_followed_on(tmp_path: Path) -> None:
+    async with rig(tmp_path, settings((SHOP, service(replicas=2)))) as shop:
+        await shop.shipped("first")
+        reader = Reader()
+        await follow(shop, reader)
+        one, two = (each.name for each in shop.target.containers)
+        shop.target.write(one, "from one")
+        shop.target.write(two, "from two")
+        await shop.until(lambda: {"from one", "from two"} <= set(reader.texts))
+        shop.target.die(one)
+        shop.target.write(one, "from one again")
+        await shop.until(lambda: "from one again" in reader.texts)
+        shop.target.write(two, "from two again")
+        await shop.until(lambda: "from two again" in reader.texts)

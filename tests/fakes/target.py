@@ -60,6 +60,7 @@ class FakeTarget:
         self.closed = False
         self._stops: asyncio.Event | None = None
         self._looks: asyncio.Event | None = None
+        self._taking_back: asyncio.Event | None = None
         self._clock = clock or SystemClock()
         self._subnet = Subnet(cidr)
         self._boxes: dict[str, _Box] = {}  # by name
@@ -100,6 +101,8 @@ class FakeTarget:
                 self._start_one(order, name, index, address)
             await self._clock.sleep(self._program(order).starts_in)
         except (TargetError, asyncio.CancelledError):
+            if self._taking_back is not None:
+                await self._taking_back.wait()
             self._take_back(names, before)
             raise
         return tuple(self._now(self._boxes[name]).container for name in names)
@@ -158,6 +161,11 @@ class FakeTarget:
         """Containers take until this is set to end."""
         self._stops = asyncio.Event()
         return self._stops
+
+    def hold_take_back(self) -> asyncio.Event:
+        """A start that was cancelled cleans up behind itself until this is set."""
+        self._taking_back = asyncio.Event()
+        return self._taking_back
 
     def hold_looks(self) -> asyncio.Event:
         """Nothing is seen until this is set."""
