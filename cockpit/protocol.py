@@ -32,6 +32,7 @@ from cockpit.model import (
 
 PROTOCOL = 1  # status, rollback and cancel must work across one version
 MAX_MESSAGE = 8 * 1024 * 1024  # bytes in one line of the wire
+MAX_TAIL = 20_000  # lines of a log's history in one answer; more are cut to the newest
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -216,7 +217,7 @@ class LogKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LogRequest:
-    """`tail` lines are sent at once; with `follow` the rest comes as `log` notifications until `logs.close`."""
+    """The newest `tail` lines, at most `MAX_TAIL`, come at once; with `follow` the rest comes until `logs.close`."""
 
     kind: LogKind
     key: PlacementKey | None = None  # service logs: all replicas of the live release, or of `release`

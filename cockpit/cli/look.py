@@ -13,6 +13,7 @@ from cockpit.errors import UsageError
 from cockpit.model import PlacementKey, Release
 from cockpit.protocol import (
     DOCTOR,
+    MAX_TAIL,
     OPERATION,
     PENDING,
     RELEASES,
@@ -74,7 +75,7 @@ def show(session: Session, what: str, service: str | None, environment: str | No
 @click.argument("what")
 @click.argument("environment", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on until ctrl+c.")
-@click.option("--tail", type=click.IntRange(0, 100_000), default=200, show_default=True, help="Lines to begin with.")
+@click.option("--tail", type=click.IntRange(0, MAX_TAIL), default=200, show_default=True, help="Lines to begin with.")
 @click.option("--release", help="Of this release instead of the live one: r41.")
 @json_option
 @click.pass_obj

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cockpit import errors
-from cockpit.protocol import ACROSS_ONE_VERSION, CALLS, PROTOCOL, Call, Event, LogChunk, WireError
+from cockpit.protocol import ACROSS_ONE_VERSION, CALLS, MAX_TAIL, PROTOCOL, Call, Event, LogChunk, WireError
 from cockpit.rpc import Code
 
 TEXT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
@@ -63,3 +63,7 @@ def test_the_version_and_every_error_code_are_there() -> None:
     for kind in kinds:
         row = next(line for line in TEXT.splitlines() if f"`{kind.code}`" in line and line.startswith("| `"))
         assert row.endswith(f"| {kind.exit_status} |")
+
+
+def test_how_much_of_a_log_is_sent_is_there() -> None:
+    assert f"(at most {MAX_TAIL:,})".replace(",", " ") in TEXT
