@@ -75,7 +75,8 @@ def _environment(world: Bench) -> Mapping[str, str]:
     here = str(Path(__file__).parent.parent)
     chosen = {"COCKPIT_CONFIG": str(paths.config), "COCKPIT_STATE": str(paths.state), "PYTHONPATH": here}
     terminal = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SSH_", "COCKPIT_"))}
+    unlike_installed = ("SSH_", "COCKPIT_", "PYTHONDONTWRITEBYTECODE")  # an installed package is compiled
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(unlike_installed)}
     return {**kept, **chosen, **terminal}
 
 

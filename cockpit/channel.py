@@ -75,13 +75,23 @@ class Channel:
         self._notes: asyncio.Queue[Event | LogChunk | None] = asyncio.Queue()
         self._subscribing: rpc.Id | None = None
         self._subscribed = False
+        self._ahead: asyncio.Task[Snapshot] | None = None
         self._reading = asyncio.create_task(self._read())
 
     async def call(self, call: Call[P, R], params: P) -> R:
         return await self._ask(next(self._ids), call, params)
 
+    def subscribe_ahead(self) -> None:
+        """Asks for the snapshot now; `subscribe` takes it."""
+        self._ahead = asyncio.create_task(self._subscribe())
+        self._ahead.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may come for it
+
     async def subscribe(self) -> Snapshot:
         """Events that were sent before the snapshot are older than it, and are not seen."""
+        ahead, self._ahead = self._ahead, None
+        return await (ahead or self._subscribe())
+
+    async def _subscribe(self) -> Snapshot:
         self._subscribing = next(self._ids)
         return await self._ask(self._subscribing, SUBSCRIBE, Nothing())
 

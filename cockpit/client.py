@@ -73,6 +73,10 @@ class Client:
         """A call whose connection breaks is not repeated: nobody knows whether it was done."""
         return await (await self.connect()).call(call, params)
 
+    async def subscribe_ahead(self) -> None:
+        """The engine prepares the snapshot that `changes` begins with, while the caller does something else."""
+        (await self.connect()).subscribe_ahead()
+
     async def changes(self) -> AsyncGenerator[Change, None]:
         """One reader at a time: it sees every change, a second one would take half of them."""
         pid: int | None = None

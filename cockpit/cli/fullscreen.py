@@ -5,32 +5,45 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cockpit.cli.output import say
 from cockpit.cli.session import Session
 from cockpit.client import connect
-from cockpit.errors import ConfigError
+from cockpit.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from cockpit.tui.app import CockpitApp
 
 
 def show(session: Session) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("The cockpit needs a terminal", "In a script: cockpit status, cockpit deploy … --yes")
     return asyncio.run(_show(session))
 
 
 async def _show(session: Session) -> int:
-    from cockpit.tui.app import CockpitApp
-
+    importing = asyncio.create_task(asyncio.to_thread(_application))  # takes longer than the engine's first answers
     link = await connect(session.paths, client="tui")  # what keeps the engine from starting is said in plain text
     try:
+        await link.subscribe_ahead()
         theme, keys = await asyncio.to_thread(_taste, session.paths.config)
         over_ssh = bool(os.environ.get("SSH_CONNECTION"))
-        app = CockpitApp(link, theme=theme, keys=keys, over_ssh=over_ssh)
+        app = (await importing)(link, theme=theme, keys=keys, over_ssh=over_ssh)
         await app.run_async(mouse=not over_ssh)
     finally:
         await link.close()
     if app.farewell:
         say(*app.farewell.splitlines())
     return app.return_code or 0
+
+
+def _application() -> type[CockpitApp]:
+    from cockpit.tui.app import CockpitApp
+
+    return CockpitApp
 
 
 def _taste(config: Path) -> tuple[str, dict[str, str]]:

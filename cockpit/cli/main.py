@@ -19,22 +19,16 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Every way out of a verb becomes one sentence and an exit status."""
-    import click
-
     from cockpit.cli.output import quiet_pipe, tell
-    from cockpit.cli.verbs import cockpit
     from cockpit.errors import CockpitError
 
     try:
-        status = cockpit.main(arguments, prog_name="cockpit", standalone_mode=False)
+        status = _verb(arguments) if arguments else _full_screen()
         sys.stdout.flush()
-    except click.ClickException as error:
-        error.show()
-        return 2
     except CockpitError as error:
         tell(error.message, error.hint)
         return error.exit_status
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         return DETACHED
     except BrokenPipeError:
         quiet_pipe()
@@ -42,7 +36,30 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         tell(f"Internal error: {type(error).__name__}: {error}", "This is a bug in cockpit; nothing was changed by it.")
         return 1
+    return status
+
+
+def _verb(arguments: list[str]) -> int:
+    import click
+
+    from cockpit.cli.verbs import cockpit
+
+    try:
+        status = cockpit.main(arguments, prog_name="cockpit", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except click.Abort:
+        return DETACHED
     return status if isinstance(status, int) else 0
+
+
+def _full_screen() -> int:
+    """Without click and the verbs: at 3 am it is this that has to be there at once."""
+    from cockpit.cli.fullscreen import show
+    from cockpit.cli.session import Session
+
+    return show(Session())
 
 
 if __name__ == "__main__":

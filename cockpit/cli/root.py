@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,8 +45,6 @@ def cockpit(context: click.Context, config: Path | None, state: Path | None) -> 
 
 
 def _full_screen(session: Session) -> int:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("The cockpit needs a terminal", "In a script: cockpit status, cockpit deploy … --yes")
     from cockpit.cli.fullscreen import show
 
     return show(session)

@@ -29,12 +29,15 @@ from cockpit.tui.state import State
 if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
 
+FIRST_FRAME = 0.5  # seconds that it waits for an engine's snapshot
+
 
 class MainScreen(Actions):
     BINDINGS: ClassVar = keys.bindings(keys.Where.ALL)
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide"), (160, "-huge")]  # noqa: RUF012  (Textual has it per instance)
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-short"), (30, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = ""
+    _painting = False
 
     def __init__(self, app: CockpitApp) -> None:
         super().__init__()
@@ -67,7 +70,7 @@ class MainScreen(Actions):
 
     def on_mount(self) -> None:
         self.show_card()
-        self.show_state(self.cockpit.state)
+        self.set_timer(FIRST_FRAME, self._paint_at_last)
         self.call_after_refresh(self.focus_pane, "services")
 
     def on_resize(self) -> None:
@@ -76,6 +79,8 @@ class MainScreen(Actions):
 
     def show_state(self, state: State) -> None:
         """Every pane compares with what it shows already, so this is cheap to call."""
+        if self.size and (state.engine or state.lost):
+            self._paint_at_last()
         now = self.cockpit.clock.now()
         self.header.update(state, now, self.cockpit.load)
         self.hints.update(state)
@@ -165,6 +170,16 @@ class MainScreen(Actions):
 
     def on_descendant_blur(self) -> None:
         self.call_after_refresh(self.on_descendant_focus)
+
+    def _compositor_refresh(self) -> None:
+        """The first frame waits until there is something to show: an empty one would cost as much as a full one."""
+        if self._painting:
+            super()._compositor_refresh()
+
+    def _paint_at_last(self) -> None:
+        if not self._painting:
+            self._painting = True
+            self.refresh()
 
     def _settle(self) -> None:
         self.show_state(self.cockpit.state)
