@@ -67,7 +67,8 @@ def show(session: Session, what: str, service: str | None, environment: str | No
         operation = session.ask(OPERATION, OperationRequest(int(what)))
         document(operation) if as_json else say(*render.operation(operation))
         return
-    release = _release(session, names.release(what), service, environment)
+    key = session.placement(service, environment) if service else _only(session)
+    release = _release(session, names.release(what), key)
     document(release) if as_json else say(*render.release(release))
 
 
@@ -84,9 +85,11 @@ def logs(
 ) -> None:
     """The log of a service's live release, or of an operation by its number."""
     if names.is_number(what):
-        request = LogRequest(LogKind.OPERATION, operation=int(what), tail=tail, follow=follow)
+        found = session.ask(OPERATION, OperationRequest(int(what)))  # one that never was has no log to wait for
+        request = LogRequest(LogKind.OPERATION, operation=found.id, tail=tail, follow=follow)
     else:
-        key, number = session.placement(what, environment), names.release(release) if release else None
+        key = session.placement(what, environment)
+        number = _release(session, names.release(release), key).number if release else None
         request = LogRequest(LogKind.SERVICE, key, release=number, tail=tail, follow=follow)
     session.run(lambda client: follow_log(client, request, as_json))
 
@@ -101,8 +104,7 @@ def doctor(session: Session, as_json: bool) -> int:
     return 1 if any(check.state is CheckState.FAIL for check in found.checks) else 0
 
 
-def _release(session: Session, number: int, service: str | None, environment: str | None) -> Release:
-    key = session.placement(service, environment) if service else _only(session)
+def _release(session: Session, number: int, key: PlacementKey) -> Release:
     found = session.ask(RELEASES, For(key)).releases
     match = next((release for release in found if release.number == number), None)
     if match is None:

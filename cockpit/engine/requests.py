@@ -184,7 +184,7 @@ class Requests:
         run = self._operations.run(asked.id)
         found = run.operation if run else await self._ports.store.operation(asked.id)
         if found is None:
-            raise UsageError(f"there is no operation {asked.id}", "cockpit show lists them")
+            raise UsageError(f"there is no operation {asked.id}", "cockpit status names those that run")
         return found
 
     async def _list_operations(self, _: Peer, asked: OperationsRequest) -> OperationList:

@@ -57,6 +57,8 @@ def test_what_others_wrote_cannot_command_the_terminal(engine: Paths, cli: Cli) 
         (("show", "x42", "web/staging"), "A release is written r41"),
         (("show", "99"), "There is no operation 99"),
         (("logs",), "Missing argument"),
+        (("logs", "99"), "There is no operation 99"),
+        (("logs", "checkout", "--release", "r7"), "has no release r7"),
         (("status", "--jsno"), "No such option"),
         ((), "needs a terminal"),
     ],
