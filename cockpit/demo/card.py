@@ -1,4 +1,4 @@
-"""What to try, in five lines."""
+"""What to try, in five lines that a terminal of 80 columns shows whole."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def card(shop: Shop, engine: int) -> str:
 
     return "\n".join(
         (
-            f"1  A good deploy: checkout, D, up to {short('declined')}. The customers' counter stays at 0 lost.",
-            f"2  A bad one: web up to {short('data')} or {short('stock')}, checkout up to {short('stripe')}. Read why.",
-            "3  Press q in the middle of a deploy, then start `cockpit demo` again: it went on without you.",
-            f"4  Checkout up to {short('tax')} passes its checks and turns bad 20 s later: B, then y.",
-            f"5  In a deploy, from another terminal: kill -9 {engine} (the engine). A new one takes over.",
+            f"1  checkout, D, j to {short('declined')}, y: a good deploy. Nothing is lost.",
+            f"2  Bad ones: web to {short('data')} or {short('stock')}, checkout to {short('stripe')}. Read why.",
+            "3  q in the middle of a deploy, `cockpit demo` again: it went on.",
+            f"4  checkout to {short('tax')}: turns bad 20 s after its checks. B, then y.",
+            f"5  In a deploy, elsewhere: kill -9 {engine} (the engine). It comes back.",
         )
     )

@@ -66,7 +66,7 @@ def test_the_card_has_five_lines_that_fit_a_small_terminal(tmp_path: Path) -> No
     names = ("declined", "data", "stock", "stripe", "tax")
     lines = card(Shop(tmp_path, {name: name.encode().hex().ljust(40, "0") for name in names}), 12345).splitlines()
     assert len(lines) == 5
-    assert max(map(len, lines)) <= 110
+    assert max(map(len, lines)) <= 76
     assert "kill -9 12345" in lines[4]
 
 
