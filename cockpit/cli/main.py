@@ -34,7 +34,8 @@ def run(arguments: list[str]) -> int:
         quiet_pipe()
         return 0
     except Exception as error:
-        tell(f"Internal error: {type(error).__name__}: {error}", "This is a bug in cockpit; nothing was changed by it.")
+        bug = f"Internal error: {type(error).__name__}: {error}"
+        tell(bug, "This is a bug in cockpit. What was asked may have been done all the same: cockpit status")
         return 1
     return status
 
@@ -56,6 +57,9 @@ def _verb(arguments: list[str]) -> int:
 
 def _full_screen() -> int:
     """Without click and the verbs: at 3 am it is this that has to be there at once."""
+    import gc
+
+    gc.disable()  # looking through all that is being imported takes a tenth of the time to the first frame
     from cockpit.cli.fullscreen import show
     from cockpit.cli.session import Session
 
