@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
 import sys
@@ -17,6 +18,8 @@ from cockpit.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
 
+SETTLED = 3.0  # seconds from the start in which garbage is not looked for
+
 
 def show(session: Session) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -25,6 +28,7 @@ def show(session: Session) -> int:
 
 
 async def _show(session: Session) -> int:
+    asyncio.get_running_loop().call_later(SETTLED, _collect_garbage_again)
     importing = asyncio.create_task(asyncio.to_thread(_application))  # takes longer than the engine's first answers
     link = await connect(session.paths, client="tui")  # what keeps the engine from starting is said in plain text
     try:
@@ -38,6 +42,11 @@ async def _show(session: Session) -> int:
     if app.farewell:
         say(*app.farewell.splitlines())
     return app.return_code or 0
+
+
+def _collect_garbage_again() -> None:
+    gc.freeze()  # what was imported stays
+    gc.enable()
 
 
 def _application() -> type[CockpitApp]:

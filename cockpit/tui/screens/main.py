@@ -75,23 +75,26 @@ class MainScreen(Actions):
 
     def on_resize(self) -> None:
         self.cockpit.frame.forget()
-        self.call_after_refresh(self._settle)
+        if self._painting:
+            self.call_after_refresh(self._settle)
+        else:
+            self.call_next(self._begin)
 
     def show_state(self, state: State) -> None:
         """Every pane compares with what it shows already, so this is cheap to call."""
-        if self.size and (state.engine or state.lost):
-            self._paint_at_last()
         now = self.cockpit.clock.now()
         self.header.update(state, now, self.cockpit.load)
         self.hints.update(state)
         if self.has_class("-tiny") or self.has_class("-flat"):
             self.tiny.update(state, now)
-            return
-        self.services.update(state, now)
-        self.pending.update(state, now)
-        self.releases.update(state, now)
-        self.fold.update(state, now)
-        self.main.update(state)
+        else:
+            self.services.update(state, now)
+            self.pending.update(state, now)
+            self.releases.update(state, now)
+            self.fold.update(state, now)
+            self.main.update(state)
+        if self.header.size and (state.engine or state.lost):
+            self._paint_at_last()
 
     def feed(self, chunk: LogChunk) -> None:
         self.main.feed(chunk)
@@ -179,7 +182,12 @@ class MainScreen(Actions):
     def _paint_at_last(self) -> None:
         if not self._painting:
             self._painting = True
-            self.refresh()
+            self._refresh_layout()
+
+    def _begin(self) -> None:
+        """The first frame does not wait for Textual's next tick."""
+        self._refresh_layout()
+        self._settle()
 
     def _settle(self) -> None:
         self.show_state(self.cockpit.state)
