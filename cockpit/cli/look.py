@@ -15,6 +15,7 @@ from cockpit.protocol import (
     DOCTOR,
     MAX_TAIL,
     OPERATION,
+    OPERATIONS,
     PENDING,
     RELEASES,
     CheckState,
@@ -23,6 +24,7 @@ from cockpit.protocol import (
     LogRequest,
     Nothing,
     OperationRequest,
+    OperationsRequest,
 )
 
 
@@ -56,13 +58,17 @@ def releases(session: Session, service: str, environment: str | None, as_json: b
 
 
 @cockpit.command()
-@click.argument("what")
+@click.argument("what", required=False)
 @click.argument("service", required=False)
 @click.argument("environment", required=False)
 @json_option
 @click.pass_obj
-def show(session: Session, what: str, service: str | None, environment: str | None, as_json: bool) -> None:
-    """One operation by its number, or one release of a service: show r41 web/production."""
+def show(session: Session, what: str | None, service: str | None, environment: str | None, as_json: bool) -> None:
+    """The last operations; one of them by its number; or one release of a service: show r41 web/production."""
+    if what is None:
+        found = session.ask(OPERATIONS, OperationsRequest(limit=20))
+        document(found) if as_json else say(*render.operations(found.operations))
+        return
     if names.is_number(what):
         operation = session.ask(OPERATION, OperationRequest(int(what)))
         document(operation) if as_json else say(*render.operation(operation))

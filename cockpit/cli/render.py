@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cockpit.cli.output import Cell, part, table, words
 from cockpit.model import (
@@ -154,9 +154,10 @@ def rollback_sheet(sheet: RollbackSheet, chosen: int) -> list[str]:
     live = sheet.live.name if sheet.live else "nothing"
     option = sheet.options[chosen]
     usual = f", usually {took(option.seconds)}" if option.seconds is not None else ""
+    notes = [each for each in (option.note, "answers now" if option.answers else "") if each]
     lines = [
         part((f"Roll back {sheet.key}: {live} → {option.release.name}", "strong")),
-        words(f"{SPEED.get(option.tier, option.tier.value)}{usual}", f"· {option.note}" if option.note else ""),
+        words(f"{SPEED.get(option.tier, option.tier.value)}{usual}", f"· {', '.join(notes)}" if notes else ""),
     ]
     if option.answers is False:
         lines.append(words(("✖", "bad"), f"{option.release.name} does not answer now"))
@@ -178,6 +179,22 @@ def operation(each: Operation) -> list[str]:
     who = f"{ends} · by {each.actor.name} · {since(each.started_at)} ago"
     steps = table(_step(step) for step in each.steps)
     return [words((glyph, tone), (title, "strong"), f"· {who}"), *steps, *ending(each)]
+
+
+def operations(found: Iterable[Operation]) -> list[str]:
+    rows: Iterable[list[Cell]] = (
+        [
+            str(each.id),
+            OUTCOME[each.state],
+            (str(each.key), "strong"),
+            f"{each.kind} r{each.from_release or '–'} → r{each.to_release or '–'}",
+            f"{since(each.started_at)} ago",
+            each.actor.name,
+            (each.summary, "muted"),
+        ]
+        for each in found
+    )
+    return table(rows) or ["No operation has run yet"]
 
 
 def step_line(each: Step) -> str:

@@ -68,3 +68,6 @@ class Edge(Protocol):
 
     async def hits(self) -> tuple[Hit, ...]:
         """Requests since the last call, oldest first; at most 50 000, the newest."""
+
+    async def close(self) -> None:
+        """Leaves the edge as it is: customers do not notice."""

@@ -43,10 +43,12 @@ class Cockpit:
         self.following = Following(ports.clock)
         self.world = World(configuration.settings, ports.subnet, ports.clock.now())
         self.rows = Rows(ports, self.world)
-        probing = Probing(ports, self.world)
-        picture = Picture(self.world, probing.samples)
+        self._probing = Probing(ports, self.world)
+        picture = Picture(self.world, self._probing.samples)
         self.window = Window(ports, self.world, self.hub, self.rows, picture, configuration, self.backlog)
-        self.watch = Watch(ports, self.world, self.hub, self.rows, self.window, probing, configuration, self.backlog)
+        self.watch = Watch(
+            ports, self.world, self.hub, self.rows, self.window, self._probing, configuration, self.backlog
+        )
         self.operations = Operations(ports, self.world, self.hub, self.rows, self.window, self.watch, self.backlog)
         self.requests = Requests(
             ports, self.world, self.hub, self.rows, self.window, self.watch, self.operations, self.following
@@ -55,6 +57,7 @@ class Cockpit:
 
     async def start(self) -> None:
         await self.rows.load()
+        await self._probing.recall()
         left = await self.ports.store.unfinished()  # before the socket opens: what begins later is not the last one's
         self.world.recovering.update(each.key for each in left)
         self._spawn(self._bring_up(left), "bring-up")
@@ -95,7 +98,9 @@ class Cockpit:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.following.close_all()
         await self.operations.wait_abandoned()
-        for port in (self.ports.prober, self.ports.source, self.ports.builder, self.ports.target, self.ports.store):
+        await self._probing.close()
+        ports = self.ports
+        for port in (ports.prober, ports.edge, ports.source, ports.builder, ports.target, ports.store):
             await port.close()
 
     def handlers(self) -> Mapping[str, Handler]:

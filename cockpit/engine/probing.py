@@ -12,6 +12,7 @@ from cockpit.targets.base import Container, ContainerSpec
 
 CALM = 2.0  # seconds between probes of a replica that answers
 ALERT = 1.0  # … of one that does not, or while an operation runs
+HOUR = 3600.0
 WEEK = 7 * 86400.0
 
 
@@ -74,6 +75,12 @@ class Probing:
         if minutes:
             await self._ports.store.add_minutes(minutes)
             await self._ports.store.prune_minutes(now - WEEK)
+
+    async def recall(self) -> None:
+        """The last hour by the minute, as the log has it: an engine that is new does not begin from nothing."""
+        since = self._ports.clock.now() - HOUR
+        for key in self._world.placements:
+            self.samples.remember(await self._ports.store.minutes(key, since))
 
     async def close(self) -> None:
         tasks = list(self._asking.values())

@@ -154,6 +154,7 @@ class Watch:
         self._world.settings = settings
         for key in [key for key in self._world.placements if key not in configured]:
             del self._world.placements[key]
+            self._probing.samples.forget(key)
             self._hub.publish(Event(removed=key))
         await self.repositories.recount()
         await self._edge()

@@ -78,6 +78,11 @@ class Samples:
         rolled = (self._minute(key, start, now) for key in list(self._slices) for start in starts)
         return tuple(minute for minute in rolled if minute.probes or minute.requests)
 
+    def remember(self, minutes: Iterable[Minute]) -> None:
+        """Minutes that were rolled up before, by an engine that is gone."""
+        for minute in minutes:
+            self._closed[minute.key].setdefault(int(minute.at), minute)
+
     def forget(self, key: PlacementKey) -> None:
         self._slices.pop(key, None)
         self._closed.pop(key, None)

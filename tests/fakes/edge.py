@@ -26,6 +26,7 @@ class FakeEdge:
         self.loses_reply = ""
         self.torn: set[PlacementKey] = set()  # pointers that cannot be read
         self.up = True
+        self.closed = False
 
     async def load(self, routes: tuple[Route, ...]) -> bool:
         if self.refuses_routes:
@@ -52,6 +53,9 @@ class FakeEdge:
 
     async def answers(self) -> bool:
         return self.up
+
+    async def close(self) -> None:
+        self.closed = True
 
     async def hits(self) -> tuple[Hit, ...]:
         hits = tuple(self.customers)

@@ -120,3 +120,11 @@ def test_more_than_an_hour_is_not_remembered() -> None:
     assert len(samples._slices[SHOP]) <= 3600 / 5 + 24
     samples.forget(SHOP)
     assert samples.traffic(SHOP, MINUTE + 3 * 3600) == Traffic()
+
+
+def test_minutes_of_an_engine_that_is_gone_are_in_the_trend_again() -> None:
+    samples = Samples()
+    samples.remember((Minute(SHOP, 1_020.0, probes=30, requests=60, errors=6, p95_ms=12.0),))
+    trend = samples.trend(SHOP, 1_130.0, bins=3)
+    assert trend.p95_ms == (12.0, None, None)
+    assert trend.errors_percent == (10.0, None, None)
