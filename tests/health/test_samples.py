@@ -126,5 +126,5 @@ def test_minutes_of_an_engine_that_is_gone_are_in_the_trend_again() -> None:
     samples = Samples()
     samples.remember((Minute(SHOP, 1_020.0, probes=30, requests=60, errors=6, p95_ms=12.0),))
     trend = samples.trend(SHOP, 1_130.0, bins=3)
-    assert trend.p95_ms == (12.0, None, None)
-    assert trend.errors_percent == (10.0, None, None)
+    assert trend.p95_ms == (None, 12.0, None)
+    assert trend.errors_percent == (None, 10.0, None)
