@@ -153,7 +153,7 @@ class RollbackOption:
     release: Release
     tier: Tier
     seconds: float | None  # median of the last such rollbacks; None: none yet
-    note: str = ""  # "served 2 d, answers now"
+    note: str = ""  # "served 2 d, rolled back from"
     answers: bool | None = None  # hot: does it answer now
 
 

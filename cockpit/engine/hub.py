@@ -28,5 +28,5 @@ class Hub:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """People with a cockpit open, each once, in the order they came."""
-        return tuple(dict.fromkeys(peer.actor.name for peer in self._peers if peer.client == "tui"))
+        """Of whom each open cockpit is, in the order they came; a name twice is two sessions."""
+        return tuple(peer.actor.name for peer in self._peers if peer.client == "tui")

@@ -11,7 +11,7 @@ from cockpit.engine import plan, views
 from cockpit.engine.ports import Ports
 from cockpit.engine.steps import FREE_SPACE, repository
 from cockpit.errors import CockpitError, SourceError
-from cockpit.model import Commit, Health, Operation, OperationKind, Placement, Release, Tier
+from cockpit.model import Commit, Health, Operation, OperationKind, Placement, Release
 from cockpit.protocol import (
     Check,
     CheckState,
@@ -251,8 +251,6 @@ async def _option(ports: Ports, scene: Scene, record: ReleaseRecord) -> Rollback
     said = [f"served {age(release.served_seconds)}"]
     if release.rolled_back:
         said.append("rolled back from")
-    elif release.tier is Tier.HOT and answers is not None:
-        said.append("answers now" if answers else "does not answer")
     seconds = await ports.store.usual_rollback(record.key, release.tier.value)
     return RollbackOption(release, release.tier, seconds, ", ".join(said), answers)
 

@@ -99,7 +99,8 @@ class LogView(LogCanvas):
             self._scroll(self.rows.place(found))
 
     def action_wrap(self) -> None:
-        self.rows.wrap_at(0 if self.rows.wrap else self._room)
+        self.wraps = not self.rows.wrap
+        self._wrap()
         self._changed_all()
         self._stick()
 

@@ -25,6 +25,7 @@ FLUSH = 0.1  # seconds between repaints
 FLOOD = 150  # lines in one flush above which nobody can read along: then less often
 FLOODED = 0.25  # seconds between repaints in a flood
 BADGES = 3  # flushes in a flood for one new badge, which is a repaint of its own
+NARROW = 100  # columns of the terminal below which long lines are wrapped unless somebody chose
 STRIPS = 1000  # rendered lines kept
 
 
@@ -48,6 +49,7 @@ class LogCanvas(ScrollView, can_focus=True):
         self.following = True
         self.unseen = 0  # lines that came while paused
         self.stamps = Stamp.OFF
+        self.wraps: bool | None = None  # the operator's choice
         self.marked: int | None = None  # serial of the first line of a range
         self.at: int | None = None  # serial of the line that a search or `e` went to
         self.note = ""
@@ -65,8 +67,7 @@ class LogCanvas(ScrollView, can_focus=True):
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self._restyle())
 
     def on_resize(self) -> None:
-        if self.rows.wrap:
-            self.rows.wrap_at(self._room)
+        self._wrap()
         self._changed_all()
         self._stick()
 
@@ -151,6 +152,12 @@ class LogCanvas(ScrollView, can_focus=True):
     @property
     def _here(self) -> int:
         return self.at if self.at is not None else self._top
+
+    def _wrap(self) -> None:
+        wraps = self.app.size.width < NARROW if self.wraps is None else self.wraps
+        wanted = self._room if wraps else 0
+        if wanted != self.rows.wrap:
+            self.rows.wrap_at(wanted)
 
     def _scroll(self, y: int) -> None:
         self.scroll_to(y=max(0, y), animate=False, force=True, immediate=True)

@@ -85,7 +85,7 @@ def rollback_sheet(key: PlacementKey) -> RollbackSheet:
     return RollbackSheet(
         key,
         release(key, 42, Tier.LIVE),
-        (RollbackOption(hot, Tier.HOT, 0.1, "answers now", True), RollbackOption(kept, Tier.RETAINED, 6.0)),
+        (RollbackOption(hot, Tier.HOT, 0.1, "served 2 d", True), RollbackOption(kept, Tier.RETAINED, 6.0)),
         selected=0,
         undoes=((COMMITS[0],), COMMITS),
         armed=key != WEB,

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from cockpit.model import LogLine
-from cockpit.protocol import LogChunk
+from cockpit.protocol import Event, LogChunk
 from cockpit.tui.log import LogView
 from cockpit.tui.log_lines import KEPT, LogWindow, Stamp, safe, stamp, telling, wanted
 from cockpit.tui.log_rows import Rows
+from tests.fakes.link import FAILED_DEPLOY, NOW, WEB
 from tests.tui.harness import Cockpit, cockpit
 
 
@@ -183,6 +185,26 @@ async def test_wrap_stamps_and_sideways_change_only_the_view() -> None:
         assert view.scroll_offset.x == 32
         await it.press("t", "t", "t")
         assert view.stamps is Stamp.UTC
+
+
+async def test_below_100_columns_long_lines_are_wrapped_and_w_still_toggles() -> None:
+    async with cockpit(size=(80, 24)) as it:
+        view = await opened(it)
+        await fed(it, view, "start " + "x" * 300 + " end")
+        await it.sees(" end")
+        await it.press("w")
+        await it.until(lambda: " end" not in it.screen, "the line unwrapped")
+
+
+async def test_who_reads_logs_reads_the_next_services_log_even_when_its_deploy_has_just_ended() -> None:
+    async with cockpit() as it:
+        await opened(it)
+        ended = replace(FAILED_DEPLOY, key=WEB, ended_at=NOW - 5)
+        it.link.push(Event(operation=ended))
+        await it.settled()
+        it.app.choose(WEB)
+        await it.until(lambda: it.link.requests("logs.open")[-1].key == WEB, "the log of web")
+        assert it.app.main_screen.main.tab == "service"
 
 
 async def test_y_copies_the_screen_or_the_marked_range_without_colours() -> None:

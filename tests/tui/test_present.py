@@ -323,6 +323,22 @@ def test_the_rollback_sheet_says_what_it_undoes_and_what_it_does_not_restore() -
     assert "Not restored: data written since 13:51" in shown
 
 
+def test_what_a_release_to_go_back_to_does_is_said_once_and_fits_80_columns() -> None:
+    shown = text(sheets.rollback(rollback_sheet(CHECKOUT), 0, 72))
+    assert shown.count("answers") == 1
+    assert "● answers served 2 d\n" in shown
+
+
+def test_a_step_that_takes_no_time_has_no_usual_time() -> None:
+    quick, slow = (
+        replace(each, usual_seconds=usual) for each, usual in zip(LEDGER_DEPLOY.steps, (0.04, 3.0), strict=False)
+    )
+    operation = replace(LEDGER_DEPLOY, steps=(quick, slow))
+    shown = text(steps.lines(choose(fold(STATE, Event(operation=operation), NOW), LEDGER), NOW, 78))
+    assert "usually 3.0 s" in shown
+    assert "usually 0.0 s" not in shown
+
+
 def test_an_unarmed_rollback_sheet_says_why() -> None:
     sheet = rollback_sheet(CHECKOUT, armed=False, unarmed_because="web is healthy. checkout fails: ! goes there")
     assert "web is healthy. checkout fails: ! goes there" in text(sheets.rollback(sheet, None, 78))

@@ -82,6 +82,17 @@ async def test_an_event_that_is_older_than_the_snapshot_is_not_seen(served: Serv
     await client.close()
 
 
+async def test_a_snapshot_that_was_asked_for_ahead_is_the_first_change_and_misses_nothing(served: Served) -> None:
+    client = await reach(served.paths, start=False)
+    await client.subscribe_ahead()
+    await client.call(p.STATUS, p.Nothing())  # by now the engine has answered
+    served.engine.tell(Event(removed=world.WEB))
+    async with aclosing(client.changes()) as changes:
+        assert isinstance(await next_of(changes), Connected)
+        assert await next_of(changes) == Event(removed=world.WEB)
+    await client.close()
+
+
 async def test_a_call_goes_through_while_nobody_reads_the_changes(served: Served) -> None:
     client = await reach(served.paths, start=False)
     async with aclosing(client.changes()) as changes:

@@ -75,8 +75,9 @@ class MainPane(Vertical):
         self.state = state
         matters = _what_matters(state)
         if matters != self._matters:
+            reading = matters[0] != self._matters[0] and self.tab in self.logs and _is_calm(state)
             self._matters, self.asked_for = matters, None
-            self._turn(matters[1] or self.last_used)
+            self._turn(self.tab if reading else matters[1] or self.last_used)
         key = state.selected
         self.border_title = Content(f"{key.service} · {key.environment}" if key else "cockpit")
         self._subscribe()
@@ -148,6 +149,13 @@ def _what_matters(state: State) -> tuple[PlacementKey | None, str]:
     if ill and (ended is None or (placement.since or 0.0) > ended):
         return placement.key, "health"
     return placement.key, "" if ended is None else "steps"
+
+
+def _is_calm(state: State) -> bool:
+    """Who reads logs goes on reading them in the next service, unless there is trouble or a deploy."""
+    placement = state.placement
+    ill = placement is None or placement.health in (Health.FAILING, Health.DEGRADED)
+    return not ill and state.running_of(state.selected) is None
 
 
 def _just_ended(state: State) -> float | None:

@@ -6,7 +6,7 @@ from cockpit.model import Commit, Operation, Tier
 from cockpit.protocol import Check, CheckState, DeploySheet, PlannedStep, RollbackOption, RollbackSheet
 from cockpit.text import took
 from cockpit.tui.line import BLANK, Line, cells, fit, left, line, paragraph, right, spread
-from cockpit.tui.present.words import NAME, TIER_SPEED, clock, count
+from cockpit.tui.present.words import NAME, NOTICED, TIER_SPEED, clock, count
 
 CHECK = {
     CheckState.PASS: ("✔", "good"),
@@ -15,7 +15,6 @@ CHECK = {
     CheckState.UNKNOWN: ("?", "warn"),
 }
 COMMITS_SHOWN = 5
-NOTICED = 1.0  # seconds from which a step's usual time is worth a word
 
 
 def deploy(sheet: DeploySheet, room: int, choices: tuple[Commit, ...] = ()) -> list[Line]:
@@ -150,7 +149,7 @@ def _held(sheet: DeploySheet, room: int) -> list[Line]:
 def _option(option: RollbackOption, chosen: bool, sheet: RollbackSheet, place: int, room: int) -> Line:
     release, live = option.release, sheet.live
     roomy = room >= 60
-    before = f"{live.name} {live.commit[:7] + ' ' if roomy else ''} →  " if live else ""
+    before = f"{live.name} {live.commit[:7] + ' ' if room >= 90 else ''} →  " if live else ""
     seconds = took(option.seconds) if option.seconds is not None else TIER_SPEED.get(option.tier, "")
     answers = {True: ("● answers ", "good"), False: ("✖ does not answer ", "bad"), None: ("", "")}[option.answers]
     return fit(

@@ -6,7 +6,7 @@ from cockpit.model import Operation, OperationKind, OperationState, Step, StepSt
 from cockpit.text import took
 from cockpit.tui.line import BLANK, Line, cells, fit, left, line, right
 from cockpit.tui.present import outcome
-from cockpit.tui.present.words import NAME, OUTCOME, STEP, clock, percent
+from cockpit.tui.present.words import NAME, NOTICED, OUTCOME, STEP, clock, percent
 from cockpit.tui.state import State
 
 GAUGE = 12
@@ -48,7 +48,7 @@ def _step(step: Step, operation: Operation, now: float, room: int) -> Line:
     usual = _usual(step, operation)
     quiet = "muted" if step.state in (StepState.PENDING, StepState.SKIPPED) else ""
     said = (step.detail or _customers(step, operation), "bad" if step.state is StepState.FAILED else "muted")
-    column = 0 if operation.state.ended else 16
+    column = 16 if any(_usual(each, operation) for each in operation.steps) else 0
     times = (f"{right(took(seconds) if seconds is not None else '', 8)}  ", ""), (left(usual, column), "muted")
     name = (left(step.name, 11), f"{tone} strong" if running else quiet)
     if seconds is None and not usual:  # nothing to line up with: the words come first
@@ -58,9 +58,9 @@ def _step(step: Step, operation: Operation, now: float, room: int) -> Line:
 
 def _usual(step: Step, operation: Operation) -> str:
     """While one waits."""
-    if operation.state.ended or not step.usual_seconds or step.state is StepState.SKIPPED:
+    if operation.state.ended or (step.usual_seconds or 0.0) < NOTICED or step.state is StepState.SKIPPED:
         return ""
-    return f"usually {took(step.usual_seconds)}"
+    return f"usually {took(step.usual_seconds or 0.0)}"
 
 
 def _gauge(step: Step) -> str:

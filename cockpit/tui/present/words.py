@@ -10,6 +10,7 @@ from cockpit.text import age
 from cockpit.tui.line import Part
 from cockpit.tui.state import STALE_AFTER, State
 
+NOTICED = 1.0  # seconds from which a step's usual time is worth a word
 BARS = "▁▂▃▄▅▆▇█"
 HEALTH: dict[Health, tuple[str, str]] = {  # glyph, tone
     Health.HEALTHY: ("●", "good"),
