@@ -154,7 +154,8 @@ async def test_a_pointer_moved_by_hand_is_seen_and_believed(tmp_path: Path) -> N
         where = tuple(f"{each.address}:{each.port}" for each in shop.target.containers if each.release == 1)
         shop.edge.pointers[SHOP] = Pointer(1, where)
         shop.clock.hurry()
-        await shop.until(lambda: shop.engine.rows.seen(SHOP).row.live == 1)
+        await shop.until(lambda: shop.engine.rows.seen(SHOP).records[0].hot_until is not None)
+        assert shop.engine.rows.seen(SHOP).row.live == 1
         assert "customers were found on r1" in (await shop.store.entries(5))[0].text
         assert shop.running() == {1, 2}
 
