@@ -16,6 +16,7 @@ from cockpit.model import Failure, Side
 from cockpit.targets.base import Container, ContainerSpec
 from cockpit.text import took
 
+KILLED = 137  # exit status after SIGKILL
 LOOK = 0.5  # seconds between looks at the containers
 BOOTING = 0.2  # seconds between probes while nothing answers yet
 TELL = 0.25  # seconds between lines of progress
@@ -51,6 +52,7 @@ class _Check:
         self.expected = Expected(self.spec.replicas, health.path, self.spec.port, health.retries, health.deadline)
         self._verification = Verification(self.expected, run.ports.clock.monotonic())
         self.containers: tuple[Container, ...] = ()
+        self._killed: set[str] = set()  # containers that were seen killed once
         self._news = asyncio.Event()
 
     @asynccontextmanager
@@ -88,12 +90,22 @@ class _Check:
                     each for each in seen if (each.key, each.release) == (release.key, release.number)
                 )
                 for container in self.containers:
+                    if self._cause_unknown(container):
+                        continue
                     facts = _facts(container, await ports.target.listeners(container.id))
                     self._verification.observed(ports.clock.monotonic(), container.index, facts)
             except CockpitError as error:
                 self._run.say(f"could not look at the containers: {error.message}")
             self._news.set()
             await ports.clock.sleep(LOOK)
+
+    def _cause_unknown(self, container: Container) -> bool:
+        """Docker may tell of a SIGKILL a moment before it tells that memory was the reason: look twice."""
+        killed = container.exit_code == KILLED and not container.running and not container.oom_killed
+        if not killed or container.id in self._killed:
+            return False
+        self._killed.add(container.id)
+        return True
 
     async def _ask(self, index: int) -> None:
         ports, health = self._run.ports, self.spec.health

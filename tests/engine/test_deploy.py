@@ -176,3 +176,16 @@ async def test_hostile_text_is_clean_in_the_log_of_an_operation(tmp_path: Path) 
 def _failure(failure: Failure | None) -> Failure:
     assert failure is not None
     return failure
+
+
+async def test_a_kill_whose_reason_docker_tells_late_is_still_told_as_out_of_memory(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        shop.prober.answers[1] = 0
+        running = await shop.deploy(shop.commit("first"))
+        await shop.until(lambda: 1 in shop.running())
+        name = shop.target.containers[0].name
+        shop.target.die(name, 137)
+        await shop.until(lambda: shop.target.looked_since_death(name))
+        shop.target.tell_out_of_memory(name)
+        failed = await shop.ended(running)
+        assert "out of memory" in _failure(failed.failure).summary

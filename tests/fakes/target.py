@@ -60,6 +60,7 @@ class FakeTarget:
         self.closed = False
         self._stops: asyncio.Event | None = None
         self._looks: asyncio.Event | None = None
+        self._seen_dead: set[str] = set()
         self._taking_back: asyncio.Event | None = None
         self._clock = clock or SystemClock()
         self._subnet = Subnet(cidr)
@@ -83,7 +84,9 @@ class FakeTarget:
         await self._reach("observe")
         if self._looks is not None:
             await self._looks.wait()
-        return self.containers
+        found = self.containers
+        self._seen_dead |= {each.id for each in found if not each.running}
+        return found
 
     @property
     def containers(self) -> tuple[Container, ...]:
@@ -179,6 +182,15 @@ class FakeTarget:
     def die(self, container: str, status: int = 1, *, oom: bool = False) -> None:
         """Its process ends now; with the restart policy `always` another begins at once."""
         self._exit(self._find(container), status, oom)
+
+    def looked_since_death(self, container: str) -> bool:
+        """Somebody has observed the host since that container ended."""
+        return self._find(container).container.id in self._seen_dead
+
+    def tell_out_of_memory(self, container: str) -> None:
+        """What killed it comes out only now."""
+        box = self._find(container)
+        box.container = replace(box.container, oom_killed=True)
 
     def always(self, container: str) -> bool:
         """Whether its restart policy is `always`."""
