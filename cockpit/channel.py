@@ -56,7 +56,7 @@ async def connect(path: Path, hello: Hello) -> Channel | None:
             channel.close()
             raise
         return None
-    except BaseException:
+    except BaseException:  # also a cancellation: nobody else knows of the connection yet
         channel.close()
         raise
     return channel

@@ -57,7 +57,7 @@ def pack(order: BuildOrder, check: Callable[[], None]) -> IO[bytes]:
     try:
         build.tar(order.context, _ignored(order.context), (order.dockerfile, None), spool)
         spool.seek(0)
-    except BaseException:
+    except BaseException:  # also a cancellation: nobody else knows of the file yet
         spool.close()
         raise
     return spool

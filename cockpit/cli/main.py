@@ -33,7 +33,7 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         quiet_pipe()
         return 0
-    except Exception as error:
+    except Exception as error:  # a process edge: a bug is one sentence, not a traceback
         bug = f"Internal error: {type(error).__name__}: {error}"
         tell(bug, "This is a bug in cockpit. What was asked may have been done all the same: cockpit status")
         return 1

@@ -149,7 +149,7 @@ async def _ask(site: Site, identity: str, *, fresh: bool, post: bool) -> tuple[R
 async def _exchange(site: Site, connection: Connection, request: bytes, *, keep: bool) -> Response:
     try:
         response = await connection.exchange(request)
-    except BaseException:
+    except BaseException:  # also a cancellation: half an exchange must not go back to the others
         connection.close()
         raise
     if keep:

@@ -78,7 +78,7 @@ async def set_up(world: World, say: Say, *, customers: bool = True) -> tuple[Cli
             if customers:
                 await _bring_customers(world)
         await asyncio.to_thread((world.root / "usual.json").write_text, json.dumps(steps.took))
-    except BaseException:
+    except BaseException:  # also ctrl+c: the client is the caller's only when this returns
         await client.close()
         raise
     return client, shop

@@ -103,7 +103,7 @@ class Connection:
             return rpc.failure(id, WireError("usage", error.message), error.code)
         except CockpitError as error:
             return rpc.failure(id, rpc.to_wire(error))
-        except Exception:
+        except Exception:  # a process edge: one client's bug must not end the engine
             log.exception("request %r of %s failed", request.method[:80], self.actor.name)
             return rpc.failure(id, WireError("error", "Internal error", "See engine.log"), rpc.Code.INTERNAL)
         if len(data) > MAX_MESSAGE:

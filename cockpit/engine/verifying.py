@@ -128,8 +128,8 @@ class _Check:
 
 def _facts(container: Container, listeners: tuple[str, ...]) -> Facts:
     ran = None
-    if container.started_at and container.finished_at and container.finished_at >= container.started_at:
-        ran = container.finished_at - container.started_at
+    if container.started_at and container.finished_at and not container.running:
+        ran = max(0.0, container.finished_at - container.started_at)  # Docker may note an end before its start
     return Facts(
         running=container.running,
         exit_code=None if container.running else container.exit_code,

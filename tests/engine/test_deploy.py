@@ -60,6 +60,13 @@ async def test_a_container_that_exits_ends_the_deploy_with_its_telling_line(tmp_
         assert shop.edge.moves == ["shop/production r1"]
 
 
+async def test_a_process_whose_end_docker_notes_before_its_start_ran_for_no_time(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        shop.target.programs[1] = Program(exits=1, after=-0.001)
+        failed = await shop.shipped("first")
+        assert _failure(failed.failure).summary == "exited with status 1 after 0.0 s"
+
+
 async def test_a_release_that_never_becomes_healthy_is_taken_away(tmp_path: Path) -> None:
     async with rig(tmp_path) as shop:
         await shop.shipped("first")

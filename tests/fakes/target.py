@@ -29,7 +29,7 @@ class Program:
     """What the containers of a release do."""
 
     exits: int | None = None  # with this status,
-    after: float = 0.0  # so many seconds after the start
+    after: float = 0.0  # so many seconds after the start; below 0, Docker notes the end before the start
     oom: bool = False  # and that is why
     lines: tuple[tuple[str, str], ...] = ()  # (stream, text), written at the start
     listens: tuple[str, ...] = ()
@@ -268,6 +268,8 @@ class FakeTarget:
 
     def _exit(self, box: _Box, status: int, oom: bool) -> None:
         self._end(box, status, oom)
+        if box.program.after < 0 and box.container.started_at is not None:
+            box.container = replace(box.container, finished_at=box.container.started_at + box.program.after)
         if box.always:
             box.container = replace(box.container, restarts=box.container.restarts + 1)
             self._begin(box)
