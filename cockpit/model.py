@@ -74,6 +74,7 @@ class Commit:
     removed: int = 0
     merge: bool = False
     flags: tuple[str, ...] = ()  # "db", "lock", "docker", "config": sensitive paths touched
+    image: bool | None = None  # its image is in the registry; None: images are built here, or it is not known yet
 
     @property
     def short(self) -> str:
@@ -130,6 +131,7 @@ class Release:
 class OperationKind(StrEnum):
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
+    RESTART = "restart"  # the same release in other containers
 
 
 class OperationState(StrEnum):
@@ -239,6 +241,18 @@ class Replica:
     failed_in_row: int = 0
     started_at: float | None = None
     restarts: int = 0
+    process: str = "web"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessState:
+    """One process of the live release."""
+
+    name: str
+    wanted: int  # replicas
+    running: int
+    routed: bool  # customers reach it
+    why: str = ""  # "exited 1 three times"; "" when all of it runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +319,38 @@ class Placement:
     hosts: tuple[str, ...] = ()  # public names it answers to
     url: str = ""  # where customers reach it, as far as known
     seen_at: float | None = None  # when this was last true
+    processes: tuple[ProcessState, ...] = ()  # the live release's, in the order of the configuration
+    host: str = "local"  # the Docker host that it runs on
+    configured: bool = True  # False: not in the configuration any more; it goes on running
+    auto: str = ""  # "on", or why no commit is deployed by itself now; "" where a person deploys
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """One Docker host and the edge on it: "ok", or why it does not answer."""
+
+    name: str  # as the configuration has it: "local", "ssh://deploy@shop-1"
+    docker: str
+    docker_ok: bool
+    docker_seen_at: float | None
+    edge: str
+    edge_ok: bool
+    note: str = ""  # what wants doing there: the edge is outdated, its network is missing
+
+
+@dataclass(frozen=True, slots=True)
+class OtherContainer:
+    """A container of a host that is not the cockpit's: looked at, never touched."""
+
+    host: str
+    id: str
+    name: str
+    image: str
+    state: str  # Docker's word: "running", "exited", …
+    status: str  # "Up 3 hours (healthy)"
+    project: str = ""  # of Compose
+    service: str = ""
+    ports: tuple[str, ...] = ()  # "0.0.0.0:80→80/tcp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +367,8 @@ class EngineStatus:
     state_path: str
     connected: tuple[str, ...] = ()  # who else looks
     log_note: str = ""  # "" or why the release log is read-only
+    hosts: tuple[HostStatus, ...] = ()  # `docker` and `edge` above are the worst of them
+    config_note: str = ""  # why the file, as it is now, is not what is used: "config.yaml:12:5 …"
 
 
 @dataclass(frozen=True, slots=True)

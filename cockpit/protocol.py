@@ -23,6 +23,7 @@ from cockpit.model import (
     Hold,
     LogLine,
     Operation,
+    OtherContainer,
     Pending,
     Placement,
     PlacementKey,
@@ -188,6 +189,77 @@ class RollbackRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartRequest:
+    key: PlacementKey
+    seen_live: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    key: PlacementKey
+    release: int | None = None  # None: the newest that runs, live or not
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAddress:
+    """Where one release answers before, or beside, what customers see."""
+
+    release: Release
+    url: str  # "http://10.231.0.6:8000/", from the Docker host itself
+    host: str  # the name to ask for, "" for any
+    commands: tuple[str, ...]  # lines to copy: curl on this machine, a tunnel from a laptop
+    public: str = ""  # where the edge serves the live release: "http://127.0.0.1:8100"
+    note: str = ""  # "customers are not on it", …
+
+
+@dataclass(frozen=True, slots=True)
+class ExecRequest:
+    key: PlacementKey
+    command: tuple[str, ...] = ()  # () is a shell
+    process: str = ""  # "" is the main one
+    one_off: bool = False  # a new container of the live release, instead of one that serves
+    tty: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ExecTicket:
+    """What the client runs on its own terminal; afterwards it says how it ended."""
+
+    id: int
+    argv: tuple[str, ...]
+    environment: dict[str, str]  # to set for it: DOCKER_HOST
+    container: str
+    release: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExecEnded:
+    id: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    containers: tuple[OtherContainer, ...]  # by host, project and name
+    unreachable: tuple[str, ...] = ()  # hosts that did not answer
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeUpgradeRequest:
+    host: str = ""  # "" is the only one
+    confirmed: bool = False  # False: say what it would do, and do nothing
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeUpgrade:
+    host: str
+    outdated: str  # what differs from what the configuration says; "" when nothing does
+    gap: str  # what customers notice: "none", "new connections wait up to 2 s", …
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OperationRequest:
     id: int
     reason: str = ""
@@ -213,6 +285,7 @@ class UnholdRequest:
 class LogKind(StrEnum):
     OPERATION = "operation"
     SERVICE = "service"
+    CONTAINER = "container"  # one that is not the cockpit's
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +299,9 @@ class LogRequest:
     release: int | None = None
     tail: int = 2000
     follow: bool = True
+    process: str = ""  # service logs: only this process
+    host: str = ""  # container logs: where `container` is
+    container: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +367,12 @@ DEPLOY_SHEET = Call("deploy.sheet", CommitRequest, DeploySheet)
 ROLLBACK_SHEET = Call("rollback.sheet", For, RollbackSheet)
 DEPLOY = Call("deploy", DeployRequest, Operation)
 ROLLBACK = Call("rollback", RollbackRequest, Operation)
+RESTART = Call("restart", RestartRequest, Operation)
+OPEN = Call("open", OpenRequest, ProbeAddress)
+EXEC = Call("exec", ExecRequest, ExecTicket)
+EXEC_ENDED = Call("exec.ended", ExecEnded, Done)
+OTHERS = Call("others", Nothing, Others)
+EDGE_UPGRADE = Call("edge.upgrade", EdgeUpgradeRequest, EdgeUpgrade)
 CANCEL = Call("cancel", OperationRequest, Done)
 OPERATION = Call("operation", OperationRequest, Operation)
 OPERATIONS = Call("operations", OperationsRequest, Operations)
