@@ -34,6 +34,7 @@ from cockpit.config.settings import (
     Healthcheck,
     Limits,
     Network,
+    Process,
     Registry,
     Secret,
     Service,
@@ -142,7 +143,7 @@ SECRET = Table(
         "environment": Key(VARIABLE, "A variable of the engine's own environment."),
         "command": Key(Command(), "A command of the engine's machine; what it prints without the last line break."),
     },
-    Secret,
+    (Secret,),
     check=_one_source,
     secret=True,
     expects="a map with one of file, environment and command",
@@ -155,7 +156,7 @@ BUILD = Table(
         "args": Key(Pairs(VARIABLE), "Build arguments. They stay readable in the image: no secrets."),
         "target": Key(OrNull(WORD), "The stage of the Dockerfile to build; null is the last."),
     },
-    BuildSettings,
+    (BuildSettings,),
 )
 
 LIMITS = Table(
@@ -163,7 +164,7 @@ LIMITS = Table(
         "cpus": Key(OrNull(Number()), "CPUs a replica may use; null is no limit."),
         "memory": Key(OrNull(Size()), "Memory a replica may use, as 512m or 2g; null is no limit."),
     },
-    Limits,
+    (Limits,),
 )
 
 HEALTHCHECK = Table(
@@ -173,15 +174,10 @@ HEALTHCHECK = Table(
         "timeout": Key(Duration(), "How long one answer may take."),
         "retries": Key(Whole(), "Good answers in a row that make a replica healthy."),
     },
-    Healthcheck,
+    (Healthcheck,),
 )
 
-OPTIONS: dict[str, Key] = {
-    "repo": Key(WORD, "The git repository: a URL, or a path on the engine's machine."),
-    "branch": Key(OrNull(WORD), "Whose commits are deployed; null is the remote's default branch."),
-    "path": Key(FOLDER, "The service's folder in a monorepo; only commits that touch it count."),
-    "build": Key(Short(BUILD, "context"), "How the image is built; text alone is the context."),
-    "image": Key(OrNull(PUSHED), "Where the image is pushed to; null leaves it on the host."),
+PROCESS_OPTIONS: dict[str, Key] = {
     "port": Key(
         OrNull(Whole("the container's port alone such as 8000")),
         "Where the container listens; null is a service without customers.",
@@ -203,6 +199,20 @@ OPTIONS: dict[str, Key] = {
     "stop_signal": Key(OrNull(SIGNAL), "Asks the process to end; null is the image's, usually SIGTERM."),
     "stop_grace_period": Key(Duration(), "From that signal until it is killed."),
     "healthcheck": Key(HEALTHCHECK, "When a replica counts as healthy."),
+}
+
+PROCESS = Table(PROCESS_OPTIONS, (Process,))
+
+OPTIONS: dict[str, Key] = {
+    "repo": Key(WORD, "The git repository: a URL, or a path on the engine's machine."),
+    "branch": Key(OrNull(WORD), "Whose commits are deployed; null is the remote's default branch."),
+    "path": Key(FOLDER, "The service's folder in a monorepo; only commits that touch it count."),
+    "build": Key(Short(BUILD, "context"), "How the image is built; text alone is the context."),
+    "image": Key(OrNull(PUSHED), "Where the image is pushed to; null leaves it on the host."),
+    **PROCESS_OPTIONS,
+    "processes": Key(
+        Named(NAME, PROCESS), "Several commands of one release, by name; what the service says holds for each of them."
+    ),
     "deploy_timeout": Key(Duration(), "How long a release may take to become healthy."),
     "drain_timeout": Key(Duration(), "How long open requests may go on before a release is stopped."),
     "bake": Key(Duration(), "The watch after the switch; a release that survives it is good."),
@@ -210,7 +220,7 @@ OPTIONS: dict[str, Key] = {
     "retain": Key(Whole(), "Good releases whose images are kept for a rollback."),
 }
 
-OVERRIDES = Table(OPTIONS, Service)
+OVERRIDES = Table(OPTIONS, (Service, Process))
 
 SERVICE = Table(
     {
@@ -220,7 +230,7 @@ SERVICE = Table(
             "Where it is deployed: names, or names with what differs there. Without this key: everywhere.",
         ),
     },
-    Service,
+    (Service, Process),
     required=("repo",),
 )
 
@@ -229,10 +239,11 @@ ENVIRONMENT = Table(
         "protected": Key(Flag(), "A deploy there wants the service's name typed."),
         "host": Key(DOCKER, "The Docker engine, one for all environments: local, or unix:///path of its socket."),
         "edge": Key(
-            Table({"listen": Key(LISTEN, "Where customers' requests arrive.")}, EdgeListen), "The reverse proxy there."
+            Table({"listen": Key(LISTEN, "Where customers' requests arrive.")}, (EdgeListen,)),
+            "The reverse proxy there.",
         ),
     },
-    Environment,
+    (Environment,),
 )
 
 REGISTRY = Table(
@@ -244,7 +255,7 @@ REGISTRY = Table(
         "username": Key(OrNull(WORD), "Who pushes; null is nobody."),
         "password": Key(OrNull(SECRET), "Where the password or token comes from."),
     },
-    Registry,
+    (Registry,),
     required=("server",),
 )
 
@@ -254,13 +265,14 @@ ROOT = Table(
         "services": Key(Named(NAME, SERVICE), "What is deployed."),
         "network": Key(
             Table(
-                {"subnet": Key(OrNull(Subnet()), "The cockpit's own network; null chooses a free /18 once.")}, Network
+                {"subnet": Key(OrNull(Subnet()), "The cockpit's own network; null chooses a free /18 once.")},
+                (Network,),
             ),
             "The containers' network.",
         ),
         "edge": Key(
             Table(
-                {"image": Key(OrNull(WORD), "Its image; null builds one from the Caddy that came along.")}, EdgeImage
+                {"image": Key(OrNull(WORD), "Its image; null builds one from the Caddy that came along.")}, (EdgeImage,)
             ),
             "The reverse proxy.",
         ),
@@ -272,6 +284,6 @@ ROOT = Table(
             "Other keys for actions; docs/keys.md has their names.",
         ),
     },
-    Settings,
+    (Settings,),
     required=("services",),
 )

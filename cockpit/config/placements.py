@@ -10,11 +10,11 @@ from pydantic_core import ErrorDetails
 
 from cockpit.config.kinds import MISSING, Place, Reading, shown
 from cockpit.config.problems import At, Mark, did_you_mean, quoted
+from cockpit.config.processes import merged, written
 from cockpit.config.settings import Environment, PlacementSettings, Section, Service, Settings
 from cockpit.model import PlacementKey
 
 IMPLIED = {"production": {"protected": True}}  # when the file names no environment
-MERGED = ("environment", "secrets", "labels")  # an override adds to these; it replaces everything else
 
 S = TypeVar("S", bound=Section)
 Locate = Callable[[At], tuple[At, ...]]  # where a value may have been written, likeliest first
@@ -36,7 +36,7 @@ def settings(values: dict[str, Any], path: str, into: Reading) -> Settings | Non
         for environment in _where(name, service, declared, into)
     ]
     for name, service in services.items() if into.problems else ():
-        _validated(Service, merged(service, {}), into, _below("services", name))  # also where it is deployed nowhere
+        _validated(Service, merged(service, {}), into, _locate(name, ""))  # also where it is deployed nowhere
     whole = {**values, "environments": {}, "placements": (), "path": path}
     rest = _validated(Settings, whole, into, lambda at: (at,))
     if rest is None or into.problems:
@@ -51,13 +51,6 @@ def present(values: Any) -> Any:
     if isinstance(values, tuple):
         return tuple(present(each) for each in values if each is not MISSING)
     return values
-
-
-def merged(service: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """The service's own keys in one environment."""
-    base = {key: value for key, value in service.items() if key != "environments"}
-    both = {key: {**base[key], **overrides[key]} for key in MERGED if key in base and key in overrides}
-    return {**base, **overrides, **both}
 
 
 def _where(name: str, service: dict[str, Any], declared: dict[str, Any], into: Reading) -> list[str]:
@@ -76,20 +69,20 @@ def _placement(
     name: str, service: dict[str, Any], environment: str, where: Environment | None, into: Reading
 ) -> PlacementSettings | None:
     overrides = service.get("environments", {}).get(environment, {})
-    values = merged(service, overrides)
-    twice = sorted(set(values.get("environment", {})) & set(values.get("secrets", {})))
-    for variable in twice:
-        text = f"{quoted(variable)} is in environment and in secrets; keep one"
-        into.problems.add(_mark(_locate(name, environment)(("secrets", variable)), into), text, ("services", name))
-    valid = _validated(Service, values, into, _locate(name, environment))
+    values, locate = merged(service, overrides), _locate(name, environment)
+    for process, options in values["processes"].items():
+        for variable in sorted(set(options.get("environment", {})) & set(options.get("secrets", {}))):
+            text = f"{quoted(variable)} is in environment and in secrets; keep one"
+            candidates = locate(("processes", process, "secrets", variable))
+            into.problems.add(_mark(candidates, into), text, ("services", name))
+    valid = _validated(Service, values, into, locate)
     if valid is None or where is None:
         return None
     return PlacementSettings(key=PlacementKey(name, environment), environment=where, service=valid)
 
 
 def _locate(service: str, environment: str) -> Locate:
-    root = ("services", service)
-    return lambda at: ((*root, "environments", environment, *at), (*root, *at))
+    return lambda at: written(("services", service), environment, at)
 
 
 def _below(*root: str) -> Locate:

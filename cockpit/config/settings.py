@@ -53,15 +53,10 @@ class Limits(Section):
     memory: int | None = Field(None, ge=4 * 1024 * 1024)  # bytes; "512m" in YAML
 
 
-class Service(Section):
-    """One service in one environment: the service's own keys with the environment's overrides applied."""
+class Process(Section):
+    """One command of a service in its containers."""
 
-    repo: str
-    branch: str | None = None  # None: the remote's default branch
-    path: str = ""  # of the service in a monorepo; "" is the whole repository
-    build: BuildSettings = BuildSettings()
-    image: str | None = None  # registry/name to push to; None: the image stays on the host
-    port: int | None = Field(8000, ge=1, le=65535)  # None: not routed
+    port: int | None = Field(None, ge=1, le=65535)  # None: not routed
     hosts: tuple[str, ...] = ()  # public names; () answers to any
     replicas: int = Field(1, ge=1, le=MAX_REPLICAS)
     command: tuple[str, ...] | None = None
@@ -76,6 +71,17 @@ class Service(Section):
     stop_signal: str | None = None
     stop_grace_period: float = Field(30.0, ge=0, le=3600)
     healthcheck: Healthcheck = Healthcheck()
+
+
+class Service(Section):
+    """One service in one environment: the service's own keys with the environment's overrides applied."""
+
+    repo: str
+    branch: str | None = None  # None: the remote's default branch
+    path: str = ""  # of the service in a monorepo; "" is the whole repository
+    build: BuildSettings = BuildSettings()
+    image: str | None = None  # registry/name to push to; None: the image stays on the host
+    processes: dict[str, Process]  # never empty, in the order of the file
     deploy_timeout: float = Field(60.0, ge=1, le=900)  # to become healthy
     drain_timeout: float = Field(30.0, ge=0, le=3600)
     bake: float = Field(600.0, ge=0, le=86400)
@@ -83,8 +89,80 @@ class Service(Section):
     retain: int = Field(5, ge=1, le=100)  # good releases whose images stay
 
     @property
+    def routed(self) -> dict[str, Process]:
+        """The processes that customers reach."""
+        return {name: process for name, process in self.processes.items() if process.port is not None}
+
+    @property
+    def main(self) -> Process:
+        """The first one that customers reach, else the first."""
+        return next(iter((self.routed or self.processes).values()))
+
+    @property
     def hot_seconds(self) -> float:
         return self.keep_hot if self.keep_hot is not None else max(self.bake, 900.0)
+
+    # Of the main process, for callers that know of one process only.
+
+    @property
+    def port(self) -> int | None:
+        return self.main.port
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return self.main.hosts
+
+    @property
+    def replicas(self) -> int:
+        return self.main.replicas
+
+    @property
+    def command(self) -> tuple[str, ...] | None:
+        return self.main.command
+
+    @property
+    def entrypoint(self) -> tuple[str, ...] | None:
+        return self.main.entrypoint
+
+    @property
+    def user(self) -> str | None:
+        return self.main.user
+
+    @property
+    def working_dir(self) -> str | None:
+        return self.main.working_dir
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return self.main.environment
+
+    @property
+    def secrets(self) -> dict[str, Secret]:
+        return self.main.secrets
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        return self.main.volumes
+
+    @property
+    def limits(self) -> Limits:
+        return self.main.limits
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return self.main.labels
+
+    @property
+    def stop_signal(self) -> str | None:
+        return self.main.stop_signal
+
+    @property
+    def stop_grace_period(self) -> float:
+        return self.main.stop_grace_period
+
+    @property
+    def healthcheck(self) -> Healthcheck:
+        return self.main.healthcheck
 
 
 class Network(Section):

@@ -25,10 +25,10 @@ class Key:
 
 @dataclass(frozen=True)
 class Table(Kind):
-    """A map of known keys, some of them required. `model` has the defaults and bounds."""
+    """A map of known keys, some of them required. `models` have the defaults and bounds."""
 
     keys: dict[str, Key]
-    model: type[BaseModel] | None = None
+    models: tuple[type[BaseModel], ...] = ()
     required: tuple[str, ...] = ()
     expects: str = "a map"
     secret: bool = False  # what was written instead of the map may be a secret's value
@@ -70,7 +70,7 @@ class Table(Kind):
 
     def _property(self, name: str, key: Key) -> JsonSchema:
         schema = {"description": key.about, **key.kind.schema()}
-        info = self.model.model_fields.get(name) if self.model else None
+        info = next((each.model_fields[name] for each in self.models if name in each.model_fields), None)
         if info is None:
             return schema
         if isinstance(info.default, str | int | float):

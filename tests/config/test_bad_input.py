@@ -280,6 +280,14 @@ SERVICE = {
         "environments: {production: {replicas: 10}}",
         "4:43: services.web.environments.production.replicas: expected at most 8, got 10",
     ),
+    "a bound in a process": (
+        "replicas: 2\n    processes: {web: , worker: {replicas: 10}}",
+        "5:43: services.web.processes.worker.replicas: expected at most 8, got 10",
+    ),
+    "a variable of a process that is a secret of all": (
+        "processes: {web: {environment: {A: x}}}\n    secrets: {A: {file: /a}}",
+        '5:18: services.web: "A" is in environment and in secrets; keep one',
+    ),
     "deployed nowhere": (
         "environments: []",
         "4:5: services.web.environments: expected at least one environment, got none",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from cockpit.config.form import BUILD, ENVIRONMENT, HEALTHCHECK, LIMITS, REGISTRY, ROOT, SECRET, SERVICE
+from cockpit.config.form import BUILD, ENVIRONMENT, HEALTHCHECK, LIMITS, PROCESS, REGISTRY, ROOT, SECRET, SERVICE
 from cockpit.config.kinds import Duration, OrNull
 from cockpit.config.problems import Problems, dotted
 from cockpit.config.settings import (
@@ -19,6 +19,7 @@ from cockpit.config.settings import (
     Healthcheck,
     Limits,
     Network,
+    Process,
     Registry,
     Secret,
     Service,
@@ -32,20 +33,23 @@ TEXT = (Path(__file__).parents[2] / "config.example.yaml").read_text()
 ROOT_NODE = parse(TEXT, Problems("config.example.yaml"))
 
 # Where the example shows a model, and the fields that come from elsewhere than a key of the same name.
-SHOWN: dict[str, tuple[type[BaseModel], frozenset[str]]] = {
-    "": (Settings, frozenset({"placements", "path"})),
-    "environments.staging": (Environment, frozenset()),
-    "environments.staging.edge": (EdgeListen, frozenset()),
-    "services.web": (Service, frozenset()),
-    "services.web.build": (BuildSettings, frozenset()),
-    "services.web.limits": (Limits, frozenset()),
-    "services.web.healthcheck": (Healthcheck, frozenset()),
-    "network": (Network, frozenset()),
-    "edge": (EdgeImage, frozenset()),
-    "registries[0]": (Registry, frozenset()),
-}
+NONE: frozenset[str] = frozenset()
+SHOWN: list[tuple[str, type[BaseModel], frozenset[str]]] = [
+    ("", Settings, frozenset({"placements", "path"})),
+    ("environments.staging", Environment, NONE),
+    ("environments.staging.edge", EdgeListen, NONE),
+    ("services.web", Service, NONE),
+    ("services.web", Process, NONE),
+    ("services.web.build", BuildSettings, NONE),
+    ("services.web.limits", Limits, NONE),
+    ("services.web.healthcheck", Healthcheck, NONE),
+    ("network", Network, NONE),
+    ("edge", EdgeImage, NONE),
+    ("registries[0]", Registry, NONE),
+]
 TABLES = ((ROOT, Settings), (ENVIRONMENT, Environment), (SERVICE, Service), (BUILD, BuildSettings), (LIMITS, Limits))
-MORE_TABLES = ((HEALTHCHECK, Healthcheck), (REGISTRY, Registry), (SECRET, Secret))
+MORE_TABLES = ((PROCESS, Process), (HEALTHCHECK, Healthcheck), (REGISTRY, Registry), (SECRET, Secret))
+DEFAULTS = {name: field.default for model in (Process, Service) for name, field in model.model_fields.items()}
 
 
 def tables(table: Table) -> Iterator[Table]:
@@ -77,9 +81,10 @@ def test_the_example_is_a_configuration() -> None:
     assert [str(each.key) for each in read(TEXT).placements] == ["web/staging", "web/production", "mailer/production"]
 
 
-@pytest.mark.parametrize("place", SHOWN)
-def test_the_example_has_every_key_of_every_model(place: str) -> None:
-    model, elsewhere = SHOWN[place]
+@pytest.mark.parametrize(("place", "model", "elsewhere"), SHOWN)
+def test_the_example_has_every_key_of_every_model(
+    place: str, model: type[BaseModel], elsewhere: frozenset[str]
+) -> None:
     assert set(model.model_fields) - elsewhere - keys_at(place) == set()
 
 
@@ -91,7 +96,7 @@ def test_the_example_shows_every_source_of_a_secret() -> None:
 
 @pytest.mark.parametrize(("table", "model"), TABLES + MORE_TABLES)
 def test_the_form_knows_every_field_of_its_model_and_describes_it(table: Table, model: type[BaseModel]) -> None:
-    elsewhere = SHOWN[""][1] if model is Settings else frozenset()
+    elsewhere = SHOWN[0][2] if model is Settings else NONE
     assert set(model.model_fields) - elsewhere - set(table.keys) == set()
     assert all(key.about.endswith(".") for each in tables(table) for key in each.keys.values())
 
@@ -106,15 +111,15 @@ def test_every_key_of_a_service_has_a_comment() -> None:
 @pytest.mark.parametrize(
     ("name", "seconds"),
     [
-        (name, Service.model_fields[name].default)
+        (name, DEFAULTS[name])
         for name, key in SERVICE.keys.items()
         if isinstance(key.kind.kind if isinstance(key.kind, OrNull) else key.kind, Duration)
-        and Service.model_fields[name].default is not None
+        and DEFAULTS[name] is not None
     ],
 )
 def test_the_default_that_a_comment_names_is_the_default(name: str, seconds: float) -> None:
     line = next(line for line in TEXT.splitlines() if line.startswith(f"    {name}:"))
     written = line.rpartition("default ")[2]
-    assert (
-        read(f"services: {{web: {{repo: r, {name}: {written}}}}}").placements[0].service.model_dump()[name] == seconds
-    )
+    (placement,) = read(f"services: {{web: {{repo: r, {name}: {written}}}}}").placements
+    service = placement.service.model_dump()
+    assert {**service, **service["processes"]["web"]}[name] == seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cockpit.config.settings import BuildSettings, Healthcheck, Limits, Registry, Secret
+from cockpit.config.settings import BuildSettings, Healthcheck, Limits, Process, Registry, Secret
 from cockpit.model import PlacementKey
 from tests.config.reading import read, service
 
@@ -139,3 +139,63 @@ def test_an_override_adds_to_variables_secrets_and_labels_and_replaces_everythin
 def test_one_name_may_be_served_on_two_listeners() -> None:
     text = "services: {web: {repo: r}}\nenvironments: {staging: {edge: {listen: ':81'}}, production: {}}"
     assert len(read(text).placements) == 2
+
+
+PROCESSES = """
+environments: {staging: {}, production: {}}
+services:
+  shop:
+    repo: r
+    port: 3000
+    hosts: [shop.example.com]
+    command: serve
+    user: app
+    environment: {A: all, B: all}
+    limits: {memory: 1g}
+    processes:
+      web:
+      worker: {command: work, environment: {B: worker}, limits: {cpus: 2}}
+    environments:
+      production:
+      staging:
+        hosts: [staging.example.com]
+        environment: {A: staging}
+        processes: {worker: {replicas: 2}}
+"""
+
+
+def test_a_service_that_names_no_process_has_one_called_web() -> None:
+    web = read("services: {shop: {repo: r, command: serve}}").placements[0].service
+    assert web.processes == {"web": Process(port=8000, command=("serve",))}
+    assert (web.routed, web.main) == (web.processes, web.processes["web"])
+
+
+def test_what_a_service_says_holds_for_each_process_except_for_what_is_webs() -> None:
+    production = next(each.service for each in read(PROCESSES).placements if each.key.environment == "production")
+    assert list(production.processes) == ["web", "worker"]
+    assert production.processes["web"] == Process(
+        port=3000,
+        hosts=("shop.example.com",),
+        command=("serve",),
+        user="app",
+        environment={"A": "all", "B": "all"},
+        limits=Limits(memory=1 << 30),
+    )
+    assert production.processes["worker"] == Process(
+        command=("work",), user="app", environment={"A": "all", "B": "worker"}, limits=Limits(cpus=2)
+    )
+    assert list(production.routed) == ["web"]
+
+
+def test_an_environments_word_wins_over_what_the_service_says_of_a_process() -> None:
+    staging = next(each.service for each in read(PROCESSES).placements if each.key.environment == "staging")
+    assert staging.processes["web"].hosts == ("staging.example.com",)
+    assert staging.processes["web"].replicas == 1
+    assert staging.processes["worker"].replicas == 2
+    assert staging.processes["worker"].environment == {"A": "staging", "B": "worker"}
+
+
+def test_the_main_process_is_the_first_with_a_port() -> None:
+    shop = service("processes: {worker: {command: work}, admin: {port: 81}, api: {port: 82}}")
+    assert shop.main is shop.processes["admin"]
+    assert service("processes: {worker: {command: work}}").main.command == ("work",)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cockpit.clock import SystemClock
-from cockpit.config.settings import Environment, Healthcheck, PlacementSettings, Service, Settings
+from cockpit.config.settings import Environment, Healthcheck, PlacementSettings, Process, Service, Settings
 from cockpit.engine.api import Note, Peer
 from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.core import Cockpit
@@ -42,16 +42,19 @@ TOM = Actor("tom", 1001, "tom")
 
 
 def service(**changes: Any) -> Service:
-    """Quick to judge, so that tests are."""
+    """Quick to judge, so that tests are; what is a process's is that of its one process, web."""
     usual: dict[str, Any] = {
         "repo": "git@example.com:shop.git",
         "branch": "main",
+        "port": 8000,
         "healthcheck": Healthcheck(interval=0.1, timeout=1.0, retries=2),
         "deploy_timeout": 2.0,
         "stop_grace_period": 0.1,
         "drain_timeout": 0.0,
     }
-    return Service(**(usual | changes))
+    keys = usual | changes
+    web = {key: keys.pop(key) for key in Process.model_fields if key in keys}
+    return Service(processes={"web": Process(**web)}, **keys)
 
 
 def settings(*placements: tuple[PlacementKey, Service]) -> Settings:
