@@ -24,6 +24,15 @@ Emit = Callable[[BuildLine], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """Of the configuration. Where there is none, the user's Docker configuration and its helpers are asked."""
+
+    server: str
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class BuildOrder:
     context: Path
     dockerfile: str  # below the context
@@ -31,6 +40,7 @@ class BuildOrder:
     args: dict[str, str] = field(default_factory=dict)
     target: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
+    logins: tuple[Login, ...] = ()  # for the registries of base images
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +57,9 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
-    server: str
-    username: str
-    password: str
+class Pulled:
+    reference: str  # registry/name@sha256:…, which a release keeps as its image
+    image: str  # the image's id on this host, "sha256:…"
 
 
 class Builder(Protocol):
@@ -63,5 +72,16 @@ class Builder(Protocol):
 
     async def push(self, image: str, reference: str, login: Login | None, emit: Emit) -> Pushed:
         """`reference` is registry/name:tag."""
+
+    async def available(self, reference: str, login: Login | None) -> str | None:
+        """The digest of registry/name:tag in its registry; None when it has no such tag (yet).
+
+        Ends within 20 s. Some registries count each question as a pull: ask seldom, and never again once it is known.
+        """
+
+    async def pull(self, reference: str, digest: str, login: Login | None, emit: Emit) -> Pulled:
+        """The image of that digest, whatever the tag of `reference` says by now; no registry is asked when it is here.
+
+        BuildError also when the image is for another kind of machine than the host's."""
 
     async def close(self) -> None: ...
