@@ -5,28 +5,37 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from cockpit.model import PlacementKey
 
 HOLD = "hold"
-_LINE = re.compile(r"r(\d+)((?: [0-9.]+:\d+)+) \.")
+PROCESS = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # a process's name, as it may stand in a pointer
+_ADDRESSES = r"(?: [0-9.]+:\d+)+"
+_LINE = re.compile(rf"r(\d+)({_ADDRESSES})((?: / {PROCESS}{_ADDRESSES})*) \.")
 
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """`r42 10.231.0.6:8080 10.231.0.7:8080 .`; the final dot says that the line is whole."""
+    """`r42 10.231.0.6:8080 10.231.0.7:8080 / admin 10.231.0.8:3000 .`; the final dot says that the line is whole.
+
+    The main process comes first and without a name: one line is one switch for all processes that take requests."""
 
     release: int
     addresses: tuple[str, ...]
+    others: tuple[tuple[str, tuple[str, ...]], ...] = ()  # further routed processes, by name
 
     def line(self) -> str:
-        return f"r{self.release} {' '.join(self.addresses)} ."
+        others = (f"/ {' '.join((process, *addresses))}" for process, addresses in self.others)
+        return " ".join((f"r{self.release}", *self.addresses, *others, "."))
 
     @classmethod
     def parse(cls, text: str) -> Pointer | None:
         match = _LINE.fullmatch(text.strip())
-        return cls(int(match[1]), tuple(match[2].split())) if match else None
+        if match is None:
+            return None
+        others = [part.split() for part in match[3].split(" / ")[1:]]
+        return cls(int(match[1]), tuple(match[2].split()), tuple((name, tuple(rest)) for name, *rest in others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,62 @@ class Route:
     key: PlacementKey
     listen: str  # ":80", "127.0.0.1:8100"
     hosts: tuple[str, ...] = ()  # () answers to any name
+    process: str = ""  # one of Pointer.others; "" is the main process
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one listener, in bytes and seconds; None: none. The defaults let WebSockets, uploads and slow answers pass."""
+
+    body: int | None = None
+    header_timeout: float = 10.0
+    idle_timeout: float = 300.0  # of a kept-alive connection without a request
+    read_timeout: float | None = None  # of a whole request
+    write_timeout: float | None = None  # of a whole answer
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """A second listener of the same routes. Files are this machine's; the edge gets copies of them."""
+
+    listen: str = ":443"
+    issuer: Literal["acme", "internal", "files"] = "acme"
+    email: str | None = None
+    directory: str | None = None  # the ACME directory's URL; None: Let's Encrypt
+    ca: Path | None = None  # PEM file of who vouches for that directory
+    certificates: tuple[tuple[Path, Path], ...] = ()  # certificate chain and key; used first, with any issuer
+    redirect: bool = True  # from the plain listener
+    hsts: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """How the routes with this `listen` are served; a route whose `listen` has no Listener gets the defaults."""
+
+    listen: str
+    trusted: tuple[str, ...] = ()  # CIDRs of proxies in front whose X-Forwarded-* are believed
+    tls: Tls | None = None
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Other containers of `networks` that call http://NAME:PORT reach what the pointer says."""
+
+    key: PlacementKey
+    process: str  # as in Route
+    networks: tuple[str, ...]
+    names: tuple[str, ...]
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePlan:
+    """All that the edge serves."""
+
+    routes: tuple[Route, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    aliases: tuple[Alias, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +117,8 @@ class Hit:
 class Edge(Protocol):
     probe_socket: Path  # HTTP over a Unix socket: /to/ADDRESS:PORT/path reaches that address through the edge
 
-    async def load(self, routes: tuple[Route, ...]) -> bool:
-        """The edge has exactly these routes; True when that needed a reload."""
+    async def load(self, plan: EdgePlan | tuple[Route, ...]) -> bool:
+        """The edge serves exactly this; True when that needed a reload. Routes alone are a plan of defaults."""
 
     async def point(self, key: PlacementKey, pointer: Pointer) -> None:
         """Customers of `key` go there from now on: durable when it returns. Raises EdgeError."""

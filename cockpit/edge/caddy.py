@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cockpit.edge.base import Hit, Pointer, Route
+from cockpit.edge.base import EdgePlan, Hit, Pointer, Route
 from cockpit.edge.config import ACCESS_LOG, ADMIN_SOCKET, PROBE_SOCKET, document
 from cockpit.edge.hits import AccessLog
 from cockpit.edge.pointers import PointerFiles, Seen, replace
@@ -51,19 +51,20 @@ class CaddyEdge:
         self._follower = ThreadPoolExecutor(1, "edge-log")
         self._loading = asyncio.Lock()
 
-    async def load(self, routes: tuple[Route, ...]) -> bool:
-        """The edge has exactly these routes; True when that needed a reload. An edge that is not up gets the file only.
+    async def load(self, plan: EdgePlan | tuple[Route, ...]) -> bool:
+        """The edge serves exactly this; True when that needed a reload. An edge that is not up gets the file only.
 
         Raises ConfigError for routes that clash, EdgeError when the edge refuses them (then nothing has changed)."""
+        plan = plan if isinstance(plan, EdgePlan) else EdgePlan(plan)
         mode = "0600" if os.geteuid() == 0 else "0666"  # the edge runs as root; the directory lets in only this user
-        content, digest = document(routes, self._inside, self._subnet, mode)
+        content, digest = document(plan, self._inside, self._subnet, mode)
         async with self._loading:
             await self._do(self._files, self._prepare)
             running = await self._running()
             reload = running is not None and running != digest
             if reload:
                 await self._reload(content)
-            await self._do(self._files, lambda: self._keep(content, routes))
+            await self._do(self._files, lambda: self._keep(content, plan))
             return reload
 
     async def point(self, key: PlacementKey, pointer: Pointer) -> None:
@@ -110,12 +111,12 @@ class CaddyEdge:
         for name in ("pointers", "log", "storage"):
             (self.directory / name).mkdir(mode=0o700, exist_ok=True)
 
-    def _keep(self, content: bytes, routes: tuple[Route, ...]) -> None:
+    def _keep(self, content: bytes, plan: EdgePlan) -> None:
         path = self.directory / "config.json"
         if not path.exists() or path.read_bytes() != content:
             replace(path, content)
-        for route in routes:
-            self._pointers.mend(route.key)
+        for key in {each.key for each in (*plan.routes, *plan.aliases)}:
+            self._pointers.mend(key)
 
     async def _running(self) -> str | None:
         """The digest of what the edge runs, "" when it is not ours, None when no edge is up."""

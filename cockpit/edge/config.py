@@ -7,36 +7,47 @@ import json
 from ipaddress import IPv4Network
 from pathlib import PurePath
 
-from cockpit.edge.base import Route
+from cockpit.edge.base import EdgePlan
+from cockpit.edge.follow import Json
 from cockpit.edge.names import name_of
-from cockpit.edge.routes import Json, hosts_of, normal, servers
+from cockpit.edge.routes import hosts_of
+from cockpit.edge.servers import normal, servers
 
 ADMIN_SOCKET = "admin.sock"
 PROBE_SOCKET = "probe.sock"
 ACCESS_LOG = "log/access.log"
-SHAPE = 1  # raised when running edges must take what this module now makes of the same routes: a reload each
+SHAPE = 2  # raised when running edges must take what this module now makes of the same routes: a reload each
 LOG_MEGABYTES = 64  # before the access log rolls: about 500 000 requests
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 
 
-def document(routes: tuple[Route, ...], root: PurePath, subnet: str, mode: str = "0600") -> tuple[bytes, str]:
+def document(plan: EdgePlan, root: PurePath, subnet: str, mode: str = "0600") -> tuple[bytes, str]:
     """Caddy's JSON, and a digest of what it is made of, which the private server tells: so it is known what runs.
 
     `root` is where the edge itself sees the edge directory; `mode` is its sockets'. Raises ConfigError."""
-    placed = sorted([name_of(route.key), normal(route.listen), *hosts_of(route)] for route in routes)
-    facts = json.dumps([SHAPE, str(root), subnet, mode, placed])
+    facts = json.dumps([SHAPE, str(root), subnet, mode, _placed(plan), _served(plan)])
     digest = hashlib.sha256(facts.encode()).hexdigest()[:32]
-    return json.dumps(_caddy(routes, root, subnet, mode, digest), sort_keys=True, indent=1).encode(), digest
+    return json.dumps(_caddy(plan, root, subnet, mode, digest), sort_keys=True, indent=1).encode(), digest
 
 
-def _caddy(routes: tuple[Route, ...], root: PurePath, subnet: str, mode: str, digest: str) -> Json:
+def _placed(plan: EdgePlan) -> list[list[str]]:
+    return sorted([name_of(each.key), each.process, normal(each.listen), *hosts_of(each)] for each in plan.routes)
+
+
+def _served(plan: EdgePlan) -> list[str]:
+    """A listener that no route uses is none."""
+    used = {normal(route.listen) for route in plan.routes}
+    return sorted(repr(each) for each in plan.listeners if normal(each.listen) in used)
+
+
+def _caddy(plan: EdgePlan, root: PurePath, subnet: str, mode: str, digest: str) -> Json:
     private = {"private": _private(f"unix/{root / PROBE_SOCKET}|{mode}", subnet, digest)}
     return {
         "admin": {"listen": f"unix/{root / ADMIN_SOCKET}|{mode}", "config": {"persist": False}},
         "storage": {"module": "file_system", "root": str(root / "storage")},
         "logging": {"logs": {"default": _own_log(), "access": _access_log(root)}},
-        "apps": {"http": {"servers": {**servers(routes, root), **private}}},
+        "apps": {"http": {"servers": {**servers(plan, root), **private}}},
     }
 
 

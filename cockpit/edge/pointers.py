@@ -10,8 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from cockpit.edge.base import HOLD, Pointer
+from cockpit.edge.follow import WHOLE
 from cockpit.edge.names import name_of
-from cockpit.edge.routes import WHOLE
 from cockpit.model import PlacementKey
 
 _WHOLE = re.compile(WHOLE.removesuffix("$") + r"\Z")

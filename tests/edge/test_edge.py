@@ -173,6 +173,18 @@ async def test_hosts_lead_to_their_placements_and_an_unknown_one_to_a_404(edge: 
     assert (await edge.ask(host="other.test")).status == 404
 
 
+async def test_one_switch_moves_all_processes_and_a_release_without_one_answers_503_there(edge: World) -> None:
+    await edge.edge.load((edge.route(SHOP, "shop.test"), edge.route(SHOP, "admin.test", process="admin")))
+    web, admin, new = await edge.app("web"), await edge.app("admin"), await edge.app("new")
+    both = Pointer(1, (web.address,), (("admin", (admin.address,)),))
+    await edge.edge.point(SHOP, both)
+    assert await edge.edge.pointer(SHOP) == both
+    replies = [await edge.ask(host=host) for host in ("shop.test", "admin.test")]
+    assert [(reply.body, reply.headers["x-cockpit-release"]) for reply in replies] == [("web", "r1"), ("admin", "r1")]
+    await edge.point(2, new)
+    assert [(await edge.ask(host=host)).status for host in ("shop.test", "admin.test")] == [200, 503]
+
+
 async def test_the_private_listener_keeps_the_probers_headers_and_path(edge: World) -> None:
     app = await edge.app("one")
     probe = Http(edge.edge.probe_socket)
@@ -269,7 +281,7 @@ async def test_only_changed_routes_need_a_reload(edge: World) -> None:
 async def test_an_engine_that_writes_another_configuration_for_the_same_routes_does_not_reload(
     edge: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cockpit.edge.routes.PATIENCE", "7s")
+    monkeypatch.setattr("cockpit.edge.follow.PATIENCE", "7s")
     assert not await edge.edge.load((edge.route(),))
     assert '"7s"' in (edge.directory / "config.json").read_text()
 

@@ -12,14 +12,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cockpit.edge.base import Route
-from cockpit.edge.config import address_pattern, document
-from cockpit.edge.routes import WHOLE, normal, servers
+from cockpit.edge.base import EdgePlan, Route
+from cockpit.edge.config import address_pattern
+from cockpit.edge.config import document as document_of
+from cockpit.edge.follow import WHOLE
+from cockpit.edge.follow import follow as follow_pointer
+from cockpit.edge.servers import normal
+from cockpit.edge.servers import servers as servers_of
 from cockpit.errors import ConfigError
 from cockpit.model import PlacementKey
 
 ROOT = PurePosixPath("/edge")
 WEB, API, ANY = (PlacementKey(name, "production") for name in ("web", "api", "catch"))
+
+
+def servers(routes: tuple[Route, ...], root: PurePosixPath) -> dict[str, Any]:
+    return servers_of(EdgePlan(routes), root)
+
+
+def document(routes: tuple[Route, ...], root: PurePosixPath, subnet: str) -> tuple[bytes, str]:
+    return document_of(EdgePlan(routes), root, subnet)
 
 
 def hosts_in_order(server: dict[str, Any]) -> list[list[str] | None]:
@@ -101,16 +113,50 @@ def test_no_retry_cap_and_more_patience_than_an_address_is_left_out() -> None:
     assert proxy["transport"]["dial_timeout"] == "250ms"
 
 
-@pytest.mark.parametrize("line", ["r1 10.0.0.1:80 .", "r1 10.0.0.1:80 10.0.0.2:81 .", "hold", "hold ."])
+@pytest.mark.parametrize(
+    "line", ["r1 10.0.0.1:80 .", "r1 10.0.0.1:80 10.0.0.2:81 .", "hold", "hold .", "r1 1.1.1.1:1 / a 1.1.1.2:1 ."]
+)
 def test_a_whole_line_is_seen_as_whole(line: str) -> None:
     assert re.match(WHOLE, line)
 
 
 @pytest.mark.parametrize(
-    "line", ["", "r1 10.0.0.1:80", "r1 .", "r1 10.0.0.1:80 ", "r 10.0.0.1:80 .", "holding", f"r1{' 1.1.1.1:1' * 9} ."]
+    "line",
+    [
+        "",
+        "r1 10.0.0.1:80",
+        "r1 .",
+        "r1 10.0.0.1:80 ",
+        "r 10.0.0.1:80 .",
+        "holding",
+        f"r1{' 1.1.1.1:1' * 9} .",
+        "r1 1.1.1.1:1 / a .",
+        "r1 / a 1.1.1.1:1 .",
+    ],
 )
 def test_a_cut_or_foreign_line_is_not_whole(line: str) -> None:
     assert not re.match(WHOLE, line)
+
+
+def test_a_process_is_found_by_its_name_and_by_nothing_else() -> None:
+    def release_and_count(line: str, process: str) -> list[tuple[str, int]]:
+        patterns = [
+            entry["match"][0]["vars_regexp"]["pointer"]["pattern"] for entry in follow_pointer(WEB, process, ROOT)[2:-1]
+        ]
+        return [(match[1], count) for count, pattern in enumerate(patterns, 1) if (match := re.match(pattern, line))]
+
+    line = "r42 10.0.0.1:80 10.0.0.2:80 / admin 10.0.0.3:81 / a.p-i 10.0.0.4:82 10.0.0.5:82 10.0.0.6:82 ."
+    assert release_and_count(line, "") == [("r42", 2)]
+    assert release_and_count(line, "admin") == [("r42", 1)]
+    assert release_and_count(line, "a.p-i") == [("r42", 3)]
+    assert [release_and_count(line, other) for other in ("a", "adm", "min", "axp-i", "10.0.0.3:81")] == [[]] * 5
+
+
+def test_two_processes_of_one_placement_that_want_the_same_host_are_named() -> None:
+    with pytest.raises(
+        ConfigError, match=r"web/production and web/production \(admin\) both want requests for a\.test"
+    ):
+        servers((Route(WEB, ":80", ("a.test",)), Route(WEB, ":80", ("a.test",), "admin")), ROOT)
 
 
 def test_no_socket_of_the_edge_but_the_customers_is_tcp() -> None:

@@ -116,8 +116,8 @@ class World:
     process: asyncio.subprocess.Process | None = None
     apps: list[App] = field(default_factory=list)
 
-    def route(self, key: PlacementKey = SHOP, *hosts: str) -> Route:
-        return Route(key, f"127.0.0.1:{self.port}", hosts)
+    def route(self, key: PlacementKey = SHOP, *hosts: str, process: str = "") -> Route:
+        return Route(key, f"127.0.0.1:{self.port}", hosts, process)
 
     async def app(self, name: str, address: str | None = None) -> App:
         self.apps.append(await App(name, address).start())

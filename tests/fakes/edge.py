@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from pathlib import Path
 
-from cockpit.edge.base import Hit, Pointer, Route
+from cockpit.edge.base import EdgePlan, Hit, Pointer, Route
 from cockpit.errors import EdgeError
 from cockpit.model import PlacementKey
 
@@ -17,7 +17,7 @@ class FakeEdge:
         self.probe_socket = Path("no-socket")
         self.pointers: dict[PlacementKey, Pointer] = {}
         self.moves: list[str] = []  # "shop/production r42", in order
-        self.routes: tuple[Route, ...] = ()
+        self.plan = EdgePlan()
         self.open: dict[str, int] = {}
         self.customers: deque[Hit] = deque()
         self.broken = ""
@@ -28,11 +28,16 @@ class FakeEdge:
         self.up = True
         self.closed = False
 
-    async def load(self, routes: tuple[Route, ...]) -> bool:
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        return self.plan.routes
+
+    async def load(self, plan: EdgePlan | tuple[Route, ...]) -> bool:
         if self.refuses_routes:
             raise EdgeError(f"the edge refused its routes: {self.refuses_routes}")
-        changed = self.up and routes != self.routes
-        self.routes = routes
+        plan = plan if isinstance(plan, EdgePlan) else EdgePlan(plan)
+        changed = self.up and plan != self.plan
+        self.plan = plan
         return changed
 
     async def point(self, key: PlacementKey, pointer: Pointer) -> None:

@@ -8,8 +8,7 @@ from pathlib import PurePosixPath
 from cockpit.build import docker as builder
 from cockpit.config import form, settings
 from cockpit.demo import runtime
-from cockpit.edge import caddy, config, routes
-from cockpit.edge.base import Route
+from cockpit.edge import caddy, config, follow
 from cockpit.engine import plan
 from cockpit.health import probe
 from cockpit.model import PlacementKey
@@ -20,7 +19,7 @@ KEY = PlacementKey("shop", "production")
 
 
 def test_a_release_has_as_many_replicas_as_a_slot_has_addresses_and_the_edge_follows() -> None:
-    assert settings.MAX_REPLICAS == base.SLOT_SIZE == routes.REPLICAS
+    assert settings.MAX_REPLICAS == base.SLOT_SIZE == follow.REPLICAS
 
 
 def test_an_image_is_known_as_ours_by_the_label_that_it_was_built_with() -> None:
@@ -33,7 +32,7 @@ def test_the_edge_finds_its_files_where_its_container_has_them() -> None:
 
 
 def test_the_prober_reads_the_header_that_the_edge_writes() -> None:
-    written = json.dumps(routes.servers((Route(KEY, ":80"),), PurePosixPath("/edge")))
+    written = json.dumps(follow.follow(KEY, "", PurePosixPath("/edge")))
     assert f'"{probe.RELEASE_HEADER}"' in written.lower()
 
 
