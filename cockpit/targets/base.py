@@ -1,4 +1,4 @@
-"""What the engine asks of a place where containers run: five verbs and a few questions.
+"""What the engine asks of a place where containers run: six verbs and a few questions.
 
 `start` and `stop` are idempotent: names and labels carry placement, release, operation and slot, so that after a crash
 the same call finds what it made before. A target raises `TargetDown` when it does not answer and `TargetError` when it
@@ -7,7 +7,7 @@ refuses.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
@@ -41,8 +41,25 @@ class SecretSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Healthcheck:
+    """Docker's own check inside of the container; None is what the image says, in seconds where it is a time."""
+
+    test: tuple[str, ...] = ()  # ("CMD", …), ("CMD-SHELL", "…") or ("NONE",); () keeps the image's
+    interval: float | None = None
+    timeout: float | None = None
+    retries: int | None = None
+    start_period: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    driver: str = "json-file"
+    options: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """The frozen configuration of a release: with the image, all that a rollback restores."""
+    """The frozen configuration of one process of a release: with the image, all that a rollback restores."""
 
     image: str  # what Docker is asked to run: an image id or name@digest, never a moving tag
     port: int | None = None
@@ -53,7 +70,7 @@ class ContainerSpec:
     working_dir: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, SecretSource] = field(default_factory=dict)
-    volumes: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()  # Compose's short form: NAME:/path, /host/path:/path, with :ro to protect it
     cpus: float | None = None
     memory: int | None = None  # bytes
     labels: dict[str, str] = field(default_factory=dict)
@@ -62,16 +79,48 @@ class ContainerSpec:
     drain: float = 30.0
     health: HealthSpec = field(default_factory=HealthSpec)
     hosts: tuple[str, ...] = ()  # the first is what probes ask for
+    networks: tuple[str, ...] = ()  # joined by name beside the cockpit's own; they must exist
+    extra_hosts: tuple[str, ...] = ()  # "name:address"; the address may be Docker's "host-gateway"
+    tmpfs: tuple[str, ...] = ()  # "/run" or "/run:size=64m,mode=1777"
+    ulimits: dict[str, tuple[int, int]] = field(default_factory=dict)  # name to (soft, hard); -1 is no limit
+    read_only: bool = False
+    init: bool | None = None  # None: as the Docker engine is set
+    shm_size: int | None = None  # bytes
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    pids: int | None = None
+    logging: Logging | None = None  # None: json-file in three files of 20 MB
+    healthcheck: Healthcheck | None = None
+    replace: str = "overlap"  # "recreate": the old containers stop before the new ones start
+    env_files: tuple[str, ...] = ()  # paths; what they say reaches a container through StartOrder.environment
 
 
 @dataclass(frozen=True, slots=True)
 class StartOrder:
+    """All replicas of one process of a release, in one slot."""
+
     key: PlacementKey
     release: int
     operation: int
     slot: int
     spec: ContainerSpec
     environment: dict[str, str]  # the spec's, the resolved secrets and COCKPIT_*: what the process really gets
+    process: str = "web"
+    first: int | None = 0  # which of the slot's addresses replica 1 has; None: none of them, but one of Docker's part
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """A command that is run once in a container of its own: a migration.
+
+    Of the spec count image, command, entrypoint, user, working_dir, volumes, networks and limits of all kinds; not
+    labels, logging, healthcheck, stop signal and what belongs to serving."""
+
+    key: PlacementKey
+    release: int
+    operation: int
+    spec: ContainerSpec
+    environment: dict[str, str]
 
 
 class ContainerState(StrEnum):
@@ -84,7 +133,7 @@ class ContainerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One of ours, as the host has it now. `index` is 1-based; replica n has the n-th address of its slot."""
+    """One of ours, as the host has it now. `index` is 1-based, within its process."""
 
     id: str
     name: str
@@ -93,7 +142,7 @@ class Container:
     operation: int
     slot: int
     index: int
-    address: str  # IPv4 without the port
+    address: str  # IPv4 without the port; "" when it has none of its slot's
     port: int | None
     image: str
     state: ContainerState
@@ -104,10 +153,46 @@ class Container:
     finished_at: float | None = None
     restarts: int = 0
     error: str = ""  # Docker's word when it could not start
+    process: str = "web"
 
     @property
     def running(self) -> bool:
         return self.state is ContainerState.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class OneOff:
+    """A container that `run` made, as the host has it now: what a crashed engine's migration came to."""
+
+    id: str
+    key: PlacementKey
+    release: int
+    operation: int
+    state: ContainerState  # CREATED: its command never began
+    exit_code: int | None = None
+    oom_killed: bool = False
+    started_at: float | None = None
+    finished_at: float | None = None
+    error: str = ""  # Docker's word when it could not start
+
+    @property
+    def running(self) -> bool:
+        return self.state is ContainerState.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class OtherContainer:
+    """A container of the host that is not this installation's; all text is cleaned."""
+
+    id: str
+    name: str
+    image: str
+    state: str  # Docker's word: "running", "exited", "paused" …
+    status: str  # "Up 3 hours (healthy)": the only thing that Docker's list tells about its start
+    project: str = ""  # Compose's
+    service: str = ""  # Compose's
+    ports: tuple[str, ...] = ()  # published ones: "80->8000/tcp", "127.0.0.1:8100->80/tcp"
+    created_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +201,8 @@ class HostInfo:
     name: str
     version: str
     buildkit: bool
+    architecture: str = ""  # Go's word: "amd64", "arm64"
+    os: str = ""  # "linux"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,16 +261,56 @@ class Target(Protocol):
     async def observe(self) -> tuple[Container, ...]:
         """All containers of this installation's releases, running or not."""
 
+    async def others(self) -> tuple[OtherContainer, ...]:
+        """All containers of the host that aren't this installation's; `logs` works for their ids too."""
+
+    async def missing(self, spec: ContainerSpec) -> tuple[str, ...]:
+        """A sentence for each thing outside of the cockpit that the host lacks for this spec; () when it can start.
+
+        Networks only: a volume is made by Docker when it is missing, and a bind mount's path on another host is
+        known to nobody before `start`, which refuses a path that isn't there."""
+
     async def start(self, order: StartOrder) -> tuple[Container, ...]:
-        """All replicas run (or have just exited: look at their state), with restart policy `no`.
+        """All replicas of the process run (or have just exited: look at their state), with restart policy `no`.
 
-        A container of the same name from the same operation is kept; a stopped one of the same release is started."""
+        One that runs in this slot is kept, a stopped one is started again. Those that run in another slot stay
+        beside the new ones; stopped ones there give way."""
 
-    async def activate(self, key: PlacementKey, release: int, *, live: bool) -> None:
-        """Restart policy `always` for a release that serves or is hot, `no` for one that is about to stop."""
+    async def activate(
+        self, key: PlacementKey, release: int, *, live: bool, process: str | None = None, slot: int | None = None
+    ) -> None:
+        """Restart policy `always` for what serves or is hot, `no` for what is about to stop.
 
-    async def stop(self, key: PlacementKey, release: int, *, grace: float, remove: bool) -> None:
-        """Stop all replicas (SIGTERM, then SIGKILL after `grace`), and remove them when asked. Idempotent."""
+        `process` and `slot` narrow it down; without them it is the whole release."""
+
+    async def stop(
+        self,
+        key: PlacementKey,
+        release: int,
+        *,
+        grace: float,
+        remove: bool,
+        process: str | None = None,
+        slot: int | None = None,
+    ) -> None:
+        """Stop all replicas (SIGTERM, then SIGKILL after `grace`), and remove them when asked. Idempotent.
+
+        `process` and `slot` narrow it down; without them it is the whole release, and `remove` takes along its one-offs
+        that have ended."""
+
+    async def run(self, order: RunOrder, emit: Callable[[RawLine], None]) -> int:
+        """Run the order's command once and return its exit code; `emit` gets its log lines as they come.
+
+        Cancelling stops (SIGTERM, SIGKILL after 5 s) and removes it. Afterwards it stays, for whoever has to find out
+        what it came to, until `remove_one_offs`. Raises TargetError when the command cannot be run, was killed for
+        want of memory, or was begun by this operation before; TargetDown when Docker went away in the middle: it may
+        still run."""
+
+    async def one_offs(self, key: PlacementKey, release: int) -> tuple[OneOff, ...]:
+        """What `run` made for this release and nobody removed yet, oldest operation first."""
+
+    async def remove_one_offs(self, key: PlacementKey, release: int) -> None:
+        """Stop them (SIGTERM, SIGKILL after 5 s) and remove them. Idempotent."""
 
     def logs(
         self, container: str, *, tail: int | None = None, since: float | None = None, follow: bool = False

@@ -88,6 +88,7 @@ def container(inspected: Mapping[str, Any]) -> Container | None:
         started_at=seconds(state.get("StartedAt", "")),
         finished_at=seconds(state.get("FinishedAt", "")) if ended else None,
         restarts=inspected.get("RestartCount", 0),
+        process=written.get(labels.PROCESS, labels.MAIN),
         error="paused" if state["Status"] == "paused" else text.clean(state.get("Error", "")),
     )
 

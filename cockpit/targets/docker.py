@@ -15,7 +15,18 @@ from cockpit.clock import Clock
 from cockpit.errors import TargetError
 from cockpit.model import PlacementKey
 from cockpit.targets import images, labels, removal
-from cockpit.targets.base import Container, EdgeSpec, HostInfo, RawLine, StartOrder, Subnet
+from cockpit.targets.base import (
+    Container,
+    ContainerSpec,
+    EdgeSpec,
+    HostInfo,
+    OneOff,
+    OtherContainer,
+    RawLine,
+    RunOrder,
+    StartOrder,
+    Subnet,
+)
 from cockpit.targets.containers import inspected, whole_seconds
 from cockpit.targets.daemon import QUICK, Daemon
 from cockpit.targets.listeners import container_listeners
@@ -103,16 +114,42 @@ class DockerTarget:
             raise
         return tuple(each.container for each in started)
 
-    async def activate(self, key: PlacementKey, release: int, *, live: bool) -> None:
-        found = await self._ids(key, release)
+    async def others(self) -> tuple[OtherContainer, ...]:
+        raise NotImplementedError
+
+    async def missing(self, spec: ContainerSpec) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    async def run(self, order: RunOrder, emit: Callable[[RawLine], None]) -> int:
+        raise NotImplementedError
+
+    async def one_offs(self, key: PlacementKey, release: int) -> tuple[OneOff, ...]:
+        raise NotImplementedError
+
+    async def remove_one_offs(self, key: PlacementKey, release: int) -> None:
+        raise NotImplementedError
+
+    async def activate(
+        self, key: PlacementKey, release: int, *, live: bool, process: str | None = None, slot: int | None = None
+    ) -> None:
+        found = await self._ids(key, release, process, slot)
         if live and not found:
             raise TargetError(f"{key} r{release} has no containers on the host", "Deploy it again.")
         policy = partial(set_restart_policy, policy="always" if live else "no")
         doing = f"set the restart policy of {key} r{release}"
         await asyncio.gather(*(self._daemon.call(doing, partial(policy, identifier=each)) for each in found))
 
-    async def stop(self, key: PlacementKey, release: int, *, grace: float, remove: bool) -> None:
-        found = await self._ids(key, release)
+    async def stop(
+        self,
+        key: PlacementKey,
+        release: int,
+        *,
+        grace: float,
+        remove: bool,
+        process: str | None = None,
+        slot: int | None = None,
+    ) -> None:
+        found = await self._ids(key, release, process, slot)
         work = partial(removal.stop, grace=whole_seconds(grace), remove=remove)
         await asyncio.gather(
             *(self._stopping(f"stop {key} r{release}", partial(work, identifier=each), grace) for each in found)
@@ -188,8 +225,9 @@ class DockerTarget:
             "list containers", lambda client: client.api.containers(all=True, filters=filters)
         )
 
-    async def _ids(self, key: PlacementKey, release: int) -> list[str]:
-        return [each["Id"] for each in await self._list(labels.release_of(self.installation, key, release))]
+    async def _ids(self, key: PlacementKey, release: int, process: str | None, slot: int | None) -> list[str]:
+        listed = await self._list(labels.release_of(self.installation, key, release))
+        return [each["Id"] for each in listed if labels.among(each.get("Labels") or {}, process, slot)]
 
     async def _inspect(self, identifier: str) -> Container | None:
         return await self._daemon.call("inspect a container", partial(inspected, identifier=identifier))

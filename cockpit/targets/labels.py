@@ -18,8 +18,11 @@ RELEASE = PREFIX + "release"
 OPERATION = PREFIX + "operation"
 SLOT = PREFIX + "slot"
 INDEX = PREFIX + "index"
+PROCESS = PREFIX + "process"  # absent on what an engine made that knew no processes: "web"
 ADDRESS = PREFIX + "address"
 PORT = PREFIX + "port"
+
+MAIN = "web"  # the process that names and labels need not tell
 
 _COMPOSE_PROJECT = "com.docker.compose.project"
 _FORBIDDEN = re.compile(r"[^a-zA-Z0-9_.]+")
@@ -52,6 +55,7 @@ def container_labels(installation: str, order: StartOrder, index: int, address: 
         OPERATION: str(order.operation),
         SLOT: str(order.slot),
         INDEX: str(index),
+        PROCESS: order.process,
         ADDRESS: address,
         PORT: "" if order.spec.port is None else str(order.spec.port),
     }
@@ -88,6 +92,12 @@ def release_of(installation: str, key: PlacementKey, release: int) -> dict[str, 
 def belongs(labels: Mapping[str, str], installation: str, key: PlacementKey, release: int) -> bool:
     wanted = {INSTALLATION: installation, SERVICE: key.service, ENVIRONMENT: key.environment, RELEASE: str(release)}
     return all(labels.get(name) == value for name, value in wanted.items())
+
+
+def among(labels: Mapping[str, str], process: str | None, slot: int | None) -> bool:
+    """None matches all."""
+    right_process = process is None or labels.get(PROCESS, MAIN) == process
+    return right_process and (slot is None or labels.get(SLOT) == str(slot))
 
 
 def owner(labels: Mapping[str, str]) -> str:

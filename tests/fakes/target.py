@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 from cockpit.clock import Clock, SystemClock
@@ -12,10 +12,14 @@ from cockpit.errors import TargetDown, TargetError
 from cockpit.model import PlacementKey
 from cockpit.targets.base import (
     Container,
+    ContainerSpec,
     ContainerState,
     EdgeSpec,
     HostInfo,
+    OneOff,
+    OtherContainer,
     RawLine,
+    RunOrder,
     StartOrder,
     Subnet,
 )
@@ -110,19 +114,45 @@ class FakeTarget:
             raise
         return tuple(self._now(self._boxes[name]).container for name in names)
 
-    async def activate(self, key: PlacementKey, release: int, *, live: bool) -> None:
+    async def others(self) -> tuple[OtherContainer, ...]:
+        raise NotImplementedError
+
+    async def missing(self, spec: ContainerSpec) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    async def run(self, order: RunOrder, emit: Callable[[RawLine], None]) -> int:
+        raise NotImplementedError
+
+    async def one_offs(self, key: PlacementKey, release: int) -> tuple[OneOff, ...]:
+        raise NotImplementedError
+
+    async def remove_one_offs(self, key: PlacementKey, release: int) -> None:
+        raise NotImplementedError
+
+    async def activate(
+        self, key: PlacementKey, release: int, *, live: bool, process: str | None = None, slot: int | None = None
+    ) -> None:
         await self._reach(f"activate {key} r{release} {'live' if live else 'no'}")
-        boxes = self._release(key, release)
+        boxes = self._release(key, release, process, slot)
         if live and not boxes:
             raise TargetError(f"{key} r{release} has no containers on the host", "Deploy it again.")
         for box in boxes:
             box.always = live
 
-    async def stop(self, key: PlacementKey, release: int, *, grace: float, remove: bool) -> None:
+    async def stop(
+        self,
+        key: PlacementKey,
+        release: int,
+        *,
+        grace: float,
+        remove: bool,
+        process: str | None = None,
+        slot: int | None = None,
+    ) -> None:
         await self._reach(f"{'remove' if remove else 'stop'} {key} r{release}")
         if self._stops is not None:
             await self._stops.wait()
-        for box in self._release(key, release):
+        for box in self._release(key, release, process, slot):
             box.always = False
             self._end(box, 0)
             if remove:
@@ -228,6 +258,7 @@ class FakeTarget:
             index=index,
             address=address,
             port=order.spec.port,
+            process=order.process,
             image=order.spec.image,
             state=ContainerState.CREATED,
         )
@@ -284,9 +315,14 @@ class FakeTarget:
                 finished_at=self._clock.now(),
             )
 
-    def _release(self, key: PlacementKey, release: int) -> list[_Box]:
-        boxes = self._boxes.values()
-        return [self._now(box) for box in boxes if (box.container.key, box.container.release) == (key, release)]
+    def _release(self, key: PlacementKey, release: int, process: str | None, slot: int | None) -> list[_Box]:
+        return [
+            self._now(box)
+            for box in self._boxes.values()
+            if (box.container.key, box.container.release) == (key, release)
+            and process in (None, box.container.process)
+            and slot in (None, box.container.slot)
+        ]
 
     def _find(self, container: str) -> _Box:
         for box in self._boxes.values():
