@@ -115,7 +115,7 @@ class CaddyEdge:
         path = self.directory / "config.json"
         if not path.exists() or path.read_bytes() != content:
             replace(path, content)
-        for key in {each.key for each in (*plan.routes, *plan.aliases)}:
+        for key in {each.key for each in plan.routes} | {each.key for each in plan.aliases}:
             self._pointers.mend(key)
 
     async def _running(self) -> str | None:

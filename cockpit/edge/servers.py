@@ -10,6 +10,7 @@ from cockpit.edge.follow import Json
 from cockpit.edge.routes import customers
 from cockpit.errors import ConfigError
 
+# Of a plan without listeners.
 TRUSTED = (
     "10.0.0.0/8",
     "172.16.0.0/12",
@@ -17,7 +18,7 @@ TRUSTED = (
     "127.0.0.0/8",
     "fd00::/8",
     "::1",
-)  # of a plan without listeners
+)
 
 
 def servers(plan: EdgePlan, root: PurePath) -> Json:
