@@ -11,6 +11,7 @@ CockpitError
 ├── TargetError          Docker refused or failed
 │   └── TargetDown       Docker does not answer at all
 ├── EdgeError            the edge could not be changed or read
+├── LineDown             no ssh connection to a Docker host; what runs there runs on
 └── StoreError           the release log cannot be read or written
     └── StoreRejected    it can be, and this one thing makes no sense to it: trying again will not help
 
@@ -94,6 +95,10 @@ class TargetDown(TargetError):
 
 class EdgeError(CockpitError):
     code = "edge"
+
+
+class LineDown(CockpitError):
+    code = "line_down"
 
 
 class StoreError(CockpitError):
