@@ -27,12 +27,15 @@ class Finished:
 
 
 async def run(
-    argv: Sequence[str], *, env: Mapping[str, str], timeout: float, limit: int = 256 * 1024 * 1024
+    argv: Sequence[str], *, env: Mapping[str, str], timeout: float, limit: int = 256 * 1024 * 1024, given: bytes = b""
 ) -> Finished:
-    """Run to the end. Raises TimeoutError, and OSError when the program cannot be started."""
-    async with asyncio.timeout(timeout), started(argv, env=env) as process:
+    """Run to the end, `given` on its standard input. Raises TimeoutError, and OSError when it cannot be started."""
+    async with asyncio.timeout(timeout), started(argv, env=env, stdin=PIPE if given else DEVNULL) as process:
         assert process.stdout is not None
         assert process.stderr is not None
+        if process.stdin is not None:
+            process.stdin.write(given)  # short: it fits into the pipe
+            process.stdin.close()
         errors = asyncio.create_task(_last(process.stderr, ERROR_LIMIT))
         try:
             out = await _first(process.stdout, limit)
@@ -48,13 +51,14 @@ async def started(
     argv: Sequence[str],
     *,
     env: Mapping[str, str],
+    stdin: int = DEVNULL,
     stdout: int = PIPE,
     stderr: int = PIPE,
     cwd: Path | None = None,
 ) -> AsyncIterator[Process]:
     """A running process; leaving the block before it ended ends its whole group."""
     process = await asyncio.create_subprocess_exec(
-        *argv, stdin=DEVNULL, stdout=stdout, stderr=stderr, env=dict(env), cwd=cwd, start_new_session=True
+        *argv, stdin=stdin, stdout=stdout, stderr=stderr, env=dict(env), cwd=cwd, start_new_session=True
     )
     try:
         yield process

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -31,10 +32,11 @@ _DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
 
 class Cut:
-    """Ends a long answer from outside its thread: before its request is sent, while it is, and while it is read."""
+    """Ends a request from outside its thread: before it is sent, meanwhile, and while its answer is awaited or read."""
 
     def __init__(self) -> None:
         self._asked = threading.Event()
+        self._sockets: list[socket.socket] = []
         self._responses: list[requests.Response] = []
 
     def check(self) -> None:
@@ -43,12 +45,19 @@ class Cut:
             raise ConnectionAbortedError("cut off")
 
     def watch(self, client: APIClient) -> None:
+        """A Unix socket is known from its start; of any other connection only an answer that has begun can be cut."""
+        from cockpit.build import connections
+
+        connections.watch(client, self._sockets.append)
         client.hooks["response"].append(lambda response, **_: self._responses.append(response))
 
     def now(self) -> None:
         from docker.types import CancellableStream
 
         self._asked.set()
+        for each in tuple(self._sockets):
+            with suppress(OSError):  # closed already
+                each.shutdown(socket.SHUT_RDWR)
         while self._responses:
             with suppress(OSError, AttributeError):  # a response that was read to its end has no socket any more
                 CancellableStream(iter(()), self._responses.pop()).close()
@@ -65,27 +74,30 @@ class Daemon:
     async def ask(self, work: Callable[[APIClient], T]) -> T:
         """Raises BuildError."""
 
-        def job() -> T:
-            with _client(self.url, QUICK) as client:
+        def job(cut: Cut) -> T:
+            with _client(self.url, QUICK, cut) as client:
                 return work(client)
 
-        return await self.aside(job)
+        return await self._cuttable(job)
 
     async def stream(self, begin: Begin, each: Callable[[Item], None]) -> None:
-        """Every item of a long answer, on the loop, in order. Cancelling cuts the connection, and waits for its end."""
+        """Every item of a long answer, on the loop, in order."""
         loop = asyncio.get_running_loop()
-        cut = Cut()
 
-        def job() -> None:
-            with _client(self.url, SILENT) as client:
-                cut.watch(client)
+        def job(cut: Cut) -> None:
+            with _client(self.url, SILENT, cut) as client:
                 for item in begin(client, cut):
                     cut.check()
                     loop.call_soon_threadsafe(each, item)
 
-        reading = loop.run_in_executor(self._pool, _mapped, job)
+        await self._cuttable(job)
+
+    async def _cuttable(self, job: Callable[[Cut], T]) -> T:
+        """Cancelling cuts the connection, and waits for its end."""
+        cut = Cut()
+        reading = asyncio.get_running_loop().run_in_executor(self._pool, _mapped, job, cut)
         try:
-            await asyncio.shield(reading)
+            return await asyncio.shield(reading)
         except asyncio.CancelledError:
             await _end(reading, cut)
             raise
@@ -98,7 +110,7 @@ class Daemon:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-async def _end(reading: asyncio.Future[None], cut: Cut) -> None:
+async def _end(reading: asyncio.Future[T], cut: Cut) -> None:
     """The request may be at any point, so the cut is repeated until its thread has seen it."""
     deadline = asyncio.get_running_loop().time() + CUT_WITHIN
     while not reading.done() and asyncio.get_running_loop().time() < deadline:
@@ -121,13 +133,15 @@ def _mapped(work: Callable[..., T], *arguments: object) -> T:
 
 
 @contextmanager
-def _client(url: str, timeout: int) -> Iterator[APIClient]:
+def _client(url: str, timeout: int, cut: Cut) -> Iterator[APIClient]:
     client = _connect(url, TESTED_API, timeout)
+    cut.watch(client)
     try:
         oldest = _numbers(client.version(api_version=False).get("MinAPIVersion", "1.12"))
         if oldest > TESTED_API:
             client.close()
             client = _connect(url, oldest, timeout)
+            cut.watch(client)
         yield client
     finally:
         client.close()
@@ -153,6 +167,11 @@ def image_missing(error: BuildError) -> bool:
     import docker.errors
 
     return isinstance(error.__cause__, docker.errors.NotFound)
+
+
+def not_found(error: BuildError) -> bool:
+    """Docker answered, and the registry has no such image."""
+    return image_missing(error) and "page not found" not in str(error.__cause__)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

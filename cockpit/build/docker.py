@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cockpit.build import command, context, push, words
-from cockpit.build.base import BuildLine, BuildOrder, Built, Emit, Login, Pushed
+from cockpit.build import command, context, distribution, pull, push, words
+from cockpit.build.base import BuildLine, BuildOrder, Built, Emit, Login, Pulled, Pushed
 from cockpit.build.classic import ClassicReader
 from cockpit.build.command import CommandLine
 from cockpit.build.daemon import Begin, Cut, Daemon, Item, answered, image_missing
@@ -70,6 +70,12 @@ class DockerBuilder:
 
     async def push(self, image: str, reference: str, login: Login | None, emit: Emit) -> Pushed:
         return await push.push(self._daemon, image, reference, login, emit, self._clock.now)
+
+    async def available(self, reference: str, login: Login | None) -> str | None:
+        return await distribution.available(self._daemon, reference, login)
+
+    async def pull(self, reference: str, digest: str, login: Login | None, emit: Emit) -> Pulled:
+        return await pull.pull(self._daemon, reference, digest, login, emit, self._clock.now)
 
     async def close(self) -> None:
         self._daemon.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 
 from cockpit.errors import BuildError
 from cockpit.text import clean, clean_log
@@ -80,52 +81,110 @@ def daemon(said: str) -> BuildError:
 
 # ---------------------------------------------------------------- registries
 
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """What was asked of a registry, as far as the words for its refusal depend on it."""
+
+    what: str
+    denied: str
+    missing: str
+    full: str
+    again: str
+
+
+PUSH = Doing(
+    "a push",
+    "give the login the right to push, or create the repository",
+    "create the repository; this registry does not make one by itself",
+    "the registry has no space left",
+    "the image is built and a new deploy only pushes it again",
+)
+PULL = Doing(
+    "a pull",
+    "give the login the right to pull from this repository",
+    "it may have been deleted there: have CI push it again",
+    "no space left on the Docker host",
+    "nothing that is live was changed; deploy again",
+)
+ASK = replace(PULL, what="reading", again="nothing was changed; ask again")
+
+_OTHER_MACHINE = "have CI build it for this platform too: docker buildx build --platform"
+_WANTS_LOGIN = "put one under `registries` in the configuration, or `docker login` as the engine's user"
+
+
+def _status(number: int) -> str:
+    """In an answer, and neither a port nor a part of an address."""
+    return rf"(?<![:.\w]){number}\b"
+
+
+_REFUSED = re.compile(
+    rf"unauthorized|no basic auth|authentication required|authorization failed|{_status(401)}", re.IGNORECASE
+)
+_DENIED = re.compile(rf"denied|insufficient_scope|{_status(403)}", re.IGNORECASE)
 _REGISTRY: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), message, hint)
+    (pattern if isinstance(pattern, re.Pattern) else re.compile(pattern, re.IGNORECASE), message, hint)
     for pattern, message, hint in (
+        (rf"too ?many ?requests|{_status(429)}", "{at} asks to slow down", "wait some minutes, or give it a login"),
         (
-            r"unauthorized|no basic auth|authentication required|authorization failed|\b401\b",
+            _REFUSED,
             "{at} refused the login",
             "check `registries` in the configuration: user name, password, and that the token is still valid",
         ),
-        (
-            r"denied|insufficient_scope|\b403\b",
-            "{at} does not allow a push",
-            "give the login the right to push, or create the repository",
-        ),
+        (_DENIED, "{at} does not allow {what}", "{denied}"),
         (
             r"server gave HTTP response to HTTPS client",
             "{at} speaks no TLS",
             "put TLS in front of it; only registries on loopback may do without",
         ),
         (r"x509|certificate", "{at}: its certificate is not trusted", "install its authority's certificate in Docker"),
+        (r"no match(?:ing manifest)? for", "the image is not made for this host's platform", _OTHER_MACHINE),
+        (r"(?:manifest|name) unknown", "{at} has no such image", "{missing}"),
         (
             r"HTTP status: 5\d\d|: 5\d\d |Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out",
             "{at} answered with a server error",
-            "look at the registry; the image is built and a new deploy only pushes it again",
+            "look at the registry; {again}",
         ),
-        (r"too ?many ?requests|\b429\b", "{at} asks to slow down", "wait some minutes, then deploy again"),
         (
             r"connection refused|no such host|i/o timeout|no route to host|unreachable|Client.Timeout|TLS handshake",
             "{at} cannot be reached from the Docker host",
-            "check its address and the network; the image is built and a new deploy only pushes it again",
+            "check its address and the network; {again}",
         ),
         (
             r"EOF|reset by peer|broken pipe|closed network connection|ended early",
             "{at} cut the connection",
-            "deploy again: the image is built, and what the registry already has is not sent again",
+            "{again}: what has arrived is not sent twice",
         ),
-        (r"no space left|disk quota", "{at} has no space left", "free space at the registry"),
+        (_FULL, "{full}", "free some there"),
+        (
+            r"error parsing HTTP|error unmarshalling|missing signature key|invalid character|redirects",
+            "what answers at {at} is no registry",
+            "check its address: a login page or a proxy may answer in its place",
+        ),
     )
 )
 
 
-def push_failure(error: str, registry: str) -> BuildError:
+def registry(error: str, at: str, doing: Doing, *, anonymous: bool = False) -> BuildError:
     line = clean(error, 500)
     for pattern, message, hint in _REGISTRY:
-        if pattern.search(error):
-            return BuildError(message.format(at=registry), hint, (line,))
-    return BuildError(f"the push to {registry} failed: {_last(error)}", "the registry's own log says more", (line,))
+        if not pattern.search(error):
+            continue
+        if anonymous and pattern in (_REFUSED, _DENIED):
+            return BuildError(f"{at} wants a login, or has no such repository", _WANTS_LOGIN, (line,))
+        words = asdict(doing) | {"at": at}
+        return BuildError(message.format(**words), hint.format(**words), (line,))
+    return BuildError(f"{at} failed at {doing.what}: {_last(error)}", "the registry's own log says more", (line,))
+
+
+def silent(at: str, seconds: float) -> BuildError:
+    return BuildError(
+        f"{at} gave no answer within {seconds:.0f} s", "check that it runs, and the network between it and Docker"
+    )
+
+
+def other_machine(image: str, host: str) -> BuildError:
+    return BuildError(f"the image is for {clean(image, 40)}, this host is {clean(host, 40)}", _OTHER_MACHINE)
 
 
 def _last(error: str) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from cockpit.build.base import BuildLine, BuildOrder, Built, Login
 from cockpit.build.docker import DockerBuilder
-from cockpit.build.push import split
+from cockpit.build.reference import split
 from cockpit.clock import SystemClock
 from cockpit.errors import BuildError
 from tests.waiting import until

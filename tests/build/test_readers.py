@@ -136,4 +136,4 @@ def test_the_tail_is_short_and_plain() -> None:
     ],
 )
 def test_a_registrys_refusal_is_explained(error: str, message: str) -> None:
-    assert message in words.push_failure(error, "r.test").message
+    assert message in words.registry(error, "r.test", words.PUSH).message

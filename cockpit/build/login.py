@@ -1,0 +1,154 @@
+"""Which login goes along with a request: the configuration's own, else what the user's Docker configuration has.
+
+The SDK reads that file and knows whose entry is whose. It would also run the credential helpers, without an end in
+sight; so they are run here, where they can be stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cockpit import process
+from cockpit.build import reference
+from cockpit.build.base import Login
+from cockpit.errors import BuildError
+from cockpit.text import clean, decode
+
+if TYPE_CHECKING:
+    from docker.auth import AuthConfig
+
+HELPER = 10.0  # seconds for a credential helper; it may want a person to type something
+_TOKEN = "<token>"  # for a user name, says that the secret is an identity token
+_UNKNOWN = "credentials not found in native keychain"  # a helper's agreed words for having no such login
+_ANSWER = 64 * 1024  # bytes
+
+Auth = dict[str, str]  # as Docker's API takes it; {} is nobody
+
+
+async def of(login: Login | None, registry: str) -> Auth:
+    """Raises BuildError when the login is another registry's, or Docker's file or the helper it names is of no use."""
+    if login is not None:
+        _check(login, registry)
+        return given(login)
+    return await _stored(await asyncio.to_thread(_configuration), registry)
+
+
+async def everyones(logins: Iterable[Login], failed: Callable[[BuildError], None]) -> dict[str, Auth]:
+    """By registry, for a build that may need any of them; what a helper will not tell may not be needed at all."""
+    found: dict[str, Auth] = {}
+    try:
+        configuration = await asyncio.to_thread(_configuration)
+        for registry in {*configuration.auths, *configuration.cred_helpers}:
+            try:
+                found[registry] = await _stored(configuration, reference.server(registry))
+            except BuildError as error:
+                failed(error)
+    except BuildError as error:
+        failed(error)
+    return found | {address(login.server): given(login) for login in logins}
+
+
+def address(server: str) -> str:
+    """How Docker's files name a registry."""
+    from docker.auth import INDEX_URL
+
+    host = reference.server(server)
+    return INDEX_URL if host == reference.HUB else host
+
+
+def given(login: Login) -> Auth:
+    return {"username": login.username, "password": login.password, "serveraddress": address(login.server)}
+
+
+def file() -> Path | None:
+    """The user's Docker configuration, when there is one."""
+    from docker.utils.config import find_config_file
+
+    found = find_config_file()
+    return Path(str(found)) if found else None
+
+
+def _check(login: Login, registry: str) -> None:
+    """A password is never sent to a registry that it was not given for."""
+    server = reference.server(login.server)
+    if server != registry:
+        raise BuildError(f"the login is for {server}, the image is at {registry}", "check `registries` and `image`")
+
+
+def _configuration() -> AuthConfig:
+    from docker.auth import AuthConfig, load_config
+    from docker.errors import DockerException
+
+    path = file()
+    if path is None:
+        return AuthConfig({})
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        # An empty one would make the SDK look for the file itself.
+        return load_config(config_dict=content) if content else AuthConfig({})
+    except OSError as error:
+        raise BuildError(f"{path} cannot be read ({error.strerror})", "check its owner and mode") from None
+    except (ValueError, AttributeError, TypeError, DockerException):
+        # Without the cause: it may quote what is in the file.
+        raise BuildError(f"{path} is no Docker configuration", "correct it, or log in again: docker login") from None
+
+
+async def _stored(configuration: AuthConfig, registry: str) -> Auth:
+    from docker.auth import AuthConfig
+
+    helper = configuration.get_credential_store(address(registry))
+    if helper and (found := await _helped(f"docker-credential-{helper}", registry)):
+        return found
+    return dict(AuthConfig({"auths": configuration.auths}).resolve_authconfig(registry) or {})
+
+
+async def _helped(program: str, registry: str) -> Auth | None:
+    """None when the helper knows no login for that registry."""
+    asked = address(registry)
+    try:
+        ended = await process.run(
+            (program, "get"), env=os.environ, timeout=HELPER, limit=_ANSWER, given=f"{asked}\n".encode()
+        )
+    except TimeoutError:
+        raise BuildError(
+            f"{program} gave no answer within {HELPER:.0f} s", f"run it by hand: echo {asked} | {program} get"
+        ) from None
+    except OSError as error:
+        raise BuildError(
+            f"the credential helper {program} cannot be run ({error.strerror})",
+            "install it where the engine runs, or take it out of Docker's config.json",
+        ) from None
+    if ended.status:
+        if _UNKNOWN in decode(ended.out):
+            return None
+        raise _refused(program, asked, decode(ended.err + b"\n" + ended.out))
+    return _answered(program, asked, ended.out)
+
+
+def _refused(program: str, asked: str, output: str) -> BuildError:
+    # An answer that came before the failure is no explanation, and nothing to show.
+    said = next((line for line in reversed(output.splitlines()) if line.strip() and '"' not in line), "")
+    return BuildError(
+        f"{program} has no login for {asked}: {clean(said, 200) or 'it did not say why'}",
+        "log in again, or put the login under `registries` in the configuration",
+    )
+
+
+def _answered(program: str, asked: str, out: bytes) -> Auth | None:
+    try:
+        answer = json.loads(out)
+        user, secret = str(answer["Username"]), str(answer["Secret"])
+    except (ValueError, KeyError, TypeError):
+        raise BuildError(
+            f"{program} gave an answer that is no login", f"run it by hand: echo {asked} | {program} get"
+        ) from None
+    if not user and not secret:
+        return None
+    if user == _TOKEN:
+        return {"identitytoken": secret, "serveraddress": asked}
+    return {"username": user, "password": secret, "serveraddress": asked}
