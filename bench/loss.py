@@ -1,10 +1,15 @@
-"""Requests lost through many deploys and rollbacks under constant load: `python -m bench.loss --json`."""
+"""Requests lost through many deploys and rollbacks under constant load: `python -m bench.loss --json`.
+
+With `--long` it is bench.long that is run: what is open at a switch.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 
+from bench import long
 from bench.report import Limit, Result, Say, main
 from bench.world import Bench, Service, bench
 from cockpit.demo.load import Load
@@ -64,4 +69,7 @@ def _result(stats: Stats, switches: tuple[int, int], seconds: float) -> Result:
 
 
 if __name__ == "__main__":
+    if "--long" in sys.argv:
+        sys.argv.remove("--long")
+        raise SystemExit(main(long.measure, long.LIMITS, long.__doc__))
     raise SystemExit(main(measure, LIMITS, __doc__))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,14 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Application:
+    """What is deployed: its files at first, below PATH, and the image of Docker's that they are built on."""
+
+    files: Mapping[str, str]
+    image: str | None = None  # the Dockerfile's RUNTIME, where it asks for one
+
+
+@dataclass(frozen=True, slots=True)
 class Bench:
     world: World
     client: Client
@@ -67,15 +75,18 @@ def succeeded(operation: Operation) -> Operation:
 
 
 @asynccontextmanager
-async def bench(services: Sequence[Service], commits: int) -> AsyncIterator[Bench]:
-    """An engine of its own; nothing of it is left afterwards."""
+async def bench(
+    services: Sequence[Service], commits: int, make: Callable[[World], Application] | None = None
+) -> AsyncIterator[Bench]:
+    """An engine of its own; nothing of it is left afterwards. `make` blocks; without it the demo's is deployed."""
     with tempfile.TemporaryDirectory(prefix="cockpit-bench-", ignore_cleanup_errors=True) as directory:
         world = World(Path(directory).resolve() / "world")
         try:
-            image = await asyncio.to_thread(_prepare, world)
-            shop = await asyncio.to_thread(repo.make, world.shop, time(), history(commits))
+            world.prepare()
+            application = await asyncio.to_thread(make or _demo, world)
+            shop = await asyncio.to_thread(repo.make, world.shop, time(), history(commits, application.files))
             port = world.ports()[0]
-            await asyncio.to_thread(_configure, world, configuration(services, world.shop, image, port))
+            await asyncio.to_thread(_configure, world, configuration(services, world.shop, application.image, port))
             client = await connect(world.paths, client="cli")
             try:
                 yield Bench(world, client, shop, port)
@@ -85,9 +96,12 @@ async def bench(services: Sequence[Service], commits: int) -> AsyncIterator[Benc
             await clean(world)
 
 
-def _prepare(world: World) -> str:
-    world.prepare()
-    return runtime.build(world.installation)
+def _demo(world: World) -> Application:
+    return Application(demo_files(), runtime.build(world.installation))
+
+
+def demo_files() -> dict[str, str]:
+    return {path.removeprefix(f"{PATH}/"): text for path, text in base(PATH).items() if text is not None}
 
 
 def _configure(world: World, text: str) -> None:
@@ -95,9 +109,10 @@ def _configure(world: World, text: str) -> None:
     world.paths.config.chmod(0o600)
 
 
-def history(commits: int) -> tuple[Change, ...]:
+def history(commits: int, files: Mapping[str, str]) -> tuple[Change, ...]:
     """All good, all of the same size: each changes one price."""
-    first = Change("c0", MAYA, (commits + 1) * HOUR, "Change price 0", base(PATH))
+    placed: dict[str, str | None] = {f"{PATH}/{path}": text for path, text in files.items()}
+    first = Change("c0", MAYA, (commits + 1) * HOUR, "Change price 0", placed)
     rest = (
         Change(f"c{n}", MAYA, (commits - n) * HOUR, f"Change price {n}", {f"{PATH}/prices.csv": f"mug,{n}.50\n"})
         for n in range(1, commits)
@@ -105,16 +120,16 @@ def history(commits: int) -> tuple[Change, ...]:
     return (first, *rest)
 
 
-def configuration(services: Sequence[Service], shop: Path, image: str, port: int) -> str:
+def configuration(services: Sequence[Service], shop: Path, image: str | None, port: int) -> str:
     blocks = "\n".join(_block(each, shop, image) for each in services)
     return f'environments:\n  {ENVIRONMENT}:\n    edge: {{listen: "127.0.0.1:{port}"}}\nservices:\n{blocks}\n'
 
 
-def _block(service: Service, shop: Path, image: str) -> str:
+def _block(service: Service, shop: Path, image: str | None) -> str:
     lines = (
         f'repo: "{shop}"',
         f"path: {PATH}",
-        f'build: {{args: {{RUNTIME: "{image}"}}}}',
+        f'build: {{args: {{RUNTIME: "{image}"}}}}' if image else "build: .",
         f"hosts: [{service.name}.localhost]",
         f"replicas: {service.replicas}",
         *service.more,
