@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from cockpit.edge.names import door_of
 from cockpit.model import PlacementKey
 
 HOLD = "hold"
+RUN = "run"  # in the edge's directory, a link to the sockets of the edge that counts
+RUN_VARIABLE = "EDGE_RUN"  # tells an edge the name of its sockets' directory: its successor has another
 PROCESS = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # a process's name, as it may stand in a pointer
 _ADDRESSES = r"(?: [0-9.]+:\d+)+"
 _LINE = re.compile(rf"r(\d+)({_ADDRESSES})((?: / {PROCESS}{_ADDRESSES})*) \.")
@@ -92,6 +95,11 @@ class Alias:
     networks: tuple[str, ...]
     names: tuple[str, ...]
     port: int
+
+    @property
+    def door(self) -> str:
+        """Names its files and its container."""
+        return door_of(self.key, self.process)
 
 
 @dataclass(frozen=True, slots=True)

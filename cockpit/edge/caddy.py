@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from cockpit.edge.base import EdgePlan, Hit, Pointer, Route
 from cockpit.edge.config import ACCESS_LOG, ADMIN_SOCKET, PROBE_SOCKET, document
+from cockpit.edge.doors import door_document
 from cockpit.edge.hits import AccessLog
 from cockpit.edge.pointers import PointerFiles, Seen, replace
 from cockpit.errors import EdgeError
@@ -108,13 +109,13 @@ class CaddyEdge:
         """Whoever may enter the directory may move customers, so it is for this user alone."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory.chmod(0o700)
-        for name in ("pointers", "log", "storage"):
+        for name in ("pointers", "log", "storage", "doors"):
             (self.directory / name).mkdir(mode=0o700, exist_ok=True)
 
     def _keep(self, content: bytes, plan: EdgePlan) -> None:
-        path = self.directory / "config.json"
-        if not path.exists() or path.read_bytes() != content:
-            replace(path, content)
+        _write(self.directory / "config.json", content)
+        for alias in plan.aliases:
+            _write(self.directory / "doors" / f"{alias.door}.json", door_document(alias, self._inside))
         for key in {each.key for each in plan.routes} | {each.key for each in plan.aliases}:
             self._pointers.mend(key)
 
@@ -167,6 +168,11 @@ class CaddyEdge:
             raise
         except OSError as error:
             raise EdgeError(f"a file of the edge cannot be used: {error.strerror}: {error.filename}") from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    if not path.exists() or path.read_bytes() != content:
+        replace(path, content)
 
 
 def _counts(listed: list[dict[str, Any]]) -> dict[str, int]:

@@ -7,14 +7,15 @@ import json
 from ipaddress import IPv4Network
 from pathlib import PurePath
 
-from cockpit.edge.base import EdgePlan
+from cockpit.edge.base import RUN, RUN_VARIABLE, EdgePlan
+from cockpit.edge.doors import doors
 from cockpit.edge.follow import Json
 from cockpit.edge.names import name_of
 from cockpit.edge.routes import hosts_of
 from cockpit.edge.servers import normal, servers
 
-ADMIN_SOCKET = "admin.sock"
-PROBE_SOCKET = "probe.sock"
+ADMIN_SOCKET = f"{RUN}/admin.sock"
+PROBE_SOCKET = f"{RUN}/probe.sock"
 ACCESS_LOG = "log/access.log"
 SHAPE = 2  # raised when running edges must take what this module now makes of the same routes: a reload each
 LOG_MEGABYTES = 64  # before the access log rolls: about 500 000 requests
@@ -26,7 +27,7 @@ def document(plan: EdgePlan, root: PurePath, subnet: str, mode: str = "0600") ->
     """Caddy's JSON, and a digest of what it is made of, which the private server tells: so it is known what runs.
 
     `root` is where the edge itself sees the edge directory; `mode` is its sockets'. Raises ConfigError."""
-    facts = json.dumps([SHAPE, str(root), subnet, mode, _placed(plan), _served(plan)])
+    facts = json.dumps([SHAPE, str(root), subnet, mode, _placed(plan), _served(plan), _doors(plan)])
     digest = hashlib.sha256(facts.encode()).hexdigest()[:32]
     return json.dumps(_caddy(plan, root, subnet, mode, digest), sort_keys=True, indent=1).encode(), digest
 
@@ -41,13 +42,19 @@ def _served(plan: EdgePlan) -> list[str]:
     return sorted(repr(each) for each in plan.listeners if normal(each.listen) in used)
 
 
+def _doors(plan: EdgePlan) -> list[str]:
+    """Networks, names and ports are the doors' own."""
+    return sorted(alias.door for alias in plan.aliases)
+
+
 def _caddy(plan: EdgePlan, root: PurePath, subnet: str, mode: str, digest: str) -> Json:
-    private = {"private": _private(f"unix/{root / PROBE_SOCKET}|{mode}", subnet, digest)}
+    run = root / f"{{env.{RUN_VARIABLE}}}"
+    private = {"private": _private(f"unix/{run / PurePath(PROBE_SOCKET).name}|{mode}", subnet, digest)}
     return {
-        "admin": {"listen": f"unix/{root / ADMIN_SOCKET}|{mode}", "config": {"persist": False}},
+        "admin": {"listen": f"unix/{run / PurePath(ADMIN_SOCKET).name}|{mode}", "config": {"persist": False}},
         "storage": {"module": "file_system", "root": str(root / "storage")},
         "logging": {"logs": {"default": _own_log(), "access": _access_log(root)}},
-        "apps": {"http": {"servers": {**servers(plan, root), **private}}},
+        "apps": {"http": {"servers": {**servers(plan, root), **doors(plan.aliases, root, mode), **private}}},
     }
 
 

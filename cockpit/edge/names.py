@@ -16,6 +16,11 @@ def name_of(key: PlacementKey) -> str:
     return f"{_quote(key.service)}@{_quote(key.environment)}"
 
 
+def door_of(key: PlacementKey, process: str) -> str:
+    """`checkout@production`, `checkout@production.admin`: no other pair has the same."""
+    return f"{name_of(key)}.{_quote(process)}" if process else name_of(key)
+
+
 def key_of(name: str) -> PlacementKey | None:
     service, at, environment = name.partition("@")
     if not (at and _QUOTED.fullmatch(service) and _QUOTED.fullmatch(environment)):

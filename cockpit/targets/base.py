@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 from cockpit.model import PlacementKey
@@ -93,6 +93,7 @@ class ContainerSpec:
     healthcheck: Healthcheck | None = None
     replace: str = "overlap"  # "recreate": the old containers stop before the new ones start
     env_files: tuple[str, ...] = ()  # paths; what they say reaches a container through StartOrder.environment
+    optional_env_files: tuple[str, ...] = ()  # those of them that may be missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,13 +207,37 @@ class HostInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class EdgeSpec:
-    """The edge's container: host network, restart always, `directory` bind-mounted at /edge."""
+class EdgeAlias:
+    """A container that other containers of `networks` know under these names, and that hands all to the edge."""
 
-    directory: Path
-    image: str | None = None  # None: built from `binary`
-    binary: Path | None = None
+    door: str  # its configuration is `doors/DOOR.json` in the edge's directory
+    networks: tuple[str, ...]
+    names: tuple[str, ...]
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSpec:
+    """The edge's container: restart always, `directory` bind-mounted at /edge.
+
+    It has the host's network, or `networks` and the cockpit's own."""
+
+    directory: PurePath  # on the host
+    image: str | None = None  # None: built around a binary
+    binaries: dict[str, Path] = field(default_factory=dict)  # static Caddys of this machine by architecture: arm64
     ports: tuple[int, ...] = ()  # that it will listen on, to name who has them
+    networks: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    aliases: tuple[EdgeAlias, ...] = ()
+    admin: Path | None = None  # where this machine reaches its admin socket; None: in `directory`
+    owner: int | None = None  # the user on the host whose `directory` is; None: look, it is on this machine
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeState:
+    started: bool = False  # just now
+    outdated: str = ""  # why only upgrade_edge() makes it what the spec says; it serves meanwhile
+    aliases: tuple[str, ...] = ()  # what keeps an alias from being there, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +280,11 @@ class Target(Protocol):
     async def prepare(self) -> Subnet:
         """The network exists (its subnet, once chosen, is read from the network itself)."""
 
-    async def ensure_edge(self, spec: EdgeSpec) -> bool:
-        """The edge runs; True when it was started just now. Names the owner of a taken port."""
+    async def ensure_edge(self, spec: EdgeSpec) -> EdgeState:
+        """The edge runs, and a container for each alias; what runs is left alone. Names a taken port's owner."""
+
+    async def upgrade_edge(self, spec: EdgeSpec) -> None:
+        """A new edge takes over from the one that runs. `EdgeSpec.networks`: it gets another address there."""
 
     async def observe(self) -> tuple[Container, ...]:
         """All containers of this installation's releases, running or not."""

@@ -19,6 +19,7 @@ from cockpit.targets.base import (
     Container,
     ContainerSpec,
     EdgeSpec,
+    EdgeState,
     HostInfo,
     OneOff,
     OtherContainer,
@@ -31,6 +32,8 @@ from cockpit.targets.containers import inspected, whole_seconds
 from cockpit.targets.daemon import QUICK, Daemon
 from cockpit.targets.listeners import container_listeners
 from cockpit.targets.network import ensure_network
+from cockpit.targets.ports import PortOwners
+from cockpit.targets.ports import listeners as local_port_owners
 from cockpit.targets.removal import set_restart_policy
 from cockpit.targets.replicas import Replica, Started, start_replica, take_back
 from cockpit.targets.streams import log_lines
@@ -60,10 +63,19 @@ class DockerTarget:
     Raises ConfigError for a host that is no Unix socket. `subnet` is used when the network is created, and only then.
     """
 
-    def __init__(self, host: str, installation: str, *, subnet: str | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        host: str,
+        installation: str,
+        *,
+        subnet: str | None,
+        clock: Clock,
+        port_owners: PortOwners = local_port_owners,
+    ) -> None:
         self.installation = installation
         self._daemon = Daemon(host)
         self._wanted_subnet = subnet
+        self._port_owners = port_owners
         self._subnet: Subnet | None = None
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
@@ -79,12 +91,17 @@ class DockerTarget:
         self._subnet = await self._daemon.labour("create the cockpit's network", work)
         return self._subnet
 
-    async def ensure_edge(self, spec: EdgeSpec) -> bool:
+    async def ensure_edge(self, spec: EdgeSpec) -> EdgeState:
         from cockpit.targets.edge_host import ensure_edge
 
-        return await self._daemon.labour(
-            "start the edge", lambda client: ensure_edge(client, self.installation, spec), deadline=_EDGE_DEADLINE
-        )
+        work = partial(ensure_edge, installation=self.installation, spec=spec, who=self._port_owners)
+        return await self._daemon.labour("start the edge", work, deadline=_EDGE_DEADLINE)
+
+    async def upgrade_edge(self, spec: EdgeSpec) -> None:
+        from cockpit.targets.edge_host import upgrade_edge
+
+        work = partial(upgrade_edge, installation=self.installation, spec=spec, who=self._port_owners)
+        await self._daemon.labour("upgrade the edge", work, deadline=_EDGE_DEADLINE)
 
     async def observe(self) -> tuple[Container, ...]:
         """One list, and an inspection of each container whose status text moved on since it was last inspected."""

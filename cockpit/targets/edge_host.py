@@ -1,4 +1,4 @@
-"""The edge's container on a Docker host: made once, then left alone, so that an engine's upgrade never touches it.
+"""The edge on a Docker host: made once, then left alone, so that an engine's upgrade never touches it.
 
 Synchronous: runs in the target's threads, which turn the SDK's errors into ours.
 """
@@ -8,72 +8,149 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from typing import TYPE_CHECKING
 
 from cockpit.errors import TargetError
 from cockpit.targets import labels
-from cockpit.targets.base import EdgeSpec
-from cockpit.targets.edge_image import BINARY, caddy_binary, ensure_image, image_repository
-from cockpit.targets.ports import Listener, host_networked, listeners, publisher
+from cockpit.targets.base import EdgeSpec, EdgeState
+from cockpit.targets.doors import ensure_doors, remove_doors
+from cockpit.targets.edge_container import (
+    INSIDE,
+    State,
+    admin_socket,
+    create,
+    edge_name,
+    other_run,
+    outdated,
+    point,
+    run_of,
+)
+from cockpit.targets.edge_image import image_name, image_repository, make_image
+from cockpit.targets.ports import PortOwners, listeners
+from cockpit.targets.taken import refuse_taken
 from cockpit.text import clean, decode
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-ROLE = labels.PREFIX + "role"
-INSIDE = "/edge"  # where the container has the edge directory
-ADMIN_SOCKET = "admin.sock"  # below it
 START = 20.0  # seconds until its routes must be in force
+DRAIN = 30  # seconds that a replaced edge finishes its requests
 _POLL = 0.05
 
-State = dict[str, Any]
+_turns: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)  # a look must not undo an upgrade
 
 
-def edge_name(installation: str) -> str:
-    return f"{labels.network_name(installation)}-edge"
-
-
-def ensure_edge(client: DockerClient, installation: str, spec: EdgeSpec) -> bool:
-    """The edge runs; True when it was started just now. `spec.directory` holds its config.json already.
+def ensure_edge(client: DockerClient, installation: str, spec: EdgeSpec, who: PortOwners = listeners) -> EdgeState:
+    """`spec.directory` holds its config.json already.
 
     Raises TargetError that names who has a port it needs, or tells why it does not start."""
-    from docker.errors import APIError
+    with _turns[client.api.base_url, installation]:
+        edge = _settled(client, installation, spec)
+        running = edge is not None and _runs(edge)
+        if not spec.networks:
+            refuse_taken(client, spec.ports, edge["State"]["Pid"] if edge is not None and running else 0, who)
+        old = "" if edge is None else _outdated(client, edge, installation, spec)
+        if edge is not None and running:
+            if edge["State"]["Paused"]:
+                client.api.unpause(edge["Id"])
+            return EdgeState(bool(edge["State"]["Paused"]), old, ensure_doors(client, installation, spec))
+        if edge is not None and old:
+            client.api.remove_container(edge["Id"], force=True)
+            edge = None
+        _start(client, installation, spec, edge)
+        return EdgeState(started=True, aliases=ensure_doors(client, installation, spec))
 
-    edge = _inspect(client, edge_name(installation))
-    if edge is not None:
-        _refuse_foreign(edge, installation, spec)
-    running = edge is not None and edge["State"]["Running"] and not edge["State"]["Restarting"]
-    _refuse_taken(client, spec.ports, edge["State"]["Pid"] if edge is not None and running else 0)
-    if edge is not None and running:
-        if edge["State"]["Paused"]:
-            client.api.unpause(edge["Id"])
-        return bool(edge["State"]["Paused"])
-    if not (spec.directory / "config.json").is_file():
-        raise TargetError(f"the edge has no configuration in {spec.directory}", "Load its routes before it is started.")
-    identifier = edge["Id"] if edge is not None else _create(client, installation, spec)
-    try:
-        client.api.restart(identifier, timeout=1)
-        _wait_until_up(client, identifier, spec)
-    except (TargetError, APIError):
-        if edge is None:  # leave nothing that starts again and again
-            with contextlib.suppress(APIError):
-                client.api.remove_container(identifier, force=True)
-        raise
-    return True
+
+def upgrade_edge(client: DockerClient, installation: str, spec: EdgeSpec, who: PortOwners = listeners) -> None:
+    """The new edge runs beside the old one before that one stops: both listen, and the kernel shares out connections.
+
+    Raises TargetError; the old edge then serves as before."""
+    with _turns[client.api.base_url, installation]:
+        edge = _settled(client, installation, spec)
+        if edge is not None and _runs(edge):
+            if not spec.networks:
+                refuse_taken(client, spec.ports, edge["State"]["Pid"], who)
+            _replace(client, installation, spec, edge)
+            ensure_doors(client, installation, spec, anew=True)
+            return
+    ensure_edge(client, installation, spec, who)
 
 
 def remove_edge(client: DockerClient, installation: str) -> None:
-    """The container and its own image, if they are ours. Its directory stays."""
+    """The containers and their own image, if they are ours. The directory stays."""
     from docker.errors import APIError
 
-    edge = _inspect(client, edge_name(installation))
-    if edge is not None and _is_ours(edge, installation):
-        client.api.remove_container(edge["Id"], force=True)
+    remove_doors(client, installation)
+    for name in (edge_name(installation), _heir_name(installation)):
+        edge = _inspect(client, name)
+        if edge is not None and _is_ours(edge, installation):
+            client.api.remove_container(edge["Id"], force=True)
     for image in client.api.images(name=image_repository(installation)):
         for tag in image["RepoTags"] or ():
             with contextlib.suppress(APIError):  # in use elsewhere
                 client.api.remove_image(tag)
+
+
+def _start(client: DockerClient, installation: str, spec: EdgeSpec, edge: State | None) -> None:
+    from docker.errors import APIError
+
+    if edge is not None:
+        client.api.restart(edge["Id"], timeout=1)
+        _wait_until_up(client, edge["Id"], spec)
+        return
+    image = make_image(client, installation, spec)
+    made = create(client, installation, spec, edge_name(installation), image, other_run(None))
+    try:
+        client.api.start(made)
+        _wait_until_up(client, made, spec)
+    except (TargetError, APIError):
+        _remove(client, made)  # leave nothing that starts again and again
+        raise
+
+
+def _replace(client: DockerClient, installation: str, spec: EdgeSpec, old: State) -> None:
+    from docker.errors import APIError
+
+    image = make_image(client, installation, spec)
+    try:
+        heir = create(client, installation, spec, _heir_name(installation), image, other_run(old))
+        client.api.start(heir)
+        _wait_until_up(client, heir, spec)
+    except (TargetError, APIError):
+        _settled(client, installation, spec)
+        raise
+    client.api.stop(old["Id"], timeout=DRAIN)
+    _settled(client, installation, spec)
+
+
+def _settled(client: DockerClient, installation: str, spec: EdgeSpec) -> State | None:
+    """The edge, after what an upgrade left is finished (the old one has stopped) or undone (it still runs)."""
+    edge, heir = _inspect(client, edge_name(installation)), _inspect(client, _heir_name(installation))
+    for each in (edge, heir):
+        if each is not None:
+            _refuse_foreign(each, installation, spec)
+    if heir is None:
+        return edge
+    if edge is not None and _runs(edge):
+        point(client, edge["Id"], spec, run_of(edge))
+        client.api.stop(heir["Id"], timeout=DRAIN)
+        client.api.remove_container(heir["Id"], force=True)
+        return edge
+    if edge is not None:
+        client.api.remove_container(edge["Id"], force=True)
+    client.api.rename(heir["Id"], edge_name(installation))
+    return _inspect(client, edge_name(installation))
+
+
+def _heir_name(installation: str) -> str:
+    return f"{edge_name(installation)}-next"
+
+
+def _runs(edge: State) -> bool:
+    return bool(edge["State"]["Running"] and not edge["State"]["Restarting"])
 
 
 def _inspect(client: DockerClient, name: str) -> State | None:
@@ -84,6 +161,13 @@ def _inspect(client: DockerClient, name: str) -> State | None:
     except NotFound:
         return None
     return found
+
+
+def _remove(client: DockerClient, identifier: str) -> None:
+    from docker.errors import APIError
+
+    with contextlib.suppress(APIError):
+        client.api.remove_container(identifier, force=True)
 
 
 def _is_ours(edge: State, installation: str) -> bool:
@@ -102,73 +186,11 @@ def _refuse_foreign(edge: State, installation: str, spec: EdgeSpec) -> None:
         )
 
 
-def _refuse_taken(client: DockerClient, ports: tuple[int, ...], own: int) -> None:
-    """Caddy shares a port with any process that allows it, and then each gets a part of the customers: look before.
-
-    `own` is the running edge's process, 0 when it does not run."""
-    for port in ports:
-        container = publisher(client, port)
-        if container is not None:
-            raise _taken(port, f"the container {container}")
-    for listener in listeners(ports):
-        unknown = listener.pid is None
-        if listener.pid != own and not (own and unknown):
-            raise _taken(listener.port, _words(client, listener))
-
-
-def _words(client: DockerClient, listener: Listener) -> str:
-    if listener.pid is None:
-        return "a process of another user"
-    container = host_networked(client, listener.pid)
-    return f"the container {container}" if container else f"{listener.name or 'process'} (pid {listener.pid})"
-
-
-def _taken(port: int, owner: str) -> TargetError:
-    return TargetError(
-        f"port {port} is taken by {owner}", f"Stop it, or give the edge another port: edge.listen (now {port})."
-    )
-
-
-def _create(client: DockerClient, installation: str, spec: EdgeSpec) -> str:
-    from docker.types import LogConfig
-
-    image, entrypoint = _image(client, installation, spec)
-    owner = spec.directory.stat().st_uid
-    capabilities = ["NET_BIND_SERVICE", *(["DAC_OVERRIDE"] if owner else [])]  # the directory lets in only its owner
-    host = client.api.create_host_config(
-        network_mode="host",
-        restart_policy={"Name": "always"},
-        binds=[f"{spec.directory}:{INSIDE}"],
-        read_only=True,
-        cap_drop=["ALL"],
-        cap_add=capabilities,
-        security_opt=["no-new-privileges:true"],
-        log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "10m", "max-file": "2"}),
-    )
-    created = client.api.create_container(
-        image,
-        name=edge_name(installation),
-        entrypoint=entrypoint,
-        command=["run", "--config", f"{INSIDE}/config.json"],
-        user="0:0",
-        working_dir="/",
-        environment={"HOME": f"{INSIDE}/storage", "XDG_DATA_HOME": f"{INSIDE}/storage"},
-        labels={labels.INSTALLATION: installation, ROLE: "edge"},
-        host_config=host,
-    )
-    return str(created["Id"])
-
-
-def _image(client: DockerClient, installation: str, spec: EdgeSpec) -> tuple[str, list[str]]:
-    from docker.errors import ImageNotFound
-
-    if spec.image is None:
-        return ensure_image(client, installation, spec.binary or caddy_binary()), [BINARY]
+def _outdated(client: DockerClient, edge: State, installation: str, spec: EdgeSpec) -> str:
     try:
-        client.images.get(spec.image)
-    except ImageNotFound:
-        client.images.pull(spec.image)
-    return spec.image, ["caddy"]
+        return outdated(edge, installation, spec, image_name(client, installation, spec))
+    except TargetError as error:  # there is no image to upgrade to, and the edge serves without one
+        return f"it cannot be compared: {error.message}"
 
 
 def _wait_until_up(client: DockerClient, identifier: str, spec: EdgeSpec) -> None:
@@ -187,7 +209,7 @@ def _serves(spec: EdgeSpec) -> bool:
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.settimeout(2)
     try:
-        connection.sock.connect(str(spec.directory / ADMIN_SOCKET))
+        connection.sock.connect(str(admin_socket(spec)))
         connection.request("GET", "/config/admin/listen")
         answer = connection.getresponse()
         return answer.status == 200 and b"unix" in answer.read()

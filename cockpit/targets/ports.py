@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,9 @@ class Listener:
     name: str = ""
 
 
+PortOwners = Callable[[tuple[int, ...]], tuple[Listener, ...]]  # of the host, which need not be this machine
+
+
 def listeners(ports: tuple[int, ...], proc: Path = Path("/proc")) -> tuple[Listener, ...]:
     """All that listen on these ports, on any address; () where there is no /proc."""
     found = [each for table in ("tcp", "tcp6") for each in _rows(proc / "net" / table) if each.port in ports]
@@ -36,21 +39,31 @@ def listeners(ports: tuple[int, ...], proc: Path = Path("/proc")) -> tuple[Liste
 
 
 def publisher(client: DockerClient, port: int) -> str | None:
-    """The container that publishes this port: Docker may do it without any listening process."""
+    """The id of the container that publishes this port: Docker may do it without any listening process."""
     for container in client.api.containers():
         for published in container.get("Ports") or ():
             if published.get("PublicPort") == port and published.get("Type", "tcp") == "tcp":
-                names = container.get("Names") or [container["Id"][:12]]
-                return clean(names[0].lstrip("/"))
+                return str(container["Id"])
     return None
 
 
 def host_networked(client: DockerClient, pid: int) -> str | None:
-    """The container whose main process this is: with the host's network nothing is published."""
+    """The id of the container that this process belongs to: with the host's network nothing is published."""
     for listed in client.api.containers(filters={"network": "host"}):
-        if client.api.inspect_container(listed["Id"])["State"]["Pid"] == pid:
-            return clean((listed.get("Names") or [listed["Id"][:12]])[0].lstrip("/"))
+        if pid in _processes(client, listed["Id"]):
+            return str(listed["Id"])
     return None
+
+
+def _processes(client: DockerClient, identifier: str) -> set[int]:
+    """As the host numbers them: a server's workers hold the socket as well as its main process."""
+    from docker.errors import APIError
+
+    try:
+        listed = client.api.top(identifier, "-eo pid")
+    except APIError:  # it ended meanwhile
+        return set()
+    return {int(row[0]) for row in listed["Processes"] or () if row and row[0].isdigit()}
 
 
 def _rows(table: Path) -> Iterator[Listener]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.server
 import os
+import re
 import socket
 import threading
 import uuid
@@ -18,8 +19,9 @@ from cockpit.edge.base import Pointer, Route
 from cockpit.edge.caddy import CaddyEdge
 from cockpit.errors import TargetError
 from cockpit.targets import labels
-from cockpit.targets.base import EdgeSpec
-from cockpit.targets.edge_host import edge_name, ensure_edge, remove_edge
+from cockpit.targets.base import EdgeSpec, EdgeState
+from cockpit.targets.edge_container import edge_name
+from cockpit.targets.edge_host import ensure_edge, remove_edge
 from cockpit.targets.edge_image import caddy_binary, ensure_image
 from cockpit.targets.ports import listeners
 from tests.edge.world import SHOP, SUBNET, App, ask, free_port
@@ -54,13 +56,13 @@ async def test_an_edge_serves_is_started_once_and_comes_back_after_a_kill(
     port, app = free_port(), await App("one").start()
     spec = EdgeSpec(edge.directory, ports=(port,))
     assert not await edge.load((Route(SHOP, f"127.0.0.1:{port}"),))
-    assert await asyncio.to_thread(ensure_edge, client, installation, spec)
+    assert (await asyncio.to_thread(ensure_edge, client, installation, spec)).started
     await edge.point(SHOP, Pointer(5, (app.address,)))
     assert (await ask("127.0.0.1", port)).body == "one"
     assert [hit.release for hit in await edge.hits()] == [5]
 
     before = client.containers.get(edge_name(installation))
-    assert not await asyncio.to_thread(ensure_edge, client, installation, spec)
+    assert await asyncio.to_thread(ensure_edge, client, installation, spec) == EdgeState()
     assert await edge.load((Route(SHOP, f"127.0.0.1:{port}", ("shop.test",)),))
     host = before.attrs["HostConfig"]
     assert (host["NetworkMode"], host["RestartPolicy"]["Name"], host["ReadonlyRootfs"]) == ("host", "always", True)
@@ -96,7 +98,7 @@ def test_a_port_taken_by_a_process_names_it_and_the_key_to_change(
         port = taken.getsockname()[1]
         with pytest.raises(TargetError, match=rf"port {port} is taken by .*\(pid {os.getpid()}\)") as caught:
             ensure_edge(client, installation, EdgeSpec(tmp_path, ports=(port,)))
-    assert "edge.listen" in caught.value.hint
+    assert re.search(r"\nedge:\n  listen: 127\.0\.0\.1:81\d\d$", caught.value.hint)
     assert client.containers.list(all=True, filters={"name": edge_name(installation)}) == []
 
 

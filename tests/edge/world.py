@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cockpit.edge.base import Pointer, Route
+from cockpit.edge.base import RUN, RUN_VARIABLE, Pointer, Route
 from cockpit.edge.caddy import CaddyEdge
 from cockpit.model import PlacementKey
 from cockpit.targets.edge_image import caddy_binary
@@ -125,9 +125,15 @@ class World:
 
     async def up(self) -> None:
         config = str(self.directory / "config.json")
+        (self.directory / RUN).mkdir(exist_ok=True)
         errors = os.open(self.directory / "caddy.err", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
         self.process = await asyncio.create_subprocess_exec(
-            str(await asyncio.to_thread(caddy_binary)), "run", "--config", config, stderr=errors
+            str(await asyncio.to_thread(caddy_binary)),
+            "run",
+            "--config",
+            config,
+            stderr=errors,
+            env={**os.environ, RUN_VARIABLE: RUN},
         )
         os.close(errors)
         try:

@@ -15,6 +15,7 @@ from cockpit.targets.base import (
     ContainerSpec,
     ContainerState,
     EdgeSpec,
+    EdgeState,
     HostInfo,
     OneOff,
     OtherContainer,
@@ -61,6 +62,7 @@ class FakeTarget:
         self.pruned: set[str] = set()  # images that are not on the host; all others are
         self.calls: list[str] = []  # "start shop/production r42", in order
         self.edge_runs = False
+        self.edge_outdated = ""
         self.closed = False
         self._stops: asyncio.Event | None = None
         self._looks: asyncio.Event | None = None
@@ -79,10 +81,14 @@ class FakeTarget:
         await self._reach("prepare")
         return self._subnet
 
-    async def ensure_edge(self, spec: EdgeSpec) -> bool:
+    async def ensure_edge(self, spec: EdgeSpec) -> EdgeState:
         await self._reach("ensure_edge")
         started, self.edge_runs = not self.edge_runs, True
-        return started
+        return EdgeState(started, "" if started else self.edge_outdated)
+
+    async def upgrade_edge(self, spec: EdgeSpec) -> None:
+        await self._reach("upgrade_edge")
+        self.edge_runs, self.edge_outdated = True, ""
 
     async def observe(self) -> tuple[Container, ...]:
         await self._reach("observe")

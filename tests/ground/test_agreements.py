@@ -8,11 +8,12 @@ from pathlib import PurePosixPath
 from cockpit.build import docker as builder
 from cockpit.config import form, settings
 from cockpit.demo import runtime
+from cockpit.edge import base as edge_base
 from cockpit.edge import caddy, config, follow
 from cockpit.engine import plan
 from cockpit.health import probe
 from cockpit.model import PlacementKey
-from cockpit.targets import base, edge_host, labels
+from cockpit.targets import base, edge_container, labels
 from cockpit.targets.base import ContainerSpec
 
 KEY = PlacementKey("shop", "production")
@@ -27,8 +28,9 @@ def test_an_image_is_known_as_ours_by_the_label_that_it_was_built_with() -> None
 
 
 def test_the_edge_finds_its_files_where_its_container_has_them() -> None:
-    assert str(caddy.INSIDE) == edge_host.INSIDE
-    assert config.ADMIN_SOCKET == edge_host.ADMIN_SOCKET
+    assert str(caddy.INSIDE) == edge_container.INSIDE
+    assert config.ADMIN_SOCKET == edge_container.ADMIN_SOCKET
+    assert (edge_base.RUN, edge_base.RUN_VARIABLE) == (edge_container.RUN, edge_container.RUN_VARIABLE)
 
 
 def test_the_prober_reads_the_header_that_the_edge_writes() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cockpit.edge.base import RUN, RUN_VARIABLE, EdgePlan
 from cockpit.edge.config import PROBE_SOCKET, document
 from cockpit.health.probe import EDGE_SILENT, REFUSED, Prober, reachable
 from tests.waiting import until
@@ -66,11 +67,13 @@ async def edge() -> AsyncIterator[Path]:
     with tempfile.TemporaryDirectory(prefix="probe") as name:
         root = Path(name)
         (root / "log").mkdir()
+        (root / RUN).mkdir()
         config = root / "caddy.json"
-        config.write_bytes(document((), root, "127.0.0.0/8")[0])
+        config.write_bytes(document(EdgePlan(), root, "127.0.0.0/8")[0])
+        quiet = asyncio.subprocess.DEVNULL
         caddy = Path(sys.executable).with_name("caddy")
         process = await asyncio.create_subprocess_exec(
-            caddy, "run", "--config", config, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+            caddy, "run", "--config", config, stdout=quiet, stderr=quiet, env={**os.environ, RUN_VARIABLE: RUN}
         )
         try:
             await until((root / PROBE_SOCKET).exists)

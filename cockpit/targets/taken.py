@@ -1,0 +1,74 @@
+"""A port that the edge wants and something else has: who it is, and what to write to go behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cockpit.errors import TargetError
+from cockpit.targets.ports import Listener, PortOwners, host_networked, publisher
+from cockpit.text import clean
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+BEHIND = range(8100, 8200)  # ports of the loopback that are proposed, the first free one
+_NOT_JOINED = ("bridge", "host", "none")  # Docker's own: nothing finds a name there
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    words: str
+    traefik: bool = False
+    networks: tuple[str, ...] = ()  # of a container
+
+
+def refuse_taken(client: DockerClient, ports: tuple[int, ...], own: int, who: PortOwners) -> None:
+    """Caddy shares a port with any process that allows it, and then each gets a part of the customers: look before.
+
+    `own` is the running edge's process, 0 when it does not run."""
+    for port in ports:
+        container = publisher(client, port)
+        if container is not None:
+            raise taken(port, _container(client, container), who)
+    for listener in who(ports) if ports else ():
+        unknown = listener.pid is None
+        if listener.pid != own and not (own and unknown):
+            raise taken(listener.port, _process(client, listener), who)
+
+
+def taken(port: int, owner: Owner, who: PortOwners) -> TargetError:
+    return TargetError(f"port {port} is taken by {owner.words}", hint(port, owner, who))
+
+
+def hint(port: int, owner: Owner, who: PortOwners) -> str:
+    """The lines that go behind it: labels for a Traefik that shares a network with us, else a port for its upstream."""
+    if owner.traefik and owner.networks:
+        network = owner.networks[0]
+        labels = (
+            'traefik.enable: "true"',
+            f"traefik.docker.network: {network}",
+            "traefik.http.routers.cockpit.rule: PathPrefix(`/`)",
+            f'traefik.http.services.cockpit.loadbalancer.server.port: "{port}"',
+        )
+        lines = f"edge:\n  networks: [{network}]\n  labels: {{{', '.join(labels)}}}"
+        return f"To go behind it, write these lines:\n{lines}"
+    used = {each.port for each in who(tuple(BEHIND))}
+    free = next((each for each in BEHIND if each not in used), BEHIND[0])
+    return f"To go behind it, write these lines, and let it pass requests on:\nedge:\n  listen: 127.0.0.1:{free}"
+
+
+def _process(client: DockerClient, listener: Listener) -> Owner:
+    if listener.pid is None:
+        return Owner("a process of another user")
+    container = host_networked(client, listener.pid)
+    if container is not None:
+        return _container(client, container)
+    return Owner(f"{listener.name or 'a process'} (pid {listener.pid})", "traefik" in listener.name)
+
+
+def _container(client: DockerClient, identifier: str) -> Owner:
+    found = client.api.inspect_container(identifier)
+    name, image = clean(found["Name"].lstrip("/")), clean(str(found["Config"]["Image"]), 100)
+    networks = tuple(each for each in sorted(found["NetworkSettings"]["Networks"] or {}) if each not in _NOT_JOINED)
+    return Owner(f"the container {name} ({image})", "traefik" in f"{name} {image}".lower(), networks)
