@@ -191,7 +191,8 @@ class Line:
 
     async def _forwarded(self, connection: Session, facts: Facts) -> Reason | None:
         """None when Docker can be asked, or is merely not there."""
-        there = (facts.docker, str(facts.edge / SOCKETS[1]), str(facts.edge / SOCKETS[2]))
+        run = facts.edge / "run"  # where the edge keeps its sockets
+        there = (facts.docker, str(run / SOCKETS[1]), str(run / SOCKETS[2]))
         ways = zip((self.sockets / name for name in SOCKETS), there, strict=True)
         if not await connection.forward(*ways):
             return Reason("ssh cannot forward sockets")
