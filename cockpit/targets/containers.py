@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cockpit import text
 from cockpit.model import PlacementKey
 from cockpit.targets import labels
 from cockpit.targets.base import Container, ContainerState, StartOrder
+from cockpit.targets.options import health_arguments, process_arguments, whole_seconds
 from cockpit.targets.times import seconds
 
 if TYPE_CHECKING:
     from docker import DockerClient
-
-LOG_SIZE = "20m"
-LOG_FILES = "3"
 
 _STATES = {
     "created": ContainerState.CREATED,
@@ -29,47 +27,44 @@ _STATES = {
 }
 
 
-def create_arguments(installation: str, order: StartOrder, index: int, address: str) -> dict[str, Any]:
+_ENDED = frozenset({ContainerState.EXITED, ContainerState.DEAD, ContainerState.RESTARTING})
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a container of any kind is: the fields of `Container` and `OneOff` of the same names."""
+
+    state: ContainerState
+    exit_code: int | None
+    oom_killed: bool
+    started_at: float | None
+    finished_at: float | None
+    error: str
+
+
+def create_arguments(installation: str, order: StartOrder, index: int, address: str, name: str) -> dict[str, Any]:
     """Keyword arguments of the SDK's `create_container`, without its host and network parts."""
-    spec = order.spec
-    return {
-        "image": spec.image,
-        "name": labels.container_name(installation, order.key, order.release, index),
-        "command": None if spec.command is None else list(spec.command),
-        "entrypoint": None if spec.entrypoint is None else list(spec.entrypoint),
-        "user": spec.user,
-        "working_dir": spec.working_dir,
-        "environment": dict(order.environment),
+    return process_arguments(order.spec, order.environment) | {
+        "name": name,
         "labels": labels.container_labels(installation, order, index, address),
-        "stop_signal": spec.stop_signal,
-        "stop_timeout": whole_seconds(spec.stop_grace),
-    }
-
-
-def host_arguments(order: StartOrder, network: str) -> dict[str, Any]:
-    """Keyword arguments of the SDK's `create_host_config`. The restart policy stays `no` until the switch."""
-    spec = order.spec
-    return {
-        "network_mode": network,
-        "binds": list(spec.volumes) or None,
-        "nano_cpus": None if spec.cpus is None else round(spec.cpus * 1_000_000_000),
-        "mem_limit": spec.memory,
-        "restart_policy": {"Name": "no"},
-        "log_config": {"Type": "json-file", "Config": {"max-size": LOG_SIZE, "max-file": LOG_FILES}},
+        "stop_signal": order.spec.stop_signal,
+        "stop_timeout": whole_seconds(order.spec.stop_grace),
+        "healthcheck": health_arguments(order.spec.healthcheck),
     }
 
 
 def container(inspected: Mapping[str, Any]) -> Container | None:
     """None for a container whose labels do not say which replica it is."""
     written = inspected["Config"].get("Labels") or {}
+    if not labels.is_replica(written):
+        return None
     try:
         numbers = [int(written[name]) for name in (labels.RELEASE, labels.OPERATION, labels.SLOT, labels.INDEX)]
         key = PlacementKey(written[labels.SERVICE], written[labels.ENVIRONMENT])
     except (KeyError, ValueError):
         return None
     release, operation, slot, index = numbers
-    state = inspected["State"]
-    ended = _STATES.get(state["Status"]) in (ContainerState.EXITED, ContainerState.DEAD, ContainerState.RESTARTING)
+    now = condition(inspected)
     return Container(
         id=inspected["Id"],
         name=inspected["Name"].removeprefix("/"),
@@ -81,14 +76,27 @@ def container(inspected: Mapping[str, Any]) -> Container | None:
         address=written.get(labels.ADDRESS, ""),
         port=int(written[labels.PORT]) if written.get(labels.PORT, "").isdigit() else None,
         image=inspected["Config"].get("Image", ""),
+        state=now.state,
+        exit_code=now.exit_code,
+        oom_killed=now.oom_killed,
+        health=_health(inspected["State"]),
+        started_at=now.started_at,
+        finished_at=now.finished_at,
+        restarts=inspected.get("RestartCount", 0),
+        error=now.error,
+        process=written.get(labels.PROCESS, labels.MAIN),
+    )
+
+
+def condition(inspected: Mapping[str, Any]) -> Condition:
+    state = inspected["State"]
+    ended = _STATES.get(state["Status"]) in _ENDED
+    return Condition(
         state=_STATES.get(state["Status"], ContainerState.DEAD),
         exit_code=state.get("ExitCode", 0) if ended else None,
         oom_killed=bool(state.get("OOMKilled")),
-        health=_health(state),
         started_at=seconds(state.get("StartedAt", "")),
         finished_at=seconds(state.get("FinishedAt", "")) if ended else None,
-        restarts=inspected.get("RestartCount", 0),
-        process=written.get(labels.PROCESS, labels.MAIN),
         error="paused" if state["Status"] == "paused" else text.clean(state.get("Error", "")),
     )
 
@@ -101,11 +109,6 @@ def inspected(client: DockerClient, identifier: str) -> Container | None:
         return container(client.api.inspect_container(identifier))
     except NotFound:
         return None
-
-
-def whole_seconds(grace: float) -> int:
-    """Docker takes whole seconds; half a second must not become none."""
-    return math.ceil(max(0.0, grace))
 
 
 def _health(state: Mapping[str, Any]) -> str:

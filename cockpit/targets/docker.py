@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -28,14 +28,20 @@ from cockpit.targets.base import (
     StartOrder,
     Subnet,
 )
-from cockpit.targets.containers import inspected, whole_seconds
+from cockpit.targets.cleanups import Cleanups
+from cockpit.targets.containers import inspected
+from cockpit.targets.creation import has_terminal
 from cockpit.targets.daemon import QUICK, Daemon
+from cockpit.targets.joined import missing_networks
 from cockpit.targets.listeners import container_listeners
 from cockpit.targets.network import ensure_network
+from cockpit.targets.options import whole_seconds
+from cockpit.targets.others import others
 from cockpit.targets.ports import PortOwners
 from cockpit.targets.ports import listeners as local_port_owners
 from cockpit.targets.removal import set_restart_policy
-from cockpit.targets.replicas import Replica, Started, start_replica, take_back
+from cockpit.targets.replicas import Replica, Started, replica_addresses, start_replica, take_back
+from cockpit.targets.running import OneOffs
 from cockpit.targets.streams import log_lines
 
 if TYPE_CHECKING:
@@ -79,12 +85,21 @@ class DockerTarget:
         self._subnet: Subnet | None = None
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
-        self._cleanups: set[asyncio.Task[None]] = set()
+        self._cleanups = Cleanups()
+        follow = partial(self.logs, follow=True)
+        self._one_offs = OneOffs(self._daemon, installation, follow, self._cleanups, clock)
 
     async def ping(self) -> HostInfo:
         info = await self._daemon.call("describe itself", lambda client: client.api.info(), deadline=PING)
         version = str(info.get("ServerVersion", ""))
-        return HostInfo(str(info.get("ID", "")), str(info.get("Name", "")), version, has_buildkit(version))
+        return HostInfo(
+            str(info.get("ID", "")),
+            str(info.get("Name", "")),
+            version,
+            has_buildkit(version),
+            architecture(str(info.get("Architecture", ""))),
+            str(info.get("OSType", "")),
+        )
 
     async def prepare(self) -> Subnet:
         work = partial(ensure_network, installation=self.installation, subnet=self._wanted_subnet)
@@ -113,13 +128,19 @@ class DockerTarget:
         self._seen = known | {each: _Seen(now[each], seen) for each, seen in inspected if seen is not None}
         return tuple(sorted((seen.container for seen in self._seen.values()), key=_order))
 
+    async def others(self) -> tuple[OtherContainer, ...]:
+        return others(await self._list({}), self.installation)
+
+    async def missing(self, spec: ContainerSpec) -> tuple[str, ...]:
+        return await self._daemon.call("look for networks", partial(missing_networks, names=spec.networks))
+
     async def start(self, order: StartOrder) -> tuple[Container, ...]:
         subnet = self._subnet or await self.prepare()
         abandoned = threading.Event()
         network = labels.network_name(self.installation)
         replicas = [
             Replica(self.installation, network, order, index, address, abandoned)
-            for index, address in enumerate(subnet.addresses(order.slot, order.spec.replicas), start=1)
+            for index, address in enumerate(replica_addresses(subnet, order), start=1)
         ]
         jobs = [asyncio.ensure_future(self._start(replica)) for replica in replicas]
         try:
@@ -127,24 +148,9 @@ class DockerTarget:
         except (TargetError, asyncio.CancelledError):
             abandoned.set()
             self._subnet = None  # the network may be what is missing: ask for it again next time
-            await self._finish(self._take_back(jobs, order))
+            await self._cleanups.finish(self._take_back(jobs, order))
             raise
         return tuple(each.container for each in started)
-
-    async def others(self) -> tuple[OtherContainer, ...]:
-        raise NotImplementedError
-
-    async def missing(self, spec: ContainerSpec) -> tuple[str, ...]:
-        raise NotImplementedError
-
-    async def run(self, order: RunOrder, emit: Callable[[RawLine], None]) -> int:
-        raise NotImplementedError
-
-    async def one_offs(self, key: PlacementKey, release: int) -> tuple[OneOff, ...]:
-        raise NotImplementedError
-
-    async def remove_one_offs(self, key: PlacementKey, release: int) -> None:
-        raise NotImplementedError
 
     async def activate(
         self, key: PlacementKey, release: int, *, live: bool, process: str | None = None, slot: int | None = None
@@ -171,11 +177,26 @@ class DockerTarget:
         await asyncio.gather(
             *(self._stopping(f"stop {key} r{release}", partial(work, identifier=each), grace) for each in found)
         )
+        if remove and process is None and slot is None:
+            await self._one_offs.remove_ended(key, release)
+
+    async def run(self, order: RunOrder, emit: Callable[[RawLine], None]) -> int:
+        if self._subnet is None:
+            await self.prepare()
+        return await self._one_offs.run(order, emit)
+
+    async def one_offs(self, key: PlacementKey, release: int) -> tuple[OneOff, ...]:
+        return await self._one_offs.found(key, release)
+
+    async def remove_one_offs(self, key: PlacementKey, release: int) -> None:
+        await self._one_offs.remove(key, release)
 
     async def logs(
         self, container: str, *, tail: int | None = None, since: float | None = None, follow: bool = False
     ) -> AsyncIterator[RawLine]:
         version = await self._daemon.version()
+        ours = container in self._seen  # and has no terminal
+        terminal = not ours and await self._daemon.call("inspect a container", partial(has_terminal, name=container))
         log = log_lines(
             self._daemon.socket,
             version,
@@ -183,6 +204,7 @@ class DockerTarget:
             tail=tail,
             since=since,
             follow=follow,
+            terminal=terminal,
             now=self._clock.now(),
             deadline=QUICK,
         )
@@ -208,8 +230,7 @@ class DockerTarget:
         self._subnet = None
 
     async def close(self) -> None:
-        if self._cleanups:
-            await asyncio.wait(self._cleanups)
+        await self._cleanups.settled()
         self._daemon.close()
 
     async def _start(self, replica: Replica) -> Started:
@@ -226,13 +247,6 @@ class DockerTarget:
             *(self._stopping("take a start back", each, grace) for each in undo), return_exceptions=True
         )
 
-    async def _finish(self, cleanup: Coroutine[None, None, None]) -> None:
-        """Runs to its end even when the one who waits is cancelled again."""
-        task = asyncio.ensure_future(cleanup)
-        self._cleanups.add(task)
-        task.add_done_callback(self._cleanups.discard)
-        await asyncio.shield(task)
-
     async def _stopping(self, doing: str, work: Callable[[DockerClient], None], grace: float) -> None:
         """The SDK adds the grace to the time-out of its request."""
         await self._daemon.labour(doing, work, request=_STOP_REQUEST, deadline=grace + 3 * _STOP_REQUEST)
@@ -244,7 +258,7 @@ class DockerTarget:
 
     async def _ids(self, key: PlacementKey, release: int, process: str | None, slot: int | None) -> list[str]:
         listed = await self._list(labels.release_of(self.installation, key, release))
-        return [each["Id"] for each in listed if labels.among(each.get("Labels") or {}, process, slot)]
+        return [each["Id"] for each in listed if labels.is_replica(each["Labels"], process, slot)]
 
     async def _inspect(self, identifier: str) -> Container | None:
         return await self._daemon.call("inspect a container", partial(inspected, identifier=identifier))
@@ -262,11 +276,16 @@ def settled(status: str) -> bool:
     return _SLOW_CLOCK.search(status) is not None
 
 
+def architecture(machine: str) -> str:
+    """Go's word for what Docker tells as the kernel's."""
+    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}.get(machine, machine)
+
+
 def has_buildkit(version: str) -> bool:
     """ "20.10.24+dfsg1", "29.0.1", "dev"."""
     numbers = re.match(r"(\d+)\.(\d+)", version)
     return numbers is not None and (int(numbers[1]), int(numbers[2])) >= _BUILDKIT_SINCE
 
 
-def _order(each: Container) -> tuple[PlacementKey, int, int]:
-    return each.key, each.release, each.index
+def _order(each: Container) -> tuple[PlacementKey, int, str, int, int]:
+    return each.key, each.release, each.process, each.slot, each.index

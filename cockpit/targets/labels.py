@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from cockpit.model import PlacementKey
-from cockpit.targets.base import StartOrder
+from cockpit.targets.base import RunOrder, StartOrder
 
 PREFIX = "deploy-cockpit."
 INSTALLATION = PREFIX + "installation"
@@ -19,12 +19,15 @@ OPERATION = PREFIX + "operation"
 SLOT = PREFIX + "slot"
 INDEX = PREFIX + "index"
 PROCESS = PREFIX + "process"  # absent on what an engine made that knew no processes: "web"
+ROLE = PREFIX + "role"  # of what is no replica
 ADDRESS = PREFIX + "address"
 PORT = PREFIX + "port"
 
 MAIN = "web"  # the process that names and labels need not tell
+MIGRATE = "migrate"  # the role of a one-off
 
-_COMPOSE_PROJECT = "com.docker.compose.project"
+COMPOSE_PROJECT = "com.docker.compose.project"
+COMPOSE_SERVICE = "com.docker.compose.service"
 _FORBIDDEN = re.compile(r"[^a-zA-Z0-9_.]+")
 _PLAIN_SERVICE = re.compile(r"[a-zA-Z0-9_.-]+")
 _PLAIN_ENVIRONMENT = re.compile(r"[a-zA-Z0-9_.]+")
@@ -34,15 +37,28 @@ def network_name(installation: str) -> str:
     return f"cockpit-{_safe(installation)}"
 
 
-def container_name(installation: str, key: PlacementKey, release: int, index: int) -> str:
-    """`cockpit-main-web-production-r42-1`.
+def container_name(installation: str, key: PlacementKey, release: int, index: int, process: str = MAIN) -> str:
+    """`cockpit-main-shop-production-r42-1`, and `…-r42-worker-1` for a process that isn't "web"."""
+    which = "" if process == MAIN else f"{_distinct(process)}-"
+    return f"{_release_name(installation, key, release)}-{which}{index}"
 
-    A short digest follows when two placements could share the plain form: characters that Docker refuses, or a dash
+
+def slot_name(name: str, slot: int) -> str:
+    """For a replica whose name another of the same release has, in another slot."""
+    return f"{name}-s{slot}"
+
+
+def one_off_name(installation: str, key: PlacementKey, release: int, operation: int) -> str:
+    return f"{_release_name(installation, key, release)}-{MIGRATE}-o{operation}"
+
+
+def _release_name(installation: str, key: PlacementKey, release: int) -> str:
+    """A short digest follows when two placements could share the plain form: characters that Docker refuses, or a dash
     in the environment ("a-b" in "c" and "a" in "b-c")."""
     words = f"{_safe(key.service)}-{_safe(key.environment)}"
     if not (_PLAIN_SERVICE.fullmatch(key.service) and _PLAIN_ENVIRONMENT.fullmatch(key.environment)):
         words += "-" + hashlib.sha256(str(key).encode()).hexdigest()[:6]
-    return f"{network_name(installation)}-{words}-r{release}-{index}"
+    return f"{network_name(installation)}-{words}-r{release}"
 
 
 def container_labels(installation: str, order: StartOrder, index: int, address: str) -> dict[str, str]:
@@ -63,6 +79,18 @@ def container_labels(installation: str, order: StartOrder, index: int, address: 
     return foreign | ours
 
 
+def one_off_labels(installation: str, order: RunOrder) -> dict[str, str]:
+    """None of the release's own: what a proxy or a log shipper reads there is meant for what serves."""
+    return {
+        INSTALLATION: installation,
+        SERVICE: order.key.service,
+        ENVIRONMENT: order.key.environment,
+        RELEASE: str(order.release),
+        OPERATION: str(order.operation),
+        ROLE: MIGRATE,
+    }
+
+
 def all_of(installation: str) -> dict[str, list[str]]:
     """Docker's filter for the containers and networks of this installation."""
     return {"label": [f"{INSTALLATION}={installation}"]}
@@ -74,11 +102,12 @@ def images_of(installation: str) -> dict[str, list[str]]:
 
 
 def releases_of(installation: str) -> dict[str, list[str]]:
-    """Docker's filter for the containers of releases: neither the edge nor anything else of ours."""
-    return {"label": [f"{INSTALLATION}={installation}", RELEASE]}
+    """Docker's filter for all replicas: neither one-offs nor the edge nor anything else of ours."""
+    return {"label": [f"{INSTALLATION}={installation}", SLOT]}
 
 
 def release_of(installation: str, key: PlacementKey, release: int) -> dict[str, list[str]]:
+    """Docker's filter for the replicas and one-offs of a release."""
     return {
         "label": [
             f"{INSTALLATION}={installation}",
@@ -89,15 +118,26 @@ def release_of(installation: str, key: PlacementKey, release: int) -> dict[str, 
     }
 
 
+def one_offs_of(installation: str, key: PlacementKey, release: int) -> dict[str, list[str]]:
+    """Docker's filter for what ran once for a release."""
+    return {"label": [*release_of(installation, key, release)["label"], f"{ROLE}={MIGRATE}"]}
+
+
+def replica_of(installation: str, key: PlacementKey, release: int, index: int) -> dict[str, list[str]]:
+    """Docker's filter for the replicas of that index, of all processes and in all slots."""
+    return {"label": [*release_of(installation, key, release)["label"], f"{INDEX}={index}"]}
+
+
 def belongs(labels: Mapping[str, str], installation: str, key: PlacementKey, release: int) -> bool:
     wanted = {INSTALLATION: installation, SERVICE: key.service, ENVIRONMENT: key.environment, RELEASE: str(release)}
     return all(labels.get(name) == value for name, value in wanted.items())
 
 
-def among(labels: Mapping[str, str], process: str | None, slot: int | None) -> bool:
-    """None matches all."""
+def is_replica(labels: Mapping[str, str], process: str | None = None, slot: int | None = None) -> bool:
+    """Of that process and in that slot; None is any."""
     right_process = process is None or labels.get(PROCESS, MAIN) == process
-    return right_process and (slot is None or labels.get(SLOT) == str(slot))
+    right_slot = slot is None or labels.get(SLOT) == str(slot)
+    return SLOT in labels and ROLE not in labels and right_process and right_slot
 
 
 def owner(labels: Mapping[str, str]) -> str:
@@ -105,9 +145,15 @@ def owner(labels: Mapping[str, str]) -> str:
     if installation := labels.get(INSTALLATION):
         placement = f"{labels.get(SERVICE, '?')}/{labels.get(ENVIRONMENT, '?')} r{labels.get(RELEASE, '?')}"
         return f"{placement} of the cockpit installation {installation}"
-    if project := labels.get(_COMPOSE_PROJECT):
+    if project := labels.get(COMPOSE_PROJECT):
         return f"the Compose project {project}"
     return "no cockpit"
+
+
+def _distinct(process: str) -> str:
+    """A short digest follows what two processes could share."""
+    plain = _PLAIN_SERVICE.fullmatch(process)
+    return process if plain else f"{_safe(process)}-{hashlib.sha256(process.encode()).hexdigest()[:6]}"
 
 
 def _safe(word: str) -> str:

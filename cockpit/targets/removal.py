@@ -26,7 +26,13 @@ def stop(client: DockerClient, identifier: str, grace: int, remove: bool) -> Non
         set_restart_policy(client, identifier, "no")
         client.api.stop(identifier, timeout=grace)
     if remove:
-        _remove_container(client, identifier)
+        remove_container(client, identifier)
+
+
+def remove_container(client: DockerClient, identifier: str) -> None:
+    """With its anonymous volumes; named ones stay."""
+    with _accepting(_GONE, _BUSY):
+        client.api.remove_container(identifier, force=True, v=True)
 
 
 def remove_all(client: DockerClient, installation: str) -> None:
@@ -36,19 +42,13 @@ def remove_all(client: DockerClient, installation: str) -> None:
     ours = labels.all_of(installation)
     remove_edge(client, installation)
     for each in client.api.containers(all=True, filters=ours):
-        _remove_container(client, each["Id"])
+        remove_container(client, each["Id"])
     for network in client.api.networks(filters=ours):
         with _accepting(_GONE):
             client.api.remove_network(network["Id"])
     for image in client.api.images(all=True, filters=labels.images_of(installation)):
         with _accepting(_GONE, _BUSY):
             client.api.remove_image(image["Id"], force=True)
-
-
-def _remove_container(client: DockerClient, identifier: str) -> None:
-    """With its anonymous volumes; named ones stay."""
-    with _accepting(_GONE, _BUSY):
-        client.api.remove_container(identifier, force=True, v=True)
 
 
 @contextmanager

@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from cockpit import text
 from cockpit.errors import TargetError
 from cockpit.targets import labels
-from cockpit.targets.base import Container, StartOrder
-from cockpit.targets.containers import container, create_arguments, host_arguments, whole_seconds
-from cockpit.targets.removal import set_restart_policy
+from cockpit.targets.base import Container, StartOrder, Subnet
+from cockpit.targets.containers import container, create_arguments
+from cockpit.targets.creation import create, inspect, name_taken
+from cockpit.targets.joined import joinable, network_ids, stale
+from cockpit.targets.options import LOGS, host_arguments, whole_seconds
+from cockpit.targets.removal import remove_container, set_restart_policy
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 _GONE = frozenset({"dead", "removing"})
-_UP = frozenset({"running", "restarting"})
+_UP = frozenset({"running", "restarting", "paused"})
 
 
 class Origin(Enum):
@@ -45,17 +47,26 @@ class Replica:
     network: str
     order: StartOrder
     index: int
-    address: str
+    address: str  # "": one of Docker's part
     abandoned: threading.Event
 
     @property
     def name(self) -> str:
-        return labels.container_name(self.installation, self.order.key, self.order.release, self.index)
+        order = self.order
+        return labels.container_name(self.installation, order.key, order.release, self.index, order.process)
+
+
+def replica_addresses(subnet: Subnet, order: StartOrder) -> tuple[str, ...]:
+    """Replica 1's first; "" is one of Docker's part."""
+    if order.first is None:
+        return ("",) * order.spec.replicas
+    return subnet.addresses(order.slot, order.first + order.spec.replicas)[order.first :]
 
 
 def start_replica(client: DockerClient, replica: Replica) -> Started:
     """It runs, or has just exited. When it cannot start, what this call made or woke is taken back."""
-    identifier, origin = _obtain(client, replica)
+    networks = joinable(client, replica.order.spec.networks)
+    identifier, origin = _obtain(client, replica, networks)
     try:
         _go_on(replica)
         if origin is not Origin.KEPT:
@@ -81,49 +92,80 @@ def take_back(client: DockerClient, identifier: str, origin: Origin, order: Star
         return
 
 
-def _obtain(client: DockerClient, replica: Replica) -> tuple[str, Origin]:
+def _obtain(client: DockerClient, replica: Replica, networks: Mapping[str, str]) -> tuple[str, Origin]:
     from docker.errors import APIError
 
-    found = _inspect(client, replica.name)
+    found = _standing(client, replica)
     if found is None:
         try:
-            return _create(client, replica), Origin.MADE
+            return _create(client, replica, networks), Origin.MADE
         except APIError as error:
             if error.status_code != 409:
                 raise
-            found = _inspect(client, replica.name)  # someone was faster
+            found = _standing(client, replica)  # someone was faster
             if found is None:
                 raise
-    return _adopt(client, replica, found)
+    return _adopt(client, replica, found, networks)
 
 
-def _adopt(client: DockerClient, replica: Replica, found: Mapping[str, Any]) -> tuple[str, Origin]:
-    written, status, identifier = found["Config"].get("Labels") or {}, found["State"]["Status"], found["Id"]
-    if not labels.belongs(written, replica.installation, replica.order.key, replica.order.release):
-        raise _taken(replica.name, found)
+def _standing(client: DockerClient, replica: Replica) -> Mapping[str, Any] | None:
+    """This replica as it stands in its slot. Where it stands stopped in another slot, it gives way."""
+    order = replica.order
+    same = labels.replica_of(replica.installation, order.key, order.release, replica.index)
+    found = None
+    for each in client.api.containers(all=True, filters=same):
+        written = each["Labels"]
+        if labels.is_replica(written, order.process, order.slot):
+            found = found or inspect(client, each["Id"])
+        elif labels.is_replica(written, order.process) and each["State"] not in _UP:
+            remove_container(client, each["Id"])
+    return found
+
+
+def _adopt(
+    client: DockerClient, replica: Replica, found: Mapping[str, Any], networks: Mapping[str, str]
+) -> tuple[str, Origin]:
+    written, status, identifier = found["Config"]["Labels"], found["State"]["Status"], found["Id"]
+    name = found["Name"].removeprefix("/")
     if status == "paused":
-        raise TargetError(f"{replica.name} is paused", f"Someone paused it: `docker unpause {replica.name}`.")
-    here = written.get(labels.ADDRESS) == replica.address
+        raise TargetError(f"{name} is paused", f"Someone paused it: `docker unpause {name}`.")
+    here = written.get(labels.ADDRESS, "") == replica.address
     if status in _UP and not here:
-        raise TargetError(f"{replica.name} runs already, at {written.get(labels.ADDRESS)} and not {replica.address}")
+        raise TargetError(f"{name} runs already, at {written.get(labels.ADDRESS)} and not {replica.address}")
     if status in _UP:
         return identifier, Origin.KEPT
-    if status in _GONE or not here:
-        client.api.remove_container(identifier, force=True, v=True)
-        return _create(client, replica), Origin.MADE
+    if status in _GONE or not here or stale(found, _now(client, replica, networks)):
+        remove_container(client, identifier)
+        return _create(client, replica, networks), Origin.MADE
     set_restart_policy(client, identifier, "no")
     return identifier, Origin.WOKEN
 
 
-def _create(client: DockerClient, replica: Replica) -> str:
-    api: Any = client.api  # its stub is wrong about endpoints
-    endpoint = api.create_endpoint_config(ipv4_address=replica.address)
-    made = api.create_container(
-        **create_arguments(replica.installation, replica.order, replica.index, replica.address),
-        host_config=api.create_host_config(**host_arguments(replica.order, replica.network)),
-        networking_config=api.create_networking_config({replica.network: endpoint}),
+def _now(client: DockerClient, replica: Replica, networks: Mapping[str, str]) -> dict[str, str]:
+    """All networks that it is to be in, with their ids of today."""
+    own = network_ids(client, (replica.network,))
+    return {**networks, **{name: ids[0] for name, ids in own.items() if len(ids) == 1}}
+
+
+def _create(client: DockerClient, replica: Replica, networks: Mapping[str, str]) -> str:
+    order = replica.order
+    arguments = create_arguments(
+        replica.installation, order, replica.index, replica.address, _free_name(client, replica)
     )
-    return str(made["Id"])
+    host = host_arguments(order.spec, replica.network, order.spec.logging or LOGS)
+    return create(client, arguments, host, replica.network, replica.address, networks.values())
+
+
+def _free_name(client: DockerClient, replica: Replica) -> str:
+    """Its own, or one with the slot when the same replica runs in another. Raises TargetError: a stranger has it."""
+    order, name = replica.order, replica.name
+    for wanted in (name, labels.slot_name(name, order.slot)):
+        holder = inspect(client, wanted)
+        if holder is None:
+            return wanted
+        if not labels.belongs(holder["Config"].get("Labels") or {}, replica.installation, order.key, order.release):
+            raise name_taken(wanted, holder)
+    return wanted
 
 
 def _seen(client: DockerClient, identifier: str) -> Container:
@@ -133,26 +175,6 @@ def _seen(client: DockerClient, identifier: str) -> Container:
     return seen
 
 
-def _inspect(client: DockerClient, name: str) -> Mapping[str, Any] | None:
-    from docker.errors import NotFound
-
-    try:
-        found: Mapping[str, Any] = client.api.inspect_container(name)
-        return found
-    except NotFound:
-        return None
-
-
 def _go_on(replica: Replica) -> None:
     if replica.abandoned.is_set():
         raise TargetError(f"the start of {replica.name} was given up")
-
-
-def _taken(name: str, found: Mapping[str, Any]) -> TargetError:
-    written = found["Config"].get("Labels") or {}
-    image = text.clean(str(found["Config"].get("Image", "")), 80)
-    return TargetError(
-        f"the name {name} is taken by container {found['Id'][:12]} ({image}), which belongs to "
-        f"{text.clean(labels.owner(written), 120)}",
-        f"The cockpit leaves it alone. Rename or remove it: `docker rename {name} {name}-old`.",
-    )

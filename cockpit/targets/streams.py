@@ -44,6 +44,23 @@ class Frames:
         del self._rest[:at]
 
 
+class Terminal:
+    """The stream of a container with a terminal: its bytes as they are, each line behind its time."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[str, bytes]]:
+        self._rest += data
+        *whole, rest = self._rest.split(b"\n")
+        self._rest = rest
+        for line in whole:
+            yield "out", bytes(line.removesuffix(b"\r")) + b"\n"
+        if len(rest) > LINE_BYTES:
+            self._rest = bytearray()
+            yield "out", bytes(rest)
+
+
 @dataclass(slots=True)
 class _Open:
     """A line whose end has not arrived."""
@@ -89,6 +106,7 @@ async def log_lines(
     tail: int | None,
     since: float | None,
     follow: bool,
+    terminal: bool,
     now: float,
     deadline: float,
 ) -> AsyncGenerator[RawLine, None]:
@@ -97,7 +115,7 @@ async def log_lines(
     if since is not None:
         query["since"] = f"{since:.9f}"
     path = f"/v{version}/containers/{quote(container, safe='')}/logs?{urlencode(query)}"
-    frames, lines = Frames(), Lines(now)
+    frames, lines = Terminal() if terminal else Frames(), Lines(now)
     async with _get(socket, path, deadline) as reader:
         while data := await _read(reader, None if follow else deadline):
             for stream, payload in frames.feed(data):

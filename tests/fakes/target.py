@@ -24,7 +24,9 @@ from cockpit.targets.base import (
     StartOrder,
     Subnet,
 )
-from cockpit.targets.labels import container_name
+from cockpit.targets.labels import container_name, slot_name
+from cockpit.targets.replicas import replica_addresses
+from tests.fakes.one_offs import FakeOneOffs, Migration
 
 _LOOK = 0.01  # seconds between two looks of a follower
 
@@ -59,6 +61,10 @@ class FakeTarget:
         self.programs: dict[int, Program] = {}  # by release; others run for ever and say nothing
         self.down = ""  # when set, each call raises TargetDown with it
         self.foreign: set[str] = set()  # names of containers that are not the cockpit's
+        self.migrations: dict[int, Migration] = {}  # by release; others exit with 0 at once
+        self.strangers: list[OtherContainer] = []  # besides those of `foreign`
+        self.networks: set[str] = set()  # of the host, that specs may join
+        self.missing_paths: set[str] = set()  # of the host, that specs cannot mount
         self.pruned: set[str] = set()  # images that are not on the host; all others are
         self.calls: list[str] = []  # "start shop/production r42", in order
         self.edge_runs = False
@@ -72,10 +78,11 @@ class FakeTarget:
         self._subnet = Subnet(cidr)
         self._boxes: dict[str, _Box] = {}  # by name
         self._ids = itertools.count(1)
+        self._one_offs = FakeOneOffs(self._clock)
 
     async def ping(self) -> HostInfo:
         await self._reach("ping")
-        return HostInfo("FAKE:HOST", "fake", "20.10.24", True)
+        return HostInfo("FAKE:HOST", "fake", "20.10.24", True, "amd64", "linux")
 
     async def prepare(self) -> Subnet:
         await self._reach("prepare")
@@ -102,12 +109,12 @@ class FakeTarget:
     def containers(self) -> tuple[Container, ...]:
         """What `observe` would say, for a test to look at while the host is down."""
         boxes = [self._now(box).container for box in self._boxes.values()]
-        return tuple(sorted(boxes, key=lambda each: (each.key, each.release, each.index)))
+        return tuple(sorted(boxes, key=lambda each: (each.key, each.release, each.process, each.slot, each.index)))
 
     async def start(self, order: StartOrder) -> tuple[Container, ...]:
         await self._reach(f"start {order.key} r{order.release}")
-        addresses = self._subnet.addresses(order.slot, order.spec.replicas)
-        names = [container_name(self.installation, order.key, order.release, n) for n in range(1, len(addresses) + 1)]
+        addresses = replica_addresses(self._subnet, order)
+        names = [self._name(order, index) for index in range(1, len(addresses) + 1)]
         before = {name: self._now(self._boxes[name]).container for name in names if name in self._boxes}
         try:
             for index, (name, address) in enumerate(zip(names, addresses, strict=True), start=1):
@@ -121,19 +128,28 @@ class FakeTarget:
         return tuple(self._now(self._boxes[name]).container for name in names)
 
     async def others(self) -> tuple[OtherContainer, ...]:
-        raise NotImplementedError
+        await self._reach("others")
+        named = [OtherContainer("f00", name, "other", "running", "Up 5 minutes") for name in sorted(self.foreign)]
+        return (*self.strangers, *named)
 
     async def missing(self, spec: ContainerSpec) -> tuple[str, ...]:
-        raise NotImplementedError
+        await self._reach("missing")
+        absent = [name for name in spec.networks if name not in self.networks]
+        return tuple(f"the network {name} does not exist on the host: …" for name in absent)
 
     async def run(self, order: RunOrder, emit: Callable[[RawLine], None]) -> int:
-        raise NotImplementedError
+        await self._reach(f"run {order.key} r{order.release}")
+        self._has_all(order.key, order.spec)
+        migration = self.migrations.get(order.release, Migration())
+        return await self._one_offs.run(order, migration, emit, self._up)
 
     async def one_offs(self, key: PlacementKey, release: int) -> tuple[OneOff, ...]:
-        raise NotImplementedError
+        await self._reach(f"one_offs {key} r{release}")
+        return self._one_offs.found(key, release)
 
     async def remove_one_offs(self, key: PlacementKey, release: int) -> None:
-        raise NotImplementedError
+        await self._reach(f"remove_one_offs {key} r{release}")
+        self._one_offs.remove(key, release, running=True)
 
     async def activate(
         self, key: PlacementKey, release: int, *, live: bool, process: str | None = None, slot: int | None = None
@@ -163,11 +179,15 @@ class FakeTarget:
             self._end(box, 0)
             if remove:
                 del self._boxes[box.container.name]
+        if remove and process is None and slot is None:
+            self._one_offs.remove(key, release, running=False)
 
     async def logs(
         self, container: str, *, tail: int | None = None, since: float | None = None, follow: bool = False
     ) -> AsyncIterator[RawLine]:
         await self._reach(f"logs {container}")
+        if any(container == each.id for each in self.strangers):
+            return
         box = self._find(container)
         lines = [line for line in box.log if since is None or line.at >= since]
         for line in lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]:
@@ -235,14 +255,46 @@ class FakeTarget:
     async def _reach(self, call: str) -> None:
         await asyncio.sleep(0)
         self.calls.append(call)
+        self._up()
+
+    def _up(self) -> None:
         if self.down:
             raise TargetDown(self.down, "Is Docker running?")
+
+    def _name(self, order: StartOrder, index: int) -> str:
+        """With its slot, while the same replica runs in another; one that stands there stopped gives way."""
+        plain = container_name(self.installation, order.key, order.release, index, order.process)
+        slotted = slot_name(plain, order.slot)
+        for name in (plain, slotted):
+            if name in self._boxes and self._boxes[name].container.slot == order.slot:
+                return name
+        elsewhere = [box for box in self._replica(order, index) if box.container.slot != order.slot]
+        for box in elsewhere:
+            if not self._now(box).container.running:
+                del self._boxes[box.container.name]
+        return slotted if plain in self._boxes else plain
+
+    def _replica(self, order: StartOrder, index: int) -> list[_Box]:
+        boxes = self._release(order.key, order.release, order.process, None)
+        return [box for box in boxes if box.container.index == index]
+
+    def _has_all(self, key: PlacementKey, spec: ContainerSpec) -> None:
+        for network in spec.networks:
+            if network not in self.networks:
+                raise TargetError(f"the network {network} does not exist on the host", "…")
+        if spec.image in self.pruned:
+            raise TargetError(f"Docker refused to start {key}: the image is not on the host", "Deploy it again.")
+        for volume in spec.volumes:
+            path = volume.partition(":")[0]
+            if path in self.missing_paths:
+                raise TargetError(
+                    f"Docker refused to start {key}: a path of `volumes` is not on the host ({path})", "…"
+                )
 
     def _start_one(self, order: StartOrder, name: str, index: int, address: str) -> None:
         if name in self.foreign:
             raise TargetError(f"the name {name} is taken by container f00 (other), which belongs to no cockpit", "…")
-        if order.spec.image in self.pruned:
-            raise TargetError(f"Docker refused to start {order.key}: the image is not on the host", "Deploy it again.")
+        self._has_all(order.key, order.spec)
         box = self._boxes.get(name)
         if box is not None and self._now(box).container.running:
             return
@@ -271,7 +323,8 @@ class FakeTarget:
 
     def _address_is_free(self, name: str, address: str) -> None:
         for box in self._boxes.values():
-            if box.container.name != name and box.container.address == address and self._now(box).container.running:
+            same = address and box.container.address == address
+            if box.container.name != name and same and self._now(box).container.running:
                 raise TargetError(f"Docker refused to start {name}: another container has its address", "…")
 
     def _take_back(self, names: list[str], before: dict[str, Container]) -> None:

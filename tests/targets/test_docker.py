@@ -152,10 +152,10 @@ async def test_a_container_left_by_a_dead_engine_is_taken_up_by_the_same_operati
     assert (again.id, again.running) == (first.id, True)
 
 
-async def test_what_runs_twice_somewhere_else_is_refused_and_not_moved(docker_rig: DockerRig) -> None:
-    (here,) = await docker_rig.target.start(docker_rig.order(slot=0))
+async def test_what_runs_at_another_address_of_its_slot_is_refused_and_not_moved(docker_rig: DockerRig) -> None:
+    (here,) = await docker_rig.target.start(docker_rig.order())
     with pytest.raises(TargetError, match="runs already, at"):
-        await docker_rig.target.start(docker_rig.order(slot=1))
+        await docker_rig.target.start(replace(docker_rig.order(), first=1))
     assert [(each.id, each.state) for each in await docker_rig.target.observe()] == [(here.id, ContainerState.RUNNING)]
 
 
