@@ -100,6 +100,14 @@ class ReleaseLog:
         at = self._clock.now()
         return await self._vital(lambda db: leasing.lease(db, key, release, slots, rest=rest, avoid=avoid, at=at))
 
+    async def lease_spare(
+        self, key: PlacementKey, release: int, slots: int, *, rest: float, avoid: frozenset[int]
+    ) -> int:
+        """A second slot, chosen likewise, of a release that restarts: it is the release's own once
+        `update_release(slot=…)` says so. Raises StoreError when there is none."""
+        at = self._clock.now()
+        return await self._vital(lambda db: leasing.spare(db, key, release, slots, rest=rest, avoid=avoid, at=at))
+
     async def free_slot(self, slot: int, at: float) -> None:
         await self._vital(lambda db: leasing.free(db, slot, at))
 

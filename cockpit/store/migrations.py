@@ -6,11 +6,22 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from cockpit.store.schema import FIRST
+from cockpit.store.schema import FIRST, INDEXES, OPERATIONS, index_of
 
 Migration = tuple[str, ...]  # statements of one transaction
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST,)
+# Operations of any kind: the first schema knew deploys and rollbacks.
+ANY_KIND: Migration = (
+    OPERATIONS.replace("CREATE TABLE operations", "CREATE TABLE operations_2").replace(
+        "CHECK (kind IN ('deploy', 'rollback'))", "CHECK (kind <> '')"
+    ),
+    "INSERT INTO operations_2 SELECT * FROM operations",
+    "DROP TABLE operations",
+    "ALTER TABLE operations_2 RENAME TO operations",
+    *(each for each in INDEXES if index_of(each) == "operations"),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (FIRST, ANY_KIND)
 
 
 def version(db: sqlite3.Connection) -> int:
@@ -22,8 +33,12 @@ def migrate(db: sqlite3.Connection, path: Path, migrations: Sequence[Migration] 
     known = version(db)
     if 0 < known < len(migrations):
         _copy(db, path.with_name(f"{path.name}.v{known}"))
-    for number, statements in enumerate(migrations[known:], start=known + 1):
-        _apply(db, number, statements)
+    db.execute("PRAGMA foreign_keys = OFF")  # a table that is made anew is gone for a moment
+    try:
+        for number, statements in enumerate(migrations[known:], start=known + 1):
+            _apply(db, number, statements)
+    finally:
+        db.execute("PRAGMA foreign_keys = ON")
 
 
 def _apply(db: sqlite3.Connection, number: int, statements: Migration) -> None:
@@ -31,6 +46,8 @@ def _apply(db: sqlite3.Connection, number: int, statements: Migration) -> None:
     try:
         for statement in statements:
             db.execute(statement)
+        if db.execute("PRAGMA foreign_key_check").fetchone() is not None:
+            raise sqlite3.IntegrityError("a migration would leave rows without what they refer to")
         db.execute(f"PRAGMA user_version = {number}")
         db.execute("COMMIT")
     except sqlite3.Error:

@@ -161,6 +161,11 @@ INDEXES = (
 )
 
 
+def index_of(statement: str) -> str:
+    """The table that a CREATE INDEX is for."""
+    return statement.split(" ON ")[1].split()[0]
+
+
 def _only_added(table: str) -> tuple[str, ...]:
     return tuple(
         f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "

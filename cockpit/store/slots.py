@@ -36,6 +36,25 @@ def lease(
     return chosen
 
 
+def spare(
+    db: sqlite3.Connection,
+    key: PlacementKey,
+    release: int,
+    slots: int,
+    *,
+    rest: float,
+    avoid: frozenset[int],
+    at: float,
+) -> int:
+    """A second slot of a release that keeps the one it has, until it has moved: then its row says which it is."""
+    chosen = _choose(db, slots, rest, avoid, at)
+    db.execute(
+        "INSERT OR REPLACE INTO slots (slot, placement, release, leased_at) VALUES (?, ?, ?, ?)",
+        (chosen, placements.find(db, key), release, at),
+    )
+    return chosen
+
+
 def free(db: sqlite3.Connection, slot: int, at: float) -> None:
     db.execute("UPDATE slots SET freed_at = ? WHERE slot = ? AND freed_at IS NULL", (at, slot))
     db.execute("UPDATE releases SET slot = NULL WHERE slot = ?", (slot,))
@@ -56,7 +75,12 @@ def leases(db: sqlite3.Connection) -> tuple[SlotLease, ...]:
 
 def _held(db: sqlite3.Connection, placement: int | None, release: int) -> int | None:
     row = db.execute(
-        "SELECT slot FROM slots WHERE placement = ? AND release = ? AND freed_at IS NULL", (placement, release)
+        """
+        SELECT slots.slot FROM slots JOIN releases
+        ON slots.placement = releases.placement AND slots.release = number AND slots.slot = releases.slot
+        WHERE slots.placement = ? AND number = ? AND freed_at IS NULL
+        """,
+        (placement, release),
     ).fetchone()
     return int(row[0]) if row else None
 

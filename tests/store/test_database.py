@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from cockpit.errors import StoreError
-from cockpit.model import Minute, OperationKind, OperationState, PlacementKey, StepState
+from cockpit.model import Actor, Minute, OperationKind, OperationState, PlacementKey, StepState
 from cockpit.store import opening
 from cockpit.store.ballast import FLOOR, SIZE, Ballast
 from cockpit.store.base import ReleaseRecord
@@ -198,7 +198,7 @@ async def test_a_migration_and_its_number_come_together_or_not_at_all(tmp_path: 
     broken = (*MIGRATIONS, ("CREATE TABLE more (x)", "NOT SQL"))
     with pytest.raises(StoreError):
         await Database.open(path, broken)
-    assert execute(path, "PRAGMA user_version") == [(1,)]
+    assert execute(path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
     assert execute(path, "SELECT count(*) FROM sqlite_schema WHERE name = 'more'") == [(0,)]
 
 
@@ -208,7 +208,31 @@ async def test_an_older_log_is_copied_before_it_is_migrated(tmp_path: Path, log:
     path = tmp_path / "releases.db"
     await (await Database.open(path, (*MIGRATIONS, ("ALTER TABLE releases ADD COLUMN more TEXT",)))).close()
     assert execute(path, "SELECT more FROM releases") == [(None,)]
-    assert execute(tmp_path / "releases.db.v1", "SELECT number FROM releases") == [(1,)]
+    assert execute(tmp_path / f"releases.db.v{len(MIGRATIONS)}", "SELECT number FROM releases") == [(1,)]
+
+
+async def test_a_log_of_the_first_schema_takes_restarts_and_keeps_all_that_it_had(
+    tmp_path: Path, clock: Any, shop: PlacementKey
+) -> None:
+    path = tmp_path / "releases.db"
+    first = ReleaseLog(await Database.open(path, MIGRATIONS[:1]), clock)
+    actor = Actor("ana")
+    begun: dict[str, Any] = {"key": shop, "actor": actor, "from_release": None, "to_release": None, "commit": "c"}
+    begun |= {"subject": "s", "reason": "", "steps": ("fetch",), "at": 1.0}
+    old = await first.begin_operation(kind=OperationKind.DEPLOY, **begun)
+    await first.intent(old, "fetch", "{}", 2.0)
+    with pytest.raises(StoreError):
+        await first.begin_operation(kind=OperationKind.RESTART, **begun)
+    await first.close()
+
+    log = await ReleaseLog.open(path, clock)
+    kept = await log.operation(old)
+    assert kept is not None
+    assert [step.name for step in kept.steps] == ["fetch"]
+    new = await log.begin_operation(kind=OperationKind.RESTART, **begun)
+    assert new > old
+    assert (await log.operations(shop))[0].kind is OperationKind.RESTART
+    await log.close()
 
 
 async def test_a_cancelled_caller_leaves_no_transaction_open(log: ReleaseLog, add: Any, shop: PlacementKey) -> None:

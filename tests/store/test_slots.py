@@ -79,3 +79,19 @@ async def test_a_release_that_is_not_in_the_log_gets_none(log: ReleaseLog, shop:
     with pytest.raises(StoreError):
         await log.lease_slot(shop, 1, 3, rest=REST, avoid=NONE)
     assert await log.leases() == ()
+
+
+async def test_a_release_that_restarts_has_a_second_slot_until_it_moved(log: ReleaseLog, add: Any, clock: Any) -> None:
+    record = await add()
+    key, number = record.key, record.number
+    first = await log.lease_slot(key, number, 3, rest=REST, avoid=NONE)
+    second = await log.lease_spare(key, number, 3, rest=REST, avoid=NONE)
+    assert first != second
+    assert await log.lease_slot(key, number, 3, rest=REST, avoid=NONE) == first
+
+    await log.update_release(key, number, slot=second)
+    await log.free_slot(first, clock.now())
+    moved = await log.release(key, number)
+    assert moved is not None
+    assert moved.slot == second
+    assert await log.lease_slot(key, number, 3, rest=REST, avoid=NONE) == second
