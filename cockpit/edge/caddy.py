@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 from cockpit.edge.base import EdgePlan, Hit, Pointer, Route
 from cockpit.edge.config import ACCESS_LOG, ADMIN_SOCKET, PROBE_SOCKET, document
 from cockpit.edge.doors import door_document
+from cockpit.edge.files import Files, LocalFiles
 from cockpit.edge.hits import AccessLog
-from cockpit.edge.pointers import PointerFiles, Seen, replace
-from cockpit.errors import EdgeError
+from cockpit.edge.pointers import DIRECTORY, PointerFiles, Seen
+from cockpit.errors import EdgeError, LineDown
 from cockpit.http import Answer, Http
 from cockpit.model import PlacementKey
 from cockpit.text import clean, decode
@@ -31,24 +32,25 @@ RELOAD = 20.0
 UPSTREAMS_LIMIT = 4 * 1024 * 1024  # bytes: Caddy lists each address seen in the last hour
 
 _NOBODY = ("connection refused", "no such socket")
+_NOBODY_THERE = (*_NOBODY, "closed without an answer")  # at a socket that leads to another host
 
 
 class CaddyEdge:
-    """Implements `Edge`. The edge starts from `config.json` in `directory`, so what is loaded outlives its restart."""
+    """Implements `Edge`. The edge starts from its `config.json`, so what is loaded outlives its restart."""
 
-    def __init__(self, directory: Path, subnet: str, inside: Path = INSIDE) -> None:
-        self.directory = directory
-        self.probe_socket = directory / PROBE_SOCKET
+    def __init__(self, files: Path | Files, subnet: str, inside: Path = INSIDE) -> None:
+        self.files = files = LocalFiles(files) if isinstance(files, Path) else files
+        self.probe_socket = files.sockets / PROBE_SOCKET
         if len(os.fsencode(self.probe_socket)) > SOCKET_BYTES:
             raise EdgeError(
                 f"the path {self.probe_socket} is too long for a socket", "Choose a shorter state directory."
             )
         self._subnet, self._inside = subnet, inside
-        self._pointers = PointerFiles(directory / "pointers")
-        self._log = AccessLog(directory / ACCESS_LOG)
-        self._admin, self._private = Http(directory / ADMIN_SOCKET), Http(self.probe_socket)
+        self._pointers = PointerFiles(files)
+        self._log = AccessLog(files.tail(ACCESS_LOG))
+        self._admin, self._private = Http(files.sockets / ADMIN_SOCKET), Http(self.probe_socket)
         # One thread each: a write that outlives its deadline is still before the read that asks what became of it.
-        self._files = ThreadPoolExecutor(1, "edge-files")
+        self._disk = ThreadPoolExecutor(1, "edge-files")
         self._follower = ThreadPoolExecutor(1, "edge-log")
         self._loading = asyncio.Lock()
 
@@ -57,27 +59,27 @@ class CaddyEdge:
 
         Raises ConfigError for routes that clash, EdgeError when the edge refuses them (then nothing has changed)."""
         plan = plan if isinstance(plan, EdgePlan) else EdgePlan(plan)
-        mode = "0600" if os.geteuid() == 0 else "0666"  # the edge runs as root; the directory lets in only this user
-        content, digest = document(plan, self._inside, self._subnet, mode)
         async with self._loading:
-            await self._do(self._files, self._prepare)
+            owner = await self._do(self._disk, self._prepare)
+            mode = "0600" if owner == 0 else "0666"  # the edge runs as root; the directory lets in only its owner
+            content, digest = document(plan, self._inside, self._subnet, mode)
             running = await self._running()
             reload = running is not None and running != digest
             if reload:
                 await self._reload(content)
-            await self._do(self._files, lambda: self._keep(content, plan))
+            await self._do(self._disk, lambda: self._keep(content, plan))
             return reload
 
     async def point(self, key: PlacementKey, pointer: Pointer) -> None:
         """Customers of `key` go there from now on: durable when it returns, and done even when cancelled meanwhile."""
         try:
-            await self._do(self._files, lambda: self._pointers.write(key, pointer))
+            await self._do(self._disk, lambda: self._pointers.write(key, pointer))
         except ValueError as error:
             raise EdgeError(f"{key} cannot be switched: {error}") from None
 
     async def pointer(self, key: PlacementKey) -> Pointer | None:
-        reading = await self._do(self._files, lambda: self._pointers.read(key))
-        path = self._pointers.path(key)
+        reading = await self._do(self._disk, lambda: self._pointers.read(key))
+        path = self._pointers.where(key)
         if reading.seen is Seen.TORN:
             raise EdgeError(f"the pointer of {key} is damaged, so its customers get 503", f"Look at {path}; roll back.")
         if reading.seen is Seen.HELD:
@@ -101,28 +103,30 @@ class CaddyEdge:
         """Leaves the edge as it is: customers do not notice."""
         await self._admin.close()
         await self._private.close()
-        self._files.shutdown(wait=False)
+        self._disk.shutdown(wait=False)
         self._follower.shutdown(wait=False)
         self._log.close()
 
-    def _prepare(self) -> None:
-        """Whoever may enter the directory may move customers, so it is for this user alone."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.directory.chmod(0o700)
-        for name in ("pointers", "log", "storage", "doors"):
-            (self.directory / name).mkdir(mode=0o700, exist_ok=True)
+    def _prepare(self) -> int:
+        """Whoever may enter the directory may move customers, so it is for one user alone: who that is."""
+        self.files.ensure(DIRECTORY, "log", "storage", "doors")
+        return self.files.owner()
 
     def _keep(self, content: bytes, plan: EdgePlan) -> None:
-        _write(self.directory / "config.json", content)
+        self._write("config.json", content)
         for alias in plan.aliases:
-            _write(self.directory / "doors" / f"{alias.door}.json", door_document(alias, self._inside))
+            self._write(f"doors/{alias.door}.json", door_document(alias, self._inside))
         for key in {each.key for each in plan.routes} | {each.key for each in plan.aliases}:
             self._pointers.mend(key)
+
+    def _write(self, name: str, content: bytes) -> None:
+        if self.files.read(name) != (content,):
+            self.files.replace(name, content)
 
     async def _running(self) -> str | None:
         """The digest of what the edge runs, "" when it is not ours, None when no edge is up."""
         admin = await self._admin.ask("GET", "http://edge/config/admin/listen", timeout=ASK)
-        if admin.status == 0 and admin.error in _NOBODY:
+        if admin.status == 0 and admin.error in (_NOBODY_THERE if self.files.far else _NOBODY):
             return None
         if admin.status != 200:
             raise _silent(admin)
@@ -162,17 +166,14 @@ class CaddyEdge:
                 return await asyncio.shield(future)
         except TimeoutError:
             hint = "It may still happen: read the pointer before you decide."
-            raise EdgeError(f"the disk of {self.directory} did not answer within {DISK:g} s", hint) from None
+            raise EdgeError(f"the disk of {self.files.where()} did not answer within {DISK:g} s", hint) from None
         except asyncio.CancelledError:
             await asyncio.wait([future], timeout=DISK)
             raise
+        except LineDown as error:
+            raise EdgeError(error.message, error.hint) from None
         except OSError as error:
             raise EdgeError(f"a file of the edge cannot be used: {error.strerror}: {error.filename}") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    if not path.exists() or path.read_bytes() != content:
-        replace(path, content)
 
 
 def _counts(listed: list[dict[str, Any]]) -> dict[str, int]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from cockpit.edge.base import HOLD, Pointer
+from cockpit.edge.files import Files
 from cockpit.edge.follow import WHOLE
 from cockpit.edge.names import name_of
+from cockpit.errors import LineDown
 from cockpit.model import PlacementKey
 
+DIRECTORY = "pointers"
 _WHOLE = re.compile(WHOLE.removesuffix("$") + r"\Z")
 
 
@@ -31,13 +32,14 @@ class Reading:
 
 
 class PointerFiles:
-    """Blocking: call it from a thread, from one at a time. `directory` exists. Raises OSError."""
+    """Blocking: call it from a thread, from one at a time. Raises OSError and LineDown."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, files: Files) -> None:
+        self._files = files
 
-    def path(self, key: PlacementKey) -> Path:
-        return self._directory / name_of(key)
+    def where(self, key: PlacementKey) -> str:
+        """For people."""
+        return self._files.where(_first(key))
 
     def write(self, key: PlacementKey, pointer: Pointer) -> None:
         """The rename of the first copy is the switch; it is durable when this returns.
@@ -46,14 +48,12 @@ class PointerFiles:
         line = pointer.line()
         if not _WHOLE.match(line):
             raise ValueError(f"not a pointer: {line}")
-        path = self.path(key)
-        replace(path, f"{line}\n".encode())
-        _copy(line, _second(path))
+        self._files.replace(_first(key), f"{line}\n".encode())
+        self._copy(line, key)
 
     def read(self, key: PlacementKey) -> Reading:
         """What the edge acts on: by the same rule, from the same two copies."""
-        path = self.path(key)
-        texts = [_text(path), _text(_second(path))]
+        texts = self._texts(key)
         whole = next((text for text in texts if text is not None and _WHOLE.match(text)), None)
         if whole is None:
             return Reading(Seen.NONE if texts == [None, None] else Seen.TORN)
@@ -63,47 +63,30 @@ class PointerFiles:
 
     def mend(self, key: PlacementKey) -> None:
         """Bring the second copy in step again after a crash between the two."""
-        path = self.path(key)
-        first = _text(path)
-        if first is not None and _WHOLE.match(first) and _text(_second(path)) != first:
-            _copy(first, _second(path))
+        first, second = self._texts(key)
+        if first is not None and _WHOLE.match(first) and second != first:
+            self._copy(first, key)
+
+    def _texts(self, key: PlacementKey) -> list[str | None]:
+        return [None if content is None else _text(content) for content in self._files.read(_first(key), _second(key))]
+
+    def _copy(self, line: str, key: PlacementKey) -> None:
+        """The switch has happened: a second copy that cannot follow (disk full) must go, not send customers back."""
+        try:
+            self._files.replace(_second(key), f"{line}\n".encode())
+        except (OSError, LineDown):
+            with contextlib.suppress(OSError, LineDown):
+                self._files.remove(_second(key))
 
 
-def replace(path: Path, content: bytes) -> None:
-    """All or nothing, and durable: a reader sees the old content or the new, also after a power cut."""
-    new = path.with_name(f".{path.name}.new")
-    with open(new, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(new, path)
-    _sync_directory(path.parent)
+def _first(key: PlacementKey) -> str:
+    return f"{DIRECTORY}/{name_of(key)}"
 
 
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _second(key: PlacementKey) -> str:
+    return f"{_first(key)}~"
 
 
-def _copy(line: str, second: Path) -> None:
-    """The switch has happened: a second copy that cannot follow (disk full) must go, not send customers back."""
-    try:
-        replace(second, f"{line}\n".encode())
-    except OSError:
-        with contextlib.suppress(OSError):
-            second.unlink(missing_ok=True)
-
-
-def _second(path: Path) -> Path:
-    return path.with_name(f"{path.name}~")
-
-
-def _text(path: Path) -> str | None:
+def _text(content: bytes) -> str:
     """As Caddy reads it: without one line break at the end."""
-    try:
-        return path.read_bytes().decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
-    except FileNotFoundError:
-        return None
+    return content.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")

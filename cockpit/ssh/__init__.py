@@ -9,7 +9,7 @@ What an engine wires for `host: ssh://deploy@shop-1` (`context:NAME` first goes 
     DockerBuilder(line.docker_url, installation, clock)
     CaddyEdge(FarFiles(line), subnet)                # here: CaddyEdge(paths.edge, subnet)
     Prober(edge.probe_socket, clock, line)           # `public` asks from the host itself then
-    EdgeSpec(await line.edge_directory(), …)         # raises LineDown until it was up once
+    EdgeSpec(line.known_edge(), …)                   # on the host; raises LineDown until it was up once
     line.state                                       # also given to `changed` whenever it changes
     await line.close()                               # after the target, the edge and the prober
 

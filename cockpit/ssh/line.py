@@ -82,11 +82,11 @@ class Line:
                 await self._settled.wait()
         return self.state
 
-    async def edge_directory(self) -> PurePosixPath:
+    def known_edge(self) -> PurePosixPath:
         """On the host: `~/.local/state/deploy-cockpit/INSTALLATION/edge` of the login user. Raises LineDown."""
         return self._known().edge
 
-    async def owner(self) -> int:
+    def known_owner(self) -> int:
         """The login user's id on the host: the edge's directory is theirs. Raises LineDown."""
         return self._known().uid
 

@@ -54,7 +54,7 @@ async def test_an_edge_serves_is_started_once_and_comes_back_after_a_kill(
     client: docker.DockerClient, installation: str, edge: CaddyEdge
 ) -> None:
     port, app = free_port(), await App("one").start()
-    spec = EdgeSpec(edge.directory, ports=(port,))
+    spec = EdgeSpec(Path(edge.files.where()), ports=(port,))
     assert not await edge.load((Route(SHOP, f"127.0.0.1:{port}"),))
     assert (await asyncio.to_thread(ensure_edge, client, installation, spec)).started
     await edge.point(SHOP, Pointer(5, (app.address,)))
@@ -82,12 +82,12 @@ async def test_removing_an_edge_leaves_nothing_of_it_and_is_idempotent(
     client: docker.DockerClient, installation: str, edge: CaddyEdge
 ) -> None:
     await edge.load((Route(SHOP, f"127.0.0.1:{free_port()}"),))
-    await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(edge.directory))
+    await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(Path(edge.files.where())))
     for _ in range(2):
         await asyncio.to_thread(remove_edge, client, installation)
     assert client.containers.list(all=True, filters={"name": edge_name(installation)}) == []
     assert client.images.list(filters=labels.all_of(installation)) == []
-    assert edge.directory.exists()
+    assert Path(edge.files.where()).exists()
 
 
 @pytest.mark.docker
@@ -123,7 +123,7 @@ async def test_a_port_taken_by_another_edge_names_its_container(
 ) -> None:
     port = free_port()
     await edge.load((Route(SHOP, f"127.0.0.1:{port}"),))
-    await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(edge.directory, ports=(port,)))
+    await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(Path(edge.files.where()), ports=(port,)))
     with pytest.raises(TargetError, match=f"port {port} is taken by the container {edge_name(installation)}"):
         await asyncio.to_thread(ensure_edge, client, installation + "-b", EdgeSpec(tmp_path, ports=(port,)))
 
@@ -134,7 +134,7 @@ async def test_an_edge_that_cannot_start_says_why_and_does_not_stay(
 ) -> None:
     await edge.load((Route(SHOP, "192.0.2.1:80"),))
     with pytest.raises(TargetError, match="cannot assign requested address"):
-        await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(edge.directory))
+        await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(Path(edge.files.where())))
     assert client.containers.list(all=True, filters={"name": edge_name(installation)}) == []
 
 
@@ -146,9 +146,9 @@ async def test_an_edge_reads_the_directory_of_an_engine_that_is_not_root(
     port, app = free_port(), await App("one").start()
     await edge.load((Route(SHOP, f"127.0.0.1:{port}"),))
     await edge.point(SHOP, Pointer(5, (app.address,)))
-    for path in (edge.directory, *edge.directory.rglob("*")):
+    for path in (Path(edge.files.where()), *edge.files.sockets.rglob("*")):
         os.chown(path, 65534, 65534)
-    await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(edge.directory))
+    await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(Path(edge.files.where())))
     assert (await ask("127.0.0.1", port)).body == "one"
     await app.die()
 
@@ -158,7 +158,7 @@ async def test_another_directory_is_never_swapped_in(
     client: docker.DockerClient, installation: str, edge: CaddyEdge, tmp_path: Path
 ) -> None:
     await edge.load((Route(SHOP, f"127.0.0.1:{free_port()}"),))
-    await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(edge.directory))
+    await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(Path(edge.files.where())))
     with pytest.raises(TargetError, match="uses the directory"):
         await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(tmp_path))
     assert await edge.answers()

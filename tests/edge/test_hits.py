@@ -1,8 +1,9 @@
-"""Following the access log: batches, rotation, garbage."""
+"""Following the access log: batches, rotation, garbage; here and through a shell."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from cockpit.edge import hits
 from cockpit.edge.base import Hit
 from cockpit.edge.hits import AccessLog, parse
 from cockpit.model import PlacementKey
+from tests.edge.places import KINDS, place
 
 WEB = PlacementKey("web", "production")
 
@@ -28,7 +30,17 @@ def times(log: AccessLog) -> list[float]:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "access.log"
+    folder = tmp_path / "edge" / "log"
+    folder.mkdir(parents=True)
+    return folder / "access.log"
+
+
+@pytest.fixture(params=KINDS)
+def log(request: pytest.FixtureRequest, path: Path) -> Iterator[AccessLog]:
+    with place(request.param, path.parents[1]) as files:
+        made = AccessLog(files.tail("log/access.log"))
+        yield made
+        made.close()
 
 
 def append(path: Path, *lines: bytes) -> None:
@@ -61,35 +73,28 @@ def test_a_line_with_a_wrong_field_is_no_hit(old: bytes, new: bytes) -> None:
     assert parse(line(1).replace(old, new)) is None
 
 
-def test_each_request_is_told_once(path: Path) -> None:
-    log = AccessLog(path)
+def test_each_request_is_told_once(log: AccessLog, path: Path) -> None:
     assert times(log) == []
     append(path, line(1), line(2))
     assert times(log) == [1, 2]
     assert times(log) == []
     append(path, line(3))
     assert times(log) == [3]
-    log.close()
 
 
-def test_half_a_line_waits_for_its_other_half(path: Path) -> None:
-    log = AccessLog(path)
+def test_half_a_line_waits_for_its_other_half(log: AccessLog, path: Path) -> None:
     append(path, line(1), line(2)[:20])
     assert times(log) == [1]
     append(path, line(2)[20:])
     assert times(log) == [2]
-    log.close()
 
 
-def test_garbage_lines_are_passed_over(path: Path) -> None:
-    log = AccessLog(path)
+def test_garbage_lines_are_passed_over(log: AccessLog, path: Path) -> None:
     append(path, b"\xff\xfe\n", line(1), b"[[[\n", b"{}\n", line(2))
     assert times(log) == [1, 2]
-    log.close()
 
 
-def test_rotation_loses_nothing(path: Path) -> None:
-    log = AccessLog(path)
+def test_rotation_loses_nothing(log: AccessLog, path: Path) -> None:
     append(path, line(1))
     assert times(log) == [1]
     append(path, line(2))
@@ -100,33 +105,28 @@ def test_rotation_loses_nothing(path: Path) -> None:
     assert times(log) == []
     append(path, line(4))
     assert times(log) == [4]
-    log.close()
 
 
-def test_a_log_that_was_cut_is_read_from_its_start(path: Path) -> None:
-    log = AccessLog(path)
+def test_a_log_that_was_cut_is_read_from_its_start(log: AccessLog, path: Path) -> None:
     append(path, line(1), line(2))
     assert times(log) == [1, 2]
     path.write_bytes(line(3))
     assert times(log) == [3]
-    log.close()
 
 
-def test_only_the_newest_are_told_when_there_are_too_many(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_newest_are_told_when_there_are_too_many(
+    log: AccessLog, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(hits, "MOST_HITS", 10)
     append(path, *(line(at) for at in range(100)))
-    log = AccessLog(path)
     assert times(log) == list(range(90, 100))
-    log.close()
 
 
-def test_a_long_backlog_is_skipped_to_its_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_backlog_is_skipped_to_its_end(log: AccessLog, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hits, "MOST_BYTES", 1000)
     append(path, *(line(at) for at in range(1000)))
-    log = AccessLog(path)
     seen = times(log)
     assert seen == list(range(1000 - len(seen), 1000))
     assert 0 < len(seen) < 12
     append(path, line(5000))
     assert times(log) == [5000]
-    log.close()

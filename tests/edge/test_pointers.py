@@ -1,19 +1,21 @@
-"""Pointer files on a real disk."""
+"""Pointer files on a real disk, here and through a shell."""
 
 from __future__ import annotations
 
 import string
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cockpit.edge import pointers
 from cockpit.edge.base import Pointer
+from cockpit.edge.files import Files
 from cockpit.edge.names import key_of, name_of
 from cockpit.edge.pointers import PointerFiles, Reading, Seen
 from cockpit.model import PlacementKey
+from tests.edge.places import KINDS, place
 
 WEB = PlacementKey("web", "production")
 R1, R2 = Pointer(1, ("10.231.1.0:8000",)), Pointer(2, ("10.231.1.8:8000", "10.231.1.9:8000"))
@@ -52,69 +54,88 @@ def test_a_name_that_is_no_placements_is_none(name: str) -> None:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> PointerFiles:
-    return PointerFiles(tmp_path)
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "edge"
 
 
-def second(files: PointerFiles, key: PlacementKey = WEB) -> Path:
-    return files.path(key).with_name(files.path(key).name + "~")
+@pytest.fixture(params=KINDS)
+def where(request: pytest.FixtureRequest, directory: Path) -> Iterator[Files]:
+    directory.mkdir()
+    with place(request.param, directory) as files:
+        files.ensure("pointers")
+        yield files
 
 
-def test_what_was_written_is_read_and_stands_in_both_copies(files: PointerFiles) -> None:
+@pytest.fixture
+def files(where: Files) -> PointerFiles:
+    return PointerFiles(where)
+
+
+@pytest.fixture
+def first(directory: Path) -> Path:
+    return directory / "pointers" / "web@production"
+
+
+@pytest.fixture
+def second(directory: Path) -> Path:
+    return directory / "pointers" / "web@production~"
+
+
+def test_what_was_written_is_read_and_stands_in_both_copies(files: PointerFiles, first: Path, second: Path) -> None:
     files.write(WEB, R1)
     files.write(WEB, R2)
     assert files.read(WEB) == Reading(Seen.WHOLE, R2)
-    assert files.path(WEB).read_text() == second(files).read_text() == f"{R2.line()}\n"
+    assert first.read_text() == second.read_text() == f"{R2.line()}\n"
 
 
-def test_nothing_but_the_two_copies_is_left_behind(files: PointerFiles, tmp_path: Path) -> None:
+def test_nothing_but_the_two_copies_is_left_behind(files: PointerFiles, directory: Path) -> None:
     files.write(WEB, R1)
-    assert {path.name for path in tmp_path.iterdir()} == {"web@production", "web@production~"}
+    assert {path.name for path in (directory / "pointers").iterdir()} == {"web@production", "web@production~"}
 
 
 def test_before_the_first_switch_there_is_none(files: PointerFiles) -> None:
     assert files.read(WEB) == Reading(Seen.NONE)
 
 
-def test_the_second_copy_stands_in_for_a_missing_first(files: PointerFiles) -> None:
+def test_the_second_copy_stands_in_for_a_missing_first(files: PointerFiles, first: Path) -> None:
     files.write(WEB, R1)
-    files.path(WEB).unlink()
+    first.unlink()
     assert files.read(WEB) == Reading(Seen.WHOLE, R1)
 
 
 @pytest.mark.parametrize("torn", ["", "r2 10.231.1.8:80", "r2 10.231.1.8:8000", "\xff\x00", "r2 10.231.1.8:8000 .\nr3"])
-def test_the_second_copy_stands_in_for_a_torn_first(files: PointerFiles, torn: str) -> None:
+def test_the_second_copy_stands_in_for_a_torn_first(files: PointerFiles, first: Path, torn: str) -> None:
     files.write(WEB, R1)
-    files.path(WEB).write_text(torn)
+    first.write_text(torn)
     assert files.read(WEB) == Reading(Seen.WHOLE, R1)
 
 
-def test_two_torn_copies_are_torn_and_not_none(files: PointerFiles) -> None:
-    files.path(WEB).write_text("r2 10.231")
+def test_two_torn_copies_are_torn_and_not_none(files: PointerFiles, first: Path, second: Path) -> None:
+    first.write_text("r2 10.231")
     assert files.read(WEB) == Reading(Seen.TORN)
-    second(files).write_text("")
+    second.write_text("")
     assert files.read(WEB) == Reading(Seen.TORN)
 
 
 @pytest.mark.parametrize("line", ["hold", "hold .\n"])
-def test_a_hold_is_neither_torn_nor_a_release(files: PointerFiles, line: str) -> None:
+def test_a_hold_is_neither_torn_nor_a_release(files: PointerFiles, first: Path, line: str) -> None:
     files.write(WEB, R1)
-    files.path(WEB).write_text(line)
+    first.write_text(line)
     assert files.read(WEB) == Reading(Seen.HELD)
 
 
-def test_mending_brings_the_second_copy_in_step(files: PointerFiles) -> None:
+def test_mending_brings_the_second_copy_in_step(files: PointerFiles, first: Path, second: Path) -> None:
     files.write(WEB, R1)
-    files.path(WEB).write_text(R2.line())
+    first.write_text(R2.line())
     files.mend(WEB)
-    assert second(files).read_text().strip() == R2.line()
+    assert second.read_text().strip() == R2.line()
 
 
-def test_mending_never_copies_a_torn_line(files: PointerFiles) -> None:
+def test_mending_never_copies_a_torn_line(files: PointerFiles, first: Path, second: Path) -> None:
     files.write(WEB, R1)
-    files.path(WEB).write_text("r2 10.2")
+    first.write_text("r2 10.2")
     files.mend(WEB)
-    assert second(files).read_text().strip() == R1.line()
+    assert second.read_text().strip() == R1.line()
 
 
 @pytest.mark.parametrize("bad", [Pointer(1, ()), Pointer(1, ("a.b.c.d:80",)), Pointer(1, ("10.0.0.1:80",) * 9)])
@@ -126,25 +147,28 @@ def test_a_pointer_that_the_edge_would_not_follow_is_never_written(files: Pointe
 
 
 def test_a_second_copy_that_cannot_follow_goes_rather_than_send_customers_back(
-    files: PointerFiles, monkeypatch: pytest.MonkeyPatch
+    where: Files, files: PointerFiles, second: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files.write(WEB, R1)
-    write = pointers.replace
+    write = where.replace
 
-    def full_disk(path: Path, content: bytes) -> None:
-        if path.name.endswith("~"):
+    def full_disk(name: str, content: bytes) -> None:
+        if name.endswith("~"):
             raise OSError(28, "No space left on device")
-        write(path, content)
+        write(name, content)
 
-    monkeypatch.setattr(pointers, "replace", full_disk)
+    monkeypatch.setattr(where, "replace", full_disk)
     files.write(WEB, R2)
     assert files.read(WEB) == Reading(Seen.WHOLE, R2)
-    assert not second(files).exists()
+    assert not second.exists()
 
 
-def test_a_failed_write_leaves_the_old_pointer(files: PointerFiles, tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_pointer(
+    files: PointerFiles, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files.write(WEB, R1)
-    (tmp_path / ".web@production.new").mkdir()
-    with pytest.raises(IsADirectoryError):
+    away = directory.rename(directory.with_name("away"))
+    with pytest.raises(OSError, match="No such file"):
         files.write(WEB, R2)
+    away.rename(directory)
     assert files.read(WEB) == Reading(Seen.WHOLE, R1)
