@@ -1,0 +1,112 @@
+"""The door of this room: a Compose file to a configuration of ours, with all that was not carried over."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cockpit.config.compose.assembly import assembled, with_secrets
+from cockpit.config.compose.building import Building, Repository
+from cockpit.config.compose.dockerfile import exposed
+from cockpit.config.compose.draft import Draft, draft, unique
+from cockpit.config.compose.fit import refusal
+from cockpit.config.compose.front import edge, hosts
+from cockpit.config.compose.groups import Stays, groups
+from cockpit.config.compose.project import Left, Project, project
+from cockpit.config.compose.writing import comment, yaml_text
+from cockpit.config.problems import At
+from cockpit.errors import ConfigError, UsageError
+
+PATH = "every replica is asked for {path} and has to answer 2xx before customers come (healthcheck.path)"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    text: str
+    services: tuple[str, ...]
+    files: dict[Path, dict[str, str]]  # env files to be written -> their variables, which are secrets
+    stays: tuple[Stays, ...]
+    left: tuple[Left, ...]
+
+
+def convert(
+    path: Path, repository: Repository, directory: Path, *, name: str = "", named: Collection[str] = ()
+) -> Conversion:
+    """Reads the file and what lies beside it, writes nothing. `directory` is where env files will be.
+
+    Raises ConfigError and UsageError."""
+    compose = project(path, name)
+    ours, stays = groups(compose, named)
+    if not ours:
+        raise UsageError(
+            "No service of the Compose file has a build",
+            f"Which one is yours? --service NAME, of {', '.join(compose.services) or 'none'}",
+        )
+    names = {service.name for group in ours for service in group.services}
+    drafts = [draft(group, compose, repository, _exposed(group.building), names) for group in ours]
+    for number, each in enumerate(drafts):
+        each.name = unique(each.name, {other.name for other in drafts[:number]})
+    hosts(drafts)
+    files = {path: values for each in drafts for path, values in with_secrets(each, directory).items()}
+    data, notes = _configuration(compose, drafts)
+    if complaint := refusal(data):
+        raise ConfigError(f"{path.name} became a configuration that is none: {complaint}", "Nothing was written.")
+    left = (*compose.left, *(each for draft in drafts for each in draft.left))
+    parts = [list(_head(path, stays)), *([yaml_text({key: data[key]}, notes)] for key in data), list(_tail(left))]
+    whole = "\n".join("".join(f"{line}\n" for line in part).rstrip("\n") + "\n" for part in parts if part)
+    return Conversion(whole, tuple(data["services"]), files, tuple(stays), left)
+
+
+def together(left: Collection[Left]) -> Iterator[str]:
+    """One line for each key and reason, with all the places where it stands."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for each in left:
+        place = f"{each.service} line {each.line}" if each.service else f"line {each.line}"
+        places.setdefault((each.key, each.why), []).append(place)
+    for (key, why), where in places.items():
+        yield f"{key} ({', '.join(dict.fromkeys(where))}): {why}"
+
+
+def staying(stays: Collection[Stays]) -> Iterator[str]:
+    for each in stays:
+        said = f"{each.name} ({each.image})" if each.image else each.name
+        yield f"{said}: {each.why}" if each.why else said
+
+
+def _configuration(compose: Project, drafts: list[Draft]) -> tuple[dict[str, Any], dict[At, list[str]]]:
+    data: dict[str, Any] = {"services": {}}
+    notes: dict[At, list[str]] = {}
+    for each in drafts:
+        data["services"][each.name], said = assembled(each)
+        notes.update({("services", each.name, *at): lines for at, lines in said.items()})
+        if each.routed:
+            asked = next(iter(each.routed.values())).options.get("healthcheck", {}).get("path", "/up")
+            notes["services", each.name] = [PATH.format(path=asked)]
+    listening, why = edge(compose, drafts)
+    if listening:
+        data["edge"] = listening
+        notes["edge",] = why
+    return data, notes
+
+
+def _head(path: Path, stays: list[Stays]) -> Iterator[str]:
+    yield from comment(f"From {path.name} by `cockpit init`. `cockpit config example` explains every key.")
+    if stays:
+        yield from comment("Compose goes on running these; services of this file reach them through its networks:")
+        for each in staying(stays):
+            yield from comment(f"  {each}")
+
+
+def _tail(left: Collection[Left]) -> Iterator[str]:
+    if left:
+        yield from comment("Not carried over:")
+        for each in together(left):
+            yield from comment(f"  {each}")
+
+
+def _exposed(building: Building | None) -> int | None:
+    if building is None or not building.context.startswith("/"):
+        return None
+    return exposed(Path(building.context) / building.dockerfile, building.target)

@@ -1,0 +1,30 @@
+"""The `.env` beside a Compose file, as Compose reads it: later lines may use earlier ones."""
+
+from __future__ import annotations
+
+import io
+
+from dotenv.parser import parse_stream
+
+from cockpit.config.compose.variables import Interpolation
+from cockpit.config.problems import Mark
+from cockpit.config.tree import Unreadable
+
+LONGEST = 16 * 1024  # characters of a line
+
+
+def dotenv(text: str) -> dict[str, str]:
+    """Raises Unreadable for a line that is none."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > LONGEST:
+            raise Unreadable(Mark(number, 1), f"expected at most {LONGEST} characters in a line")
+    values: dict[str, str] = {}
+    expansion = Interpolation(values)
+    for binding in parse_stream(io.StringIO(text)):
+        mark = Mark(binding.original.line, 1)
+        if binding.error:
+            raise Unreadable(mark, "expected NAME=value")
+        if binding.key is not None and binding.value is not None:
+            literal = binding.original.string.partition("=")[2].lstrip().startswith("'")
+            values[binding.key] = binding.value if literal else expansion.text(binding.value, mark)
+    return values

@@ -1,0 +1,148 @@
+"""One service of ours from the Compose services that share its image."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from cockpit.config.compose.building import Origin, Repository, leave_rest, origin
+from cockpit.config.compose.environment import secrets_of
+from cockpit.config.compose.fit import fit
+from cockpit.config.compose.groups import Group
+from cockpit.config.compose.health import healthcheck
+from cockpit.config.compose.neighbours import called_port, callers
+from cockpit.config.compose.options import sheet_of
+from cockpit.config.compose.order import leave_one_shot, one_shots, order
+from cockpit.config.compose.ports import guessed
+from cockpit.config.compose.project import Left, Project
+from cockpit.config.compose.sheet import Sheet
+from cockpit.config.compose.withheld import shows
+from cockpit.config.processes import WEB
+from cockpit.config.tree import Scalar
+
+SERVERS = {"web", "app", "server", "api", "site", "www", "frontend", "backend"}
+TWICE = "two of it at once would do everything twice: the old one stops before the new one starts"
+_CLOCK = re.compile(r"(?:^|[\s/_-])(?:beat|cron|crond|scheduler|schedule|clock|clockwork|periodic)(?:$|[\s_-])")
+
+
+@dataclass
+class Draft:
+    """A service before it is written."""
+
+    name: str
+    origin: Origin
+    processes: dict[str, Sheet]
+    migrate: Sheet | None = None
+    boot: str = ""  # deploy_timeout
+    left: list[Left] = field(default_factory=list)
+
+    @property
+    def routed(self) -> dict[str, Sheet]:
+        return {name: sheet for name, sheet in self.processes.items() if sheet.port is not None}
+
+
+def draft(group: Group, project: Project, repository: Repository, exposed: int | None, ours: Collection[str]) -> Draft:
+    """`exposed` is the port of the Dockerfile; `ours` are all Compose services that become ours."""
+    sheets = [sheet_of(service, project) for service in group.services]
+    _find_ports(sheets, project, exposed)
+    main = next((sheet for sheet in sheets if sheet.port is not None), sheets[0])
+    source = origin(main, group.building, repository)
+    apart = {sheet.name for sheet in sheets}
+    for sheet in sheets:
+        leave_rest(sheet)
+        healthcheck(sheet)
+        _find_aliases(sheet, project, apart)
+        _find_clocks(sheet)
+        _withhold(sheet)
+    boot = next((str(sheet.options.pop("deploy_timeout")) for sheet in sheets if "deploy_timeout" in sheet.options), "")
+    for sheet in sheets:
+        fit(sheet)
+    ending = one_shots(sheets)
+    for number, sheet in enumerate(ending):
+        leave_one_shot(sheet, main, first=number == 0)
+    running = [sheet for sheet in sheets if sheet not in ending]
+    names = _process_names(running, main)
+    order(running, names, {sheet.name for sheet in ending}, ours)
+    left = [each for sheet in sheets for each in sheet.left]
+    processes = {names[sheet.name]: sheet for sheet in running}
+    return Draft(slug(main.name), source, processes, ending[0] if ending else None, boot, left)
+
+
+def slug(name: str) -> str:
+    """As our own names are written."""
+    said = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].rstrip("-")
+    return said if said[:1].isalpha() else f"s-{said}"[:40].rstrip("-")
+
+
+def unique(name: str, taken: Collection[str]) -> str:
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        found = f"{name[:36]}-{number}"
+    return found
+
+
+def _find_ports(sheets: list[Sheet], project: Project, exposed: int | None) -> None:
+    """Where a service publishes no port, its own words or those of its callers name one."""
+    for sheet in sheets:
+        if sheet.port is None:
+            called = called_port(sheet.name, project)
+            found = (called, f"from http://{sheet.name}:{called}, as others call it") if called else guessed(sheet)
+            if found:
+                sheet.options["port"] = found[0]
+                sheet.note("port", found[1])
+    if exposed and all(sheet.port is None for sheet in sheets):
+        server = next((sheet for sheet in sheets if sheet.name.lower() in SERVERS), None)
+        plain = [sheet for sheet in sheets if "command" not in sheet.options and "entrypoint" not in sheet.options]
+        for sheet in [server] if server else plain[:1]:
+            sheet.options["port"] = exposed
+            sheet.note("port", "from EXPOSE of the Dockerfile")
+    for sheet in sheets:
+        for each in sheet.published if sheet.port else ():
+            where = f"{each.address}:{each.port}" if each.address else each.port
+            sheet.note("port", f"was published on {where}; customers come through the edge now (edge.listen)")
+
+
+def _find_aliases(sheet: Sheet, project: Project, apart: set[str]) -> None:
+    """Names by which other containers call it follow the live release."""
+    container = sheet.service.node("container_name")
+    known = [sheet.name, *([container.text] if isinstance(container, Scalar) else [])]
+    called = {name: callers(name, project, apart) for name in known}
+    aliases = [*sheet.options.get("aliases", []), *(name for name, by in called.items() if by)]
+    if not aliases:
+        return
+    if sheet.port is None or "networks" not in sheet.options:
+        if "aliases" in sheet.options:
+            sheet.drop("aliases", "networks", "only what has a port and a network is called by a name")
+        return
+    sheet.options["aliases"] = list(dict.fromkeys(aliases))
+    by = sorted({each for callers in called.values() for each in callers})
+    if by:
+        sheet.note("aliases", f"called so by {', '.join(by)}")
+
+
+def _find_clocks(sheet: Sheet) -> None:
+    command: Any = sheet.options.get("command", "")
+    said = f"{sheet.name} {command if isinstance(command, str) else ' '.join(command)}"
+    if sheet.port is None and _CLOCK.search(said):
+        sheet.options["replace"] = "recreate"
+        sheet.note("replace", TWICE)
+
+
+def _withhold(sheet: Sheet) -> None:
+    """What shows a secret outside of the environment is named, and not carried."""
+    known = secrets_of(sheet)
+    for option, value in list(sheet.options.items()):
+        if option != "environment" and shows(value, known):
+            sheet.drop(option, option, "a secret's value stands in it; give it a variable instead")
+
+
+def _process_names(sheets: list[Sheet], main: Sheet) -> dict[str, str]:
+    """By Compose service. What customers reach first is `web`."""
+    names = {main.name: WEB} if main.port is not None else {}
+    for sheet in sheets:
+        if sheet.name not in names:
+            names[sheet.name] = unique(slug(sheet.name), set(names.values()))
+    return names

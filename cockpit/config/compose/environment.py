@@ -1,0 +1,86 @@
+"""Variables of a service, their files, and its labels."""
+
+from __future__ import annotations
+
+from cockpit.config.compose.sheet import Sheet
+from cockpit.config.compose.values import entries, flag, items, pairs, text
+from cockpit.config.compose.withheld import is_secret, recognisable, shows
+from cockpit.config.problems import Mark
+from cockpit.config.tree import Mapping, Node
+
+NGINX_PROXY = (
+    "nginx-proxy would send customers to each container, around the edge; the edge's own labels are edge.labels"
+)
+SHELL = "its value comes from the shell that runs Compose, and `.env` has none"
+# Labels by which a proxy finds containers; they belong to the edge, which is what it has to find.
+PROXIES = ("traefik.", "caddy")
+
+
+def environment(node: Node, sheet: Sheet) -> None:
+    values: dict[str, str] = {}
+    for name, (mark, written) in pairs(node).items():
+        value = sheet.project.variables.get(name) if written is None else written
+        if value is None:
+            sheet.leave(f"environment.{name}", mark, SHELL)
+        elif name.startswith(("VIRTUAL_", "LETSENCRYPT_")):
+            sheet.leave(f"environment.{name}", mark, NGINX_PROXY)
+        else:
+            values[name] = value
+    known = recognisable(value for name, value in values.items() if is_secret(name, value))
+    for name, value in values.items():
+        if is_secret(name, value) or shows(value, known | secrets_of(sheet)):
+            sheet.secrets[name] = value
+        else:
+            sheet.options.setdefault("environment", {})[name] = value
+
+
+def secrets_of(sheet: Sheet) -> frozenset[str]:
+    """Secret values of `.env` and of the service, to be looked for elsewhere."""
+    variables = sheet.project.variables
+    return recognisable(
+        (*sheet.secrets.values(), *(value for name, value in variables.items() if is_secret(name, value)))
+    )
+
+
+def env_file(node: Node, sheet: Sheet) -> None:
+    found: list[str | dict[str, str | bool]] = []
+    for index, item in enumerate(items(node)):
+        keys = entries(item) if isinstance(item, Mapping) else {"path": (item.mark, item)}
+        for name, (mark, _) in keys.items():
+            if name not in {"path", "required"}:
+                sheet.leave(f"env_file[{index}].{name}", mark, "there is no such option of a file here")
+        if "path" not in keys:
+            sheet.leave(f"env_file[{index}]", item.mark, "it has no path")
+            continue
+        path = sheet.absolute(text(keys["path"][1]))
+        optional = "required" in keys and not flag(keys["required"][1])
+        found.append({"path": path, "required": False} if optional else path)
+    if found:
+        sheet.options["env_file"] = found
+
+
+def labels(node: Node, sheet: Sheet) -> None:
+    for name, (mark, value) in pairs(node).items():
+        if name.startswith(PROXIES):
+            sheet.proxied[name] = value or ""
+            sheet.leave(f"labels.{name}", mark, "the proxy would go around the edge; see edge.labels")
+        elif name.startswith("com.docker.compose."):
+            sheet.leave(f"labels.{name}", mark, "Compose's own")
+        else:
+            sheet.options.setdefault("labels", {})[name] = value or ""
+
+
+def extra_hosts(node: Node, sheet: Sheet) -> None:
+    hosts = []
+    for name, (mark, value) in (_hosts(node) if isinstance(node, Mapping) else pairs(node, "=:")).items():
+        if value is None:
+            sheet.leave(f"extra_hosts.{name}", mark, "it has no address")
+        else:
+            hosts.append(f"{name}:{value.strip('[]')}")
+    if hosts:
+        sheet.options["extra_hosts"] = hosts
+
+
+def _hosts(node: Node) -> dict[str, tuple[Mark, str | None]]:
+    """A host may have several addresses in the long form; the first is taken as it is."""
+    return {name: (mark, text(items(value)[0])) for name, (mark, value) in entries(node).items() if items(value)}

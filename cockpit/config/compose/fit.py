@@ -1,0 +1,69 @@
+"""Whether our own loader takes an option: what it refuses is not carried over."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from cockpit.config.compose.sheet import Sheet
+from cockpit.config.compose.writing import yaml_text
+from cockpit.config.load import load
+from cockpit.errors import ConfigError
+
+NAMES = {
+    "limits": "deploy",
+    "replicas": "deploy",
+    "aliases": "networks",
+    "port": "ports",
+}  # Compose's, if it has ours not
+VALUES = {"environment", "env_file"}  # never shown in a complaint
+
+
+def fit(sheet: Sheet) -> None:
+    """Takes out of the options, and names, whatever the loader would refuse; of lists and maps single entries."""
+    for option, value in list(sheet.options.items()):
+        if not (why := complaint(option, value, sheet)):
+            continue
+        kept = _part(option, value, sheet)
+        if kept and not complaint(option, kept, sheet):
+            sheet.options[option] = kept
+        else:
+            sheet.drop(option, NAMES.get(option, option), why)
+
+
+def complaint(option: str, value: Any, sheet: Sheet) -> str:
+    """What the loader says of it, in a service of its own; "" when it takes it."""
+    port = sheet.options.get("port")
+    return refusal({"services": {"web": {"repo": "shop.git", "port": port, option: value}}}, hide=option in VALUES)
+
+
+def refusal(data: dict[str, Any], *, hide: bool = False) -> str:
+    """The first complaint about a whole configuration."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "config.yaml"
+        path.write_text(yaml_text(data, {}), encoding="utf-8")
+        path.chmod(0o600)
+        try:
+            load(path)
+        except ConfigError as error:
+            said = error.message.splitlines()[0].removeprefix(f"{path}:").partition(" ")[2]
+            return "its name or value is none that can be used here" if hide else said.partition(": ")[2] or said
+    return ""
+
+
+def _part(option: str, value: Any, sheet: Sheet) -> Any:
+    """The entries that are taken on their own, the others named."""
+    if not isinstance(value, dict | list) or len(value) < 2 or option in {"command", "entrypoint", "healthcheck"}:
+        return None
+    said = NAMES.get(option, option)
+    mark = sheet.service.keys[said][0] if said in sheet.service.keys else sheet.service.mark
+    refused = {}
+    for key, each in list(value.items()) if isinstance(value, dict) else list(enumerate(value)):
+        if why := complaint(option, {key: each} if isinstance(value, dict) else [each], sheet):
+            refused[key] = why
+    for key, why in refused.items():
+        sheet.leave(f"{option}.{key}" if isinstance(value, dict) else f"{option}[{key}]", mark, why)
+    if isinstance(value, dict):
+        return {key: each for key, each in value.items() if key not in refused}
+    return [each for index, each in enumerate(value) if index not in refused]

@@ -1,0 +1,110 @@
+"""What the rest of a Compose project has to do with a service: who calls it, and who has the public ports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cockpit.config.compose.building import image
+from cockpit.config.compose.ports import ports
+from cockpit.config.compose.project import Project, Service
+from cockpit.config.compose.sheet import Published, Sheet
+from cockpit.config.compose.values import Unclear
+from cockpit.config.tree import Listing, Mapping, Node, Scalar
+
+PUBLIC = {"80", "443"}
+_PROXY = re.compile(r"(?:.*/)?(?:nginx|traefik|caddy|haproxy|httpd|envoy|apache)[^/]*")
+_TALKING = ("environment", "command", "entrypoint", "healthcheck", "labels")  # where addresses of others are written
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A service that has port 80 or 443 of the host."""
+
+    service: str
+    image: str
+    ports: tuple[str, ...]
+
+
+def published(service: Service, project: Project) -> list[Published]:
+    sheet, node = Sheet(service, project), service.node("ports")
+    try:
+        if node is not None:
+            ports(node, sheet)
+    except Unclear:  # said where the service itself is carried over; a stock image's is no matter of ours
+        pass
+    return sheet.published
+
+
+def fronts(project: Project) -> list[Front]:
+    found = []
+    for service in project.services.values():
+        name = _image(service)
+        public = {each.port for each in published(service, project)} & PUBLIC
+        host = service.node("network_mode")
+        if not public and isinstance(host, Scalar) and host.text == "host" and _PROXY.fullmatch(name):
+            public = PUBLIC
+        if public:
+            found.append(Front(service.name, name, tuple(sorted(public, key=int))))
+    return found
+
+
+def callers(name: str, project: Project, apart: set[str]) -> list[str]:
+    """Services that address `name`: in their values, or (those that are not in `apart`) because they wait for it."""
+    address = re.compile(rf"(?<![\w.-]){re.escape(name)}:\d{{2,5}}\b|//(?:[^\s/@]*@)?{re.escape(name)}(?=[:/\"']|$)")
+    return [
+        other.name
+        for other in project.services.values()
+        if other.name != name
+        and (
+            (other.name not in apart and name in (*waits_for(other), *_linked(other)))
+            or any(address.search(text) for key in _TALKING for text in _texts(other.node(key)))
+        )
+    ]
+
+
+def called_port(name: str, project: Project) -> int | None:
+    """The port at which another service addresses it."""
+    address = re.compile(rf"(?<![\w.-]){re.escape(name)}:(\d{{2,5}})\b")
+    for other in project.services.values():
+        for key in _TALKING if other.name != name else ():
+            for text in _texts(other.node(key)):
+                if match := address.search(text):
+                    return int(match[1])
+    return None
+
+
+def waits_for(service: Service) -> list[str]:
+    match service.node("depends_on"):
+        case Mapping(entries=entries):
+            return [key.text for key, _ in entries]
+        case Listing(items=items):
+            return [item.text for item in items if isinstance(item, Scalar)]
+        case _:
+            return []
+
+
+def _linked(service: Service) -> list[str]:
+    links = service.node("links")
+    found = links.items if isinstance(links, Listing) else ()
+    return [item.text.partition(":")[0] for item in found if isinstance(item, Scalar)]
+
+
+def _image(service: Service) -> str:
+    try:
+        return image(service)
+    except Unclear:
+        return ""
+
+
+def _texts(node: Node | None) -> Iterator[str]:
+    match node:
+        case Scalar():
+            yield node.text
+        case Listing():
+            for item in node.items:
+                yield from _texts(item)
+        case Mapping():
+            for _, value in node.entries:
+                yield from _texts(value)

@@ -1,0 +1,87 @@
+"""Which process starts before which, and which one is no process but a migration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+from cockpit.config.compose.sheet import Sheet
+from cockpit.config.compose.values import entries, text
+from cockpit.config.problems import Mark
+from cockpit.config.tree import Listing, Mapping
+
+APART = "every service is deployed for itself, and none waits for another"
+STAYS = "{} stays with Compose, and has to run before"
+COMPLETED = "service_completed_successfully"
+_MIGRATION = re.compile(r"(?:.*[_-])?(?:migrate|migrations?|migrator)(?:[_-].*)?")
+
+
+def one_shots(sheets: list[Sheet]) -> list[Sheet]:
+    """Services that end by themselves: others wait for that, or they are called so. The first is the migration."""
+    awaited = {
+        name
+        for sheet in sheets
+        for name, (_, options) in _dependencies(sheet).items()
+        if options.get("condition") == COMPLETED
+    }
+    ending = [sheet for sheet in sheets if sheet.name in awaited or _MIGRATION.fullmatch(sheet.name.lower())]
+    ending = [sheet for sheet in ending if sheet.port is None and "command" in sheet.options]
+    return ending if len(ending) < len(sheets) else []
+
+
+def leave_one_shot(sheet: Sheet, main: Sheet, *, first: bool) -> None:
+    """Names what it said for itself: a migration runs in a container like those of `main`."""
+    if not first:
+        for option in sheet.service.keys:
+            sheet.leave(option, _mark(sheet, option), "it ends when it is done, and only one command can be `migrate`")
+        return
+    why = f"a migration runs with the settings of {main.name}"
+    for option, value in sheet.options.items():
+        others: Any = main.options.get(option)
+        if option in {"command", "replicas", "replace"} or value == others:
+            continue
+        if isinstance(value, dict) and isinstance(others, dict):
+            for name in [name for name in value if value[name] != others.get(name)]:
+                sheet.leave(f"{option}.{name}", _mark(sheet, option), why)
+        else:
+            sheet.leave(option, _mark(sheet, option), why)
+    for name, value in sheet.secrets.items():
+        if main.secrets.get(name) != value:
+            sheet.leave(f"environment.{name}", _mark(sheet, "environment"), why)
+    for name, (mark, _) in _dependencies(sheet).items():
+        sheet.leave(f"depends_on.{name}", mark, STAYS.format(name))
+
+
+def order(sheets: list[Sheet], names: dict[str, str], ended: Collection[str], ours: Collection[str]) -> None:
+    """Writes `depends_on`; `names` are the processes by their Compose service, `ended` run before all of them."""
+    for sheet in sheets:
+        before = []
+        for name, (mark, options) in _dependencies(sheet).items():
+            key = f"depends_on.{name}"
+            if name in names:
+                before.append(names[name])
+                for option, value in options.items():
+                    if (option, value) not in {("condition", "service_started"), ("required", "true")}:
+                        sheet.leave(f"{key}.{option}", mark, "it starts before this one, and that is all")
+            elif name not in ended:
+                sheet.leave(key, mark, APART if name in ours else STAYS.format(name))
+        if before:
+            sheet.options["depends_on"] = before
+
+
+def _dependencies(sheet: Sheet) -> dict[str, tuple[Mark, dict[str, str]]]:
+    match sheet.service.node("depends_on"):
+        case Listing(items=items):
+            return {text(item): (item.mark, {}) for item in items}
+        case Mapping() as node:
+            return {
+                name: (mark, {option: text(each) for option, (_, each) in entries(value).items()})
+                for name, (mark, value) in entries(node).items()
+            }
+        case _:
+            return {}
+
+
+def _mark(sheet: Sheet, option: str) -> Mark:
+    return sheet.service.keys[option][0] if option in sheet.service.keys else sheet.service.mark

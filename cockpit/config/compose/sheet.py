@@ -1,0 +1,63 @@
+"""One Compose service while its keys are carried over."""
+
+from __future__ import annotations
+
+import os.path
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cockpit.config.compose.project import Left, Project, Service
+from cockpit.config.problems import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A port of the host."""
+
+    address: str  # "" is every address
+    port: str
+
+    @property
+    def loopback(self) -> bool:
+        return self.address.startswith("127.") or self.address in {"::1", "[::1]"}
+
+
+@dataclass
+class Sheet:
+    """`options` are a process's, in our own words; every key that is in neither them nor `left` is a bug."""
+
+    service: Service
+    project: Project
+    options: dict[str, Any] = field(default_factory=dict)
+    left: list[Left] = field(default_factory=list)
+    notes: dict[str, list[str]] = field(default_factory=dict)  # our key -> what was chosen there
+    secrets: dict[str, str] = field(default_factory=dict)  # variables that belong into a file of their own
+    proxied: dict[str, str] = field(default_factory=dict)  # labels that a proxy reads
+    published: list[Published] = field(default_factory=list)
+    after: dict[str, str] = field(default_factory=dict)  # service that it waits for -> on which condition
+
+    @property
+    def name(self) -> str:
+        return self.service.name
+
+    @property
+    def port(self) -> int | None:
+        port = self.options.get("port")
+        return port if isinstance(port, int) else None
+
+    def leave(self, key: str, mark: Mark, why: str) -> None:
+        self.left.append(Left(self.name, key, mark.line, why))
+
+    def drop(self, option: str, key: str, why: str) -> None:
+        """An option that was carried and has to go again; `key` is its name in the Compose file."""
+        self.options.pop(option, None)
+        mark = self.service.keys[key][0] if key in self.service.keys else self.service.mark
+        self.leave(key, mark, why)
+
+    def note(self, option: str, text: str) -> None:
+        self.notes.setdefault(option, []).append(text)
+
+    def absolute(self, path: str) -> str:
+        """As Compose resolves a path of its file; the path is not looked at."""
+        return os.path.normpath(self.project.directory / Path(path).expanduser())
