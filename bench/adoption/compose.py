@@ -68,7 +68,14 @@ def make(path: Path, say: Say) -> Shop:
         (path / file).parent.mkdir(parents=True, exist_ok=True)
         (path / file).write_text(text)
     commit(shop, "Sell things")
+    _publish(shop, path.with_suffix(".git"))
     return shop
+
+
+def _publish(shop: Shop, remote: Path) -> None:
+    """A remote of its own, which is where the cockpit asks for commits."""
+    run("git", "clone", "--quiet", "--bare", str(shop.path), str(remote), at=shop.path)
+    _git(shop, "remote", "add", "origin", str(remote))
 
 
 def commit(shop: Shop, subject: str) -> str:
@@ -96,7 +103,6 @@ async def up(shop: Shop) -> None:
 
 def _up(shop: Shop) -> None:
     shop.compose("build", "--quiet")
-    shop.compose("run", "--rm", "-T", "web", "python3", "-m", "shop.migrate")
     shop.compose("up", "--detach")
 
 

@@ -38,7 +38,7 @@ class Recipe:
     @property
     def tag(self) -> str:
         said = repr((self, MERGED, LEFT_OUT, PASSWD, GROUP))
-        return f"{NAME}-{self.name}:{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+        return f"{NAME}/{self.name}:{hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
 
 PYTHON = Recipe(

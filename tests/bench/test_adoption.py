@@ -35,7 +35,7 @@ def test_compose_takes_the_project_as_it_is(tmp_path: Path) -> None:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
     said = run("docker-compose", "config", "--services", at=tmp_path)
-    assert set(said.split()) == {"web", "worker", "db", "nginx"}
+    assert set(said.split()) == {"web", "worker", "migrate", "db", "nginx"}
 
 
 def test_an_image_is_made_again_when_its_recipe_changes() -> None:
