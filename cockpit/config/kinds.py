@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, TypeAlias
 
-from cockpit.config.problems import At, Mark, Problems, quoted
+from cockpit.config.problems import SHOWN, At, Mark, Problems, did_you_mean, quoted
 from cockpit.config.tree import Mapping, Node, Scalar
 
 JsonSchema: TypeAlias = dict[str, Any]
@@ -30,10 +30,11 @@ MISSING: Final = _Missing()
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value was written, and the unit that its number has."""
+    """Where a value was written, the unit that its number has, and the key's own spelling where there are several."""
 
     node: Node
     unit: str = ""
+    spelled: At = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,25 @@ class Reading:
         """Shown at the key of `at`, or where its value is; at the top of the file where there is neither."""
         node = self.keys.get(at) or (self.places[at].node if at in self.places else None)
         self.problems.add(node.mark if node else Mark(1, 1), text, at)
+
+    def written(self, candidates: tuple[At, ...]) -> At:
+        """The first that is in the file, else the last."""
+        return next((at for at in candidates if at in self.places or at in self.keys), candidates[-1])
+
+    def wrong_where(self, candidates: tuple[At, ...], text: str) -> None:
+        """Shown at the value of the first candidate that is in the file, or as near to the last one as there is."""
+        at = near = self.written(candidates)
+        while near and near not in self.places and near not in self.keys:
+            near = near[:-1]
+        node = self.places[near].node if near in self.places else self.keys.get(near)
+        self.problems.add(node.mark if node else Mark(1, 1), text, self.spelled(at))
+
+    def near(self, name: str, known: Iterable[str]) -> str:
+        """`; did you mean "port"?`, or nothing: also when so much is wrong that comparing names takes its time."""
+        return did_you_mean(name, known) if len(self.problems) < SHOWN else ""
+
+    def spelled(self, at: At) -> At:
+        return (self.places[at].spelled if at in self.places else ()) or at
 
 
 class Kind(ABC):
@@ -146,6 +166,28 @@ class Literal(Word):
 
 
 @dataclass(frozen=True)
+class Choice(Word):
+    """One of a few names; `like` has what else the same is called elsewhere."""
+
+    names: tuple[str, ...]
+    like: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def expects(self) -> str:  # type: ignore[override]  # a field in the others
+        *others, last = self.names
+        return f"{', '.join(others)} or {last}" if others else last
+
+    def value(self, scalar: Scalar) -> str:
+        if scalar.text in self.names:
+            return scalar.text
+        guess = self.like.get(scalar.text)
+        raise Wrong(f"; did you mean {quoted(guess)}?" if guess else did_you_mean(scalar.text, self.names))
+
+    def schema(self) -> JsonSchema:
+        return {"enum": list(self.names)}
+
+
+@dataclass(frozen=True)
 class Flag(Word):
     expects: str = "true or false"
     _LIKE: ClassVar[dict[str, str]] = {
@@ -164,6 +206,28 @@ class Flag(Word):
 
 
 @dataclass(frozen=True)
+class Always(Flag):
+    """A flag of Compose that has one value here."""
+
+    expects: str = "true, the only way it is done here"
+
+    def value(self, scalar: Scalar) -> bool:
+        if not super().value(scalar):
+            raise Wrong("")
+        return True
+
+
+@dataclass(frozen=True)
+class Never(Flag):
+    expects: str = "false, the only way it is done here"
+
+    def value(self, scalar: Scalar) -> bool:
+        if super().value(scalar):
+            raise Wrong("")
+        return False
+
+
+@dataclass(frozen=True)
 class Whole(Word):
     expects: str = "a whole number"
 
@@ -177,16 +241,27 @@ class Whole(Word):
 
 
 @dataclass(frozen=True)
+class WholeOrUnlimited(Whole):
+    expects: str = "a whole number, or -1 for no limit"
+
+    def value(self, scalar: Scalar) -> int:
+        if scalar.plain and re.fullmatch(r"-1|0|[1-9]\d{0,17}", scalar.text):
+            return int(scalar.text)
+        raise Wrong(_misread(scalar))
+
+
+@dataclass(frozen=True)
 class Number(Word):
     expects: str = "a number such as 2 or 0.5"
+    quoted: bool = False  # it may be in quotes, as Compose has it in some places
 
     def value(self, scalar: Scalar) -> float:
-        if scalar.plain and re.fullmatch(r"(0|[1-9]\d{0,8})(\.\d{1,6})?", scalar.text):
+        if (scalar.plain or self.quoted) and re.fullmatch(r"(0|[1-9]\d{0,8})(\.\d{1,6})?", scalar.text):
             return float(scalar.text)
         raise Wrong(_misread(scalar))
 
     def schema(self) -> JsonSchema:
-        return {"type": "number"}
+        return {"type": ["number", "string"] if self.quoted else "number"}
 
 
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -1,42 +1,51 @@
-"""Who answers whom: on one listener of one host, a name belongs to one placement."""
+"""Who answers whom: on one listener of one host, a name belongs to one process of one placement."""
 
 from __future__ import annotations
 
 from cockpit.config.kinds import Reading
 from cockpit.config.problems import Mark, quoted
+from cockpit.config.processes import WEB, written
 from cockpit.config.settings import PlacementSettings, Settings
 
 ANY = ""  # answers to every name that nobody else has
+Answerer = tuple[PlacementSettings, str]  # a placement and its process
 
 
 def check(settings: Settings, into: Reading) -> None:
-    taken: dict[tuple[str, str, str], PlacementSettings] = {}
+    taken: dict[tuple[str, str, str], Answerer] = {}
     for placement in settings.placements:
-        if placement.service.port is None:
-            continue
-        for name in placement.service.hosts or (ANY,):
-            other = taken.setdefault((*listener(placement), name), placement)
-            if other is not placement:
-                _complain(placement, other, name, into)
+        listener = (placement.environment.host, normal(placement.environment.edge.listen))
+        for process, names in placement.service.public.items():
+            for name in names or (ANY,):
+                mine = (placement, process)
+                other = taken.setdefault((*listener, name), mine)
+                if other is not mine:
+                    _complain(mine, other, name, into)
 
 
-def listener(placement: PlacementSettings) -> tuple[str, str]:
-    """Docker host and address; every spelling of "all addresses" is the same one."""
-    address, _, port = placement.environment.edge.listen.rpartition(":")
-    return placement.environment.host, f"{'' if address in {'0.0.0.0', '[::]'} else address}:{port}"
+def normal(listen: str) -> str:
+    """Every spelling of "all addresses" is the same one."""
+    address, _, port = listen.rpartition(":")
+    return f"{'' if address in {'0.0.0.0', '[::]'} else address}:{port}"
 
 
-def _complain(placement: PlacementSettings, other: PlacementSettings, name: str, into: Reading) -> None:
+def _complain(mine: Answerer, other: Answerer, name: str, into: Reading) -> None:
     what = f"answer to {quoted(name)}" if name else "answer to any name"
-    where = f"on {placement.environment.edge.listen}"
+    where = f"on {mine[0].environment.edge.listen}"
     cure = "give one of them other hosts" if name else "give one of them hosts"
-    text = f"{other.key} and {placement.key} both {what} {where}; {cure}, or its environment another edge.listen"
-    into.problems.add(_mark(placement, into), text)
+    away = "" if mine[0] is other[0] else ", or its environment another edge.listen"
+    into.problems.add(_mark(mine, into), f"{_said(other)} and {_said(mine)} both {what} {where}; {cure}{away}")
 
 
-def _mark(placement: PlacementSettings, into: Reading) -> Mark:
+def _said(answerer: Answerer) -> str:
+    placement, process = answerer
+    return str(placement.key) if process == WEB else f"{placement.key} ({process})"
+
+
+def _mark(answerer: Answerer, into: Reading) -> Mark:
+    placement, process = answerer
     root = ("services", placement.key.service)
-    for at in ((*root, "environments", placement.key.environment, "hosts"), (*root, "hosts"), root):
+    for at in (*written(root, placement.key.environment, ("processes", process, "hosts")), root):
         if node := into.keys.get(at):
             return node.mark
     return Mark(1, 1)

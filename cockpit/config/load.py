@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cockpit.config import hosts, listeners, placements
+from cockpit.config import listeners, placements
 from cockpit.config.form import ROOT
 from cockpit.config.kinds import Reading
 from cockpit.config.problems import Mark, Problems
@@ -42,6 +42,5 @@ def _settings(root: Node, path: str, problems: Problems) -> Settings | None:
         return None
     settings = placements.settings(values, path, reading)
     if settings is not None:
-        hosts.check(settings, reading)
         listeners.check(settings, reading)
     return settings

@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from cockpit.config import rules
 from cockpit.config.kinds import MISSING, Place, Reading, shown
-from cockpit.config.problems import At, Mark, did_you_mean, quoted
+from cockpit.config.problems import At, quoted
 from cockpit.config.processes import merged, written
-from cockpit.config.settings import Environment, PlacementSettings, Section, Service, Settings
+from cockpit.config.rules import Locate
+from cockpit.config.settings import EdgeProgram, Environment, PlacementSettings, Section, Service, Settings
+from cockpit.config.shapes import Values
 from cockpit.model import PlacementKey
 
 IMPLIED = {"production": {"protected": True}}  # when the file names no environment
 
+MOST = 2000  # processes in all placements: a short file could ask for millions
+
 S = TypeVar("S", bound=Section)
-Locate = Callable[[At], tuple[At, ...]]  # where a value may have been written, likeliest first
 
 
-def settings(values: dict[str, Any], path: str, into: Reading) -> Settings | None:
+def settings(values: Values, path: str, into: Reading) -> Settings | None:
     """What `form.ROOT` read, put together; None when there are problems."""
     values = present(values)
     services, declared = values.pop("services", {}), values.pop("environments", IMPLIED)
     for key, given in (("services", services), ("environments", declared)):
         if not given and not into.problems:
             into.wrong_name((key,), f"expected at least one of {key}, got none")
-    environments = {
-        name: _validated(Environment, each, into, _below("environments", name)) for name, each in declared.items()
-    }
-    placements = [
-        _placement(name, service, environment, environments[environment], into)
-        for name, service in services.items()
-        for environment in _where(name, service, declared, into)
-    ]
+    edge = values.pop("edge", {})
+    program = {key: edge.pop(key) for key in EdgeProgram.model_fields if key in edge}
+    environments = {name: _environment(name, over({"edge": edge}, each), into) for name, each in declared.items()}
+    for name, service in services.items():
+        rules.of_service(name, service, into)
+    placements = _placements(services, environments, into)
     for name, service in services.items() if into.problems else ():
         _validated(Service, merged(service, {}), into, _locate(name, ""))  # also where it is deployed nowhere
-    whole = {**values, "environments": {}, "placements": (), "path": path}
+    whole = {**values, "edge": program, "environments": {}, "placements": (), "path": path}
     rest = _validated(Settings, whole, into, lambda at: (at,))
     if rest is None or into.problems:
         return None
-    return rest.model_copy(update={"environments": environments, "placements": tuple(placements)})
+    return rest.model_copy(update={"environments": environments, "placements": placements})
 
 
 def present(values: Any) -> Any:
@@ -53,12 +54,43 @@ def present(values: Any) -> Any:
     return values
 
 
-def _where(name: str, service: dict[str, Any], declared: dict[str, Any], into: Reading) -> list[str]:
+def over(base: Any, wins: Any) -> Any:
+    """Maps key by key, whatever else as the second says it."""
+    if not (isinstance(base, dict) and isinstance(wins, dict)):
+        return wins
+    return {**base, **{key: over(base[key], value) if key in base else value for key, value in wins.items()}}
+
+
+def _environment(name: str, values: Values, into: Reading) -> Environment | None:
+    locate: Locate = lambda at: (("environments", name, *at), *((at,) if at[:1] == ("edge",) else ()))  # noqa: E731
+    valid = _validated(Environment, values, into, locate)
+    if valid is not None:
+        rules.of_environment(valid, locate, into)
+    return valid
+
+
+def _placements(
+    services: Values, environments: dict[str, Environment | None], into: Reading
+) -> tuple[PlacementSettings, ...]:
+    found: list[PlacementSettings] = []
+    processes = 0
+    for name, service in services.items():
+        for environment in _where(name, service, environments, into):
+            processes += max(1, len(service.get("processes", ())))
+            if processes > MOST:
+                into.wrong_name(("services",), f"expected at most {MOST} processes in all environments together")
+                return ()
+            placement = _placement(name, service, environment, environments[environment], into)
+            found += (placement,) if placement else ()
+    return tuple(found)
+
+
+def _where(name: str, service: Values, declared: Values, into: Reading) -> list[str]:
     """The environments of a service in the order in which they were declared."""
     wanted = service.get("environments", declared)
     for environment in wanted:
         if environment not in declared:
-            text = f"no environment is called {quoted(environment)}{did_you_mean(environment, declared)}"
+            text = f"no environment is called {quoted(environment)}{into.near(environment, declared)}"
             into.wrong_name(("services", name, "environments", environment), text)
     if declared and not wanted:
         into.wrong_name(("services", name, "environments"), "expected at least one environment, got none")
@@ -66,30 +98,23 @@ def _where(name: str, service: dict[str, Any], declared: dict[str, Any], into: R
 
 
 def _placement(
-    name: str, service: dict[str, Any], environment: str, where: Environment | None, into: Reading
+    name: str, service: Values, environment: str, where: Environment | None, into: Reading
 ) -> PlacementSettings | None:
     overrides = service.get("environments", {}).get(environment, {})
     values, locate = merged(service, overrides), _locate(name, environment)
-    for process, options in values["processes"].items():
-        for variable in sorted(set(options.get("environment", {})) & set(options.get("secrets", {}))):
-            text = f"{quoted(variable)} is in environment and in secrets; keep one"
-            candidates = locate(("processes", process, "secrets", variable))
-            into.problems.add(_mark(candidates, into), text, ("services", name))
     valid = _validated(Service, values, into, locate)
     if valid is None or where is None:
         return None
-    return PlacementSettings(key=PlacementKey(name, environment), environment=where, service=valid)
+    placement = PlacementSettings(key=PlacementKey(name, environment), environment=where, service=valid)
+    rules.of_placement(placement, locate, into)
+    return placement
 
 
 def _locate(service: str, environment: str) -> Locate:
     return lambda at: written(("services", service), environment, at)
 
 
-def _below(*root: str) -> Locate:
-    return lambda at: ((*root, *at),)
-
-
-def _validated(model: type[S], values: dict[str, Any], into: Reading, locate: Locate) -> S | None:
+def _validated(model: type[S], values: Values, into: Reading, locate: Locate) -> S | None:
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -100,10 +125,9 @@ def _validated(model: type[S], values: dict[str, Any], into: Reading, locate: Lo
 
 
 def _say(error: ErrorDetails, candidates: tuple[At, ...], into: Reading) -> None:
-    at = next((at for at in candidates if at in into.places), candidates[-1])
-    place = into.places.get(at)
+    place = into.places.get(into.written(candidates))
     got = f", got {shown(place.node)}" if place else ""
-    into.problems.add(_mark(candidates, into), f"{_bound(error, place)}{got}", at)
+    into.wrong_where(candidates, f"{_bound(error, place)}{got}")
 
 
 def _bound(error: ErrorDetails, place: Place | None) -> str:
@@ -113,14 +137,3 @@ def _bound(error: ErrorDetails, place: Place | None) -> str:
         if name in context:
             return f"expected {words} {context[name]:.10g}{unit}"
     return f"expected something else: {error['msg']}"
-
-
-def _mark(candidates: tuple[At, ...], into: Reading) -> Mark:
-    """The innermost place that is known, of the likeliest candidate first."""
-    for at in candidates:
-        if at in into.places:
-            return into.places[at].node.mark
-    at = candidates[-1]
-    while at and at not in into.places:
-        at = at[:-1]
-    return into.places[at].node.mark if at in into.places else Mark(1, 1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from cockpit.errors import ConfigError
 from cockpit.text import clean
 
 SHOWN = 50  # problems; whoever has more has one cause
+COMPARED = 200  # names with a misspelt one
 HINT = "Nothing was started. `cockpit config check` reads the file again."
 
 At: TypeAlias = tuple[str | int, ...]  # ("services", "web", "volumes", 0)
@@ -55,7 +57,7 @@ def quoted(text: str) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean "port"?`, or nothing when nothing is near."""
-    names = list(known)
+    names = list(islice(known, COMPARED))
     near = difflib.get_close_matches(name[:60], names, n=1, cutoff=0.6)
     near = near or [each for each in names if len(name) >= 3 and each.startswith(name)]
     return f"; did you mean {quoted(near[0])}?" if near else ""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
-from cockpit.config.form import PROCESS_OPTIONS
 from cockpit.config.problems import At
-
-Values: TypeAlias = dict[str, Any]
+from cockpit.config.settings import Process
+from cockpit.config.shapes import Values
 
 WEB = "web"  # the only process of a service that names none
 WEB_PORT = 8000
-MERGED = ("environment", "secrets", "labels")  # what is said later adds to these; it replaces everything else
+MERGED = ("environment", "secrets", "labels", "limits")  # what is said later adds to these; it replaces the rest
 # Said beside `processes`, these are those of WEB; everything else is every process's.
-OF_WEB = ("port", "hosts", "replicas", "command", "entrypoint", "healthcheck")
+OF_WEB = ("port", "hosts", "aliases", "replicas", "command", "entrypoint", "healthcheck", "depends_on")
 
 
 def merged(service: Values, overrides: Values) -> Values:
@@ -22,7 +19,7 @@ def merged(service: Values, overrides: Values) -> Values:
     own = {
         key: value
         for key, value in {**service, **overrides}.items()
-        if key not in PROCESS_OPTIONS and key not in {"processes", "environments"}
+        if key not in Process.model_fields and key not in {"processes", "environments"}
     }
     return {**own, "processes": {name: _process(name, service, overrides) for name in names}}
 
@@ -49,4 +46,6 @@ def _process(name: str, service: Values, overrides: Values) -> Values:
 
 
 def _of_all(name: str, level: Values) -> Values:
-    return {key: value for key, value in level.items() if key in PROCESS_OPTIONS and (name == WEB or key not in OF_WEB)}
+    return {
+        key: value for key, value in level.items() if key in Process.model_fields and (name == WEB or key not in OF_WEB)
+    }

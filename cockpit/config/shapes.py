@@ -5,14 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from cockpit.config.kinds import MISSING, JsonSchema, Kind, Literal, Place, Reading, Text, is_null, shown
-from cockpit.config.problems import SHOWN, At, did_you_mean, quoted
+from cockpit.config.kinds import MISSING, JsonSchema, Kind, Literal, Place, Reading, Text, Word, is_null, shown
+from cockpit.config.problems import SHOWN, At, quoted
 from cockpit.config.tree import Listing, Mapping, Node, Scalar
+
+Values: TypeAlias = dict[str, Any]
+Settle: TypeAlias = Callable[[Values, At, Reading], Values]
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Table(Kind):
     required: tuple[str, ...] = ()
     expects: str = "a map"
     secret: bool = False  # what was written instead of the map may be a secret's value
-    check: Callable[[dict[str, Any]], str] = field(default=lambda values: "")
+    settle: Settle = field(default=lambda values, at, into: values)  # what the values say together
 
     def read(self, node: Node, at: At, into: Reading) -> Any:
         into.places[at] = Place(node)
@@ -51,14 +54,12 @@ class Table(Kind):
         for name in self.required:
             if name not in values:
                 into.wrong_name(at, f"expected a key {quoted(name)}, which is missing")
-        if complaint := self.check(values):
-            into.wrong_name(at, complaint)
-        return values
+        return self.settle(values, at, into)
 
     def _suggestion(self, name: str, into: Reading) -> str:
-        if len(into.problems) >= SHOWN:  # comparing names takes its time
+        if len(into.problems) >= SHOWN:
             return ""
-        return did_you_mean(name, self.keys) or f"; known are {', '.join(self.keys)}"
+        return into.near(name, self.keys) or f"; known are {', '.join(self.keys)}"
 
     def schema(self) -> JsonSchema:
         return {
@@ -88,7 +89,7 @@ def _bounds(info: FieldInfo) -> JsonSchema:
 class Named(Kind):
     """A map from names of the reader's choice to values of one kind."""
 
-    names: Text
+    names: Word
     kind: Kind
     expects: str = "a map"
 
@@ -114,7 +115,7 @@ class Named(Kind):
 
 @dataclass(frozen=True)
 class Many(Kind):
-    """A list of one kind; a single value stands for a list of it when `short`."""
+    """A list of one kind; a single one, a map too, stands for a list of it when `short`."""
 
     kind: Kind
     short: bool = False
@@ -122,7 +123,7 @@ class Many(Kind):
 
     def read(self, node: Node, at: At, into: Reading) -> Any:
         into.places[at] = Place(node)
-        if self.short and isinstance(node, Scalar) and not is_null(node):
+        if self.short and not isinstance(node, Listing) and not is_null(node):
             value = self.kind.read(node, at, into)
             return value if value is MISSING else (value,)
         if not isinstance(node, Listing):
@@ -209,7 +210,7 @@ class Pairs(Kind):
 
 @dataclass(frozen=True)
 class Short(Kind):
-    """A table that a single value may stand for: that of its key `key`."""
+    """A table that a value which is no map may stand for: that of its key `key`."""
 
     table: Table
     key: str
@@ -223,7 +224,7 @@ class Short(Kind):
         return self.table.keys[self.key].kind
 
     def read(self, node: Node, at: At, into: Reading) -> Any:
-        if not isinstance(node, Scalar) or is_null(node):
+        if isinstance(node, Mapping) or is_null(node):
             return self.table.read(node, at, into)
         value = self._kind.read(node, (*at, self.key), into)
         return value if value is MISSING else {self.key: value}

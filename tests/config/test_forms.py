@@ -85,8 +85,8 @@ def test_a_secret_comes_from_a_file_a_variable_or_a_command() -> None:
 
 
 def test_a_registry_has_a_login() -> None:
-    settings = read("services: {web: {repo: r}}\nregistries: [{server: 'r.example.com:5000', username: 1e3}]\n")
-    assert settings.registries == (Registry(server="r.example.com:5000", username="1e3"),)
+    settings = read("services: {web: {repo: r}}\nregistry: [{server: 'r.example.com:5000', username: 1e3}]\n")
+    assert settings.registry == (Registry(server="r.example.com:5000", username="1e3"),)
 
 
 def test_an_alias_stands_for_what_it_names() -> None:
@@ -182,7 +182,10 @@ def test_what_a_service_says_holds_for_each_process_except_for_what_is_webs() ->
         limits=Limits(memory=1 << 30),
     )
     assert production.processes["worker"] == Process(
-        command=("work",), user="app", environment={"A": "all", "B": "worker"}, limits=Limits(cpus=2)
+        command=("work",),
+        user="app",
+        environment={"A": "all", "B": "worker"},
+        limits=Limits(cpus=2, memory=1 << 30),
     )
     assert list(production.routed) == ["web"]
 

@@ -35,9 +35,11 @@ def accepts(rule: dict[str, Any], value: Any) -> bool:
         "propertyNames",
         "maximum",
         "exclusiveMinimum",
+        "enum",
     }
     return (
         _typed(rule, value)
+        and value in rule.get("enum", [value])
         and ("anyOf" not in rule or any(accepts(each, value) for each in rule["anyOf"]))
         and (not isinstance(value, str) or re.search(rule.get("pattern", ""), value) is not None)
         and (not isinstance(value, int | float) or _within(rule, value))
@@ -129,5 +131,5 @@ def test_every_key_has_a_description_and_the_models_default() -> None:
         "type": "integer",
         "default": 1,
         "minimum": 1,
-        "maximum": 8,
+        "maximum": 64,
     }
