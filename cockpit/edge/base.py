@@ -15,14 +15,15 @@ RUN = "run"  # in the edge's directory, a link to the sockets of the edge that c
 RUN_VARIABLE = "EDGE_RUN"  # tells an edge the name of its sockets' directory: its successor has another
 PROCESS = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # a process's name, as it may stand in a pointer
 _ADDRESSES = r"(?: [0-9.]+:\d+)+"
-_LINE = re.compile(rf"r(\d+)({_ADDRESSES})((?: / {PROCESS}{_ADDRESSES})*) \.")
+_LINE = re.compile(rf"r(\d+)(?! \.)((?:{_ADDRESSES})?)((?: / {PROCESS}{_ADDRESSES})*) \.")
 
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
     """`r42 10.231.0.6:8080 10.231.0.7:8080 / admin 10.231.0.8:3000 .`; the final dot says that the line is whole.
 
-    The main process comes first and without a name: one line is one switch for all processes that take requests."""
+    The process "web" comes first and without a name, if customers reach it: one line is one switch for all processes
+    that take requests."""
 
     release: int
     addresses: tuple[str, ...]
@@ -48,7 +49,7 @@ class Route:
     key: PlacementKey
     listen: str  # ":80", "127.0.0.1:8100"
     hosts: tuple[str, ...] = ()  # () answers to any name
-    process: str = ""  # one of Pointer.others; "" is the main process
+    process: str = ""  # one of Pointer.others; "" is "web"
 
 
 @dataclass(frozen=True, slots=True)

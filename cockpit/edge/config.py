@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from ipaddress import IPv4Network
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
-from cockpit.edge.base import RUN, RUN_VARIABLE, EdgePlan
+from cockpit.edge.base import RUN_VARIABLE, EdgePlan
 from cockpit.edge.doors import doors
 from cockpit.edge.follow import Json
 from cockpit.edge.names import name_of
 from cockpit.edge.routes import hosts_of
-from cockpit.edge.servers import normal, servers
+from cockpit.edge.servers import normal, secure, servers
+from cockpit.edge.tls import tls_app
 
-ADMIN_SOCKET = f"{RUN}/admin.sock"
-PROBE_SOCKET = f"{RUN}/probe.sock"
+ADMIN_SOCKET, PROBE_SOCKET = "admin.sock", "probe.sock"  # below RUN
 ACCESS_LOG = "log/access.log"
 SHAPE = 2  # raised when running edges must take what this module now makes of the same routes: a reload each
 LOG_MEGABYTES = 64  # before the access log rolls: about 500 000 requests
 
+_AUTHORITY = {"certificate_authorities": {"local": {"install_trust": False}}}  # the host's trust is not ours
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 
 
-def document(plan: EdgePlan, root: PurePath, subnet: str, mode: str = "0600") -> tuple[bytes, str]:
+def document(
+    plan: EdgePlan, root: PurePath, subnet: str, mode: str = "0600", files: Mapping[Path, str] | None = None
+) -> tuple[bytes, str]:
     """Caddy's JSON, and a digest of what it is made of, which the private server tells: so it is known what runs.
 
-    `root` is where the edge itself sees the edge directory; `mode` is its sockets'. Raises ConfigError."""
-    facts = json.dumps([SHAPE, str(root), subnet, mode, _placed(plan), _served(plan), _doors(plan)])
+    `root` is where the edge itself sees the edge directory; `mode` is its sockets'; `files` are the
+    copies that it has of certificates and keys, named by what is in them. Raises ConfigError."""
+    copies = dict(files or {})
+    facts = json.dumps(
+        [SHAPE, str(root), subnet, mode, _placed(plan), _served(plan), _doors(plan), sorted(copies.values())]
+    )
     digest = hashlib.sha256(facts.encode()).hexdigest()[:32]
-    return json.dumps(_caddy(plan, root, subnet, mode, digest), sort_keys=True, indent=1).encode(), digest
+    return json.dumps(_caddy(plan, root, subnet, mode, digest, copies), sort_keys=True, indent=1).encode(), digest
 
 
 def _placed(plan: EdgePlan) -> list[list[str]]:
@@ -47,14 +55,18 @@ def _doors(plan: EdgePlan) -> list[str]:
     return sorted(alias.door for alias in plan.aliases)
 
 
-def _caddy(plan: EdgePlan, root: PurePath, subnet: str, mode: str, digest: str) -> Json:
+def _caddy(plan: EdgePlan, root: PurePath, subnet: str, mode: str, digest: str, files: Mapping[Path, str]) -> Json:
+    tls = tls_app(secure(plan), root, files)
     run = root / f"{{env.{RUN_VARIABLE}}}"
-    private = {"private": _private(f"unix/{run / PurePath(PROBE_SOCKET).name}|{mode}", subnet, digest)}
+    private = {"private": _private(f"unix/{run / PROBE_SOCKET}|{mode}", subnet, digest)}
     return {
-        "admin": {"listen": f"unix/{run / PurePath(ADMIN_SOCKET).name}|{mode}", "config": {"persist": False}},
+        "admin": {"listen": f"unix/{run / ADMIN_SOCKET}|{mode}", "config": {"persist": False}},
         "storage": {"module": "file_system", "root": str(root / "storage")},
         "logging": {"logs": {"default": _own_log(), "access": _access_log(root)}},
-        "apps": {"http": {"servers": {**servers(plan, root), **doors(plan.aliases, root, mode), **private}}},
+        "apps": {
+            "http": {"servers": {**servers(plan, root), **doors(plan.aliases, root, mode), **private}},
+            **({"tls": tls, "pki": _AUTHORITY} if tls else {}),
+        },
     }
 
 

@@ -16,7 +16,9 @@ REPLICAS = 8  # most addresses in a pointer: one sub-route for each count
 RETRY_AFTER = 2  # seconds that a customer is told to wait when nobody can be asked
 
 ADDRESS = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}:[0-9]{1,5}"
-WHOLE = rf"^(?:{HOLD}(?: \.)?|r[0-9]+(?: {ADDRESS}){{1,{REPLICAS}}}(?: / {PROCESS}(?: {ADDRESS}){{1,{REPLICAS}}})* \.)$"
+_WEB = rf"(?: {ADDRESS}){{1,{REPLICAS}}}"
+_OTHER = rf"(?: / {PROCESS}{_WEB})"
+WHOLE = rf"^(?:{HOLD}(?: \.)?|r[0-9]+(?:{_WEB}{_OTHER}*|{_OTHER}+) \.)$"
 
 # Measured in DESIGN.md 3: a dead fixed address swallows the dial, so the dial is short and the patience long.
 DIAL = "250ms"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import PurePath
 
 from cockpit.edge.base import Route
@@ -9,12 +10,19 @@ from cockpit.edge.follow import Json, follow
 from cockpit.errors import ConfigError
 
 
-def customers(listen: str, routes: list[Route], root: PurePath) -> list[Json]:
-    """Raises ConfigError when two placements, or two processes of one, want the same customers."""
+def customers(listen: str, routes: list[Route], handle: Callable[[Route], list[Json]]) -> list[Json]:
+    """What `handle` makes of each route, for its hosts.
+
+    Raises ConfigError when two placements, or two processes of one, want the same customers."""
     _refuse_clashes(listen, routes)
-    matched = [entry for route in routes for entry in _entries(route, root)]
+    matched = [entry for route in routes for entry in _entries(route, handle(route))]
     matched.sort(key=lambda entry: entry[0])
     return [*(entry[1] for entry in matched), _nobody()]
+
+
+def released(root: PurePath) -> Callable[[Route], list[Json]]:
+    """To the release that the pointer names."""
+    return lambda route: [{"handler": "subroute", "routes": follow(route.key, route.process, root)}]
 
 
 def name(route: Route) -> str:
@@ -39,11 +47,10 @@ def hosts_of(route: Route) -> list[str]:
     return sorted({host.lower().rstrip(".") for host in route.hosts})
 
 
-def _entries(route: Route, root: PurePath) -> list[tuple[tuple[int, str, str], Json]]:
+def _entries(route: Route, handle: list[Json]) -> list[tuple[tuple[int, str, str], Json]]:
     """Exact hosts come before wildcards, wildcards before a placement that answers to any name."""
     hosts = hosts_of(route)
     exact, wild = [host for host in hosts if "*" not in host], [host for host in hosts if "*" in host]
-    handle = [{"handler": "subroute", "routes": follow(route.key, route.process, root)}]
     ranked = [(0, exact), (1, wild)] if hosts else [(2, list[str]())]
     return [
         (

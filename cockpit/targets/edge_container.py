@@ -24,7 +24,7 @@ INSIDE = "/edge"  # where the container has the edge directory
 RUN = "run"  # in it, a link to the directory with the sockets of the edge that counts
 RUNS = ("run-a", "run-b")  # an edge and its successor: whoever stops unlinks its sockets by name
 RUN_VARIABLE = "EDGE_RUN"
-ADMIN_SOCKET = f"{RUN}/admin.sock"
+ADMIN_SOCKET = "admin.sock"  # below RUN
 _HOST = "host"
 
 
@@ -139,7 +139,7 @@ def owner(spec: EdgeSpec) -> int:
 
 
 def admin_socket(spec: EdgeSpec) -> Path:
-    return spec.admin or Path(spec.directory) / ADMIN_SOCKET
+    return spec.admin or Path(spec.directory) / RUN / ADMIN_SOCKET
 
 
 def _digest(texts: dict[str, str]) -> str:

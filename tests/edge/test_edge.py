@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.edge.base import Pointer, Route
+from cockpit.edge.base import RUN, Pointer, Route
 from cockpit.edge.caddy import CaddyEdge
 from cockpit.edge.config import ADMIN_SOCKET
 from cockpit.errors import EdgeError
@@ -228,7 +228,7 @@ async def test_the_edge_listens_on_no_tcp_port_but_the_customers(edge: World) ->
 
 async def test_the_edges_directory_and_sockets_are_for_one_user(edge: World) -> None:
     assert stat.S_IMODE(edge.directory.stat().st_mode) == 0o700
-    assert stat.S_IMODE((edge.directory / ADMIN_SOCKET).stat().st_mode) == (0o600 if os.geteuid() == 0 else 0o666)
+    assert stat.S_IMODE((edge.directory / RUN / ADMIN_SOCKET).stat().st_mode) == (0o600 if os.geteuid() == 0 else 0o666)
 
 
 async def test_hits_name_placement_and_release_and_leave_probes_out(edge: World) -> None:

@@ -131,7 +131,7 @@ def test_a_whole_line_is_seen_as_whole(line: str) -> None:
         "holding",
         f"r1{' 1.1.1.1:1' * 9} .",
         "r1 1.1.1.1:1 / a .",
-        "r1 / a 1.1.1.1:1 .",
+        "r1 / a 1.1.1.1:1",
     ],
 )
 def test_a_cut_or_foreign_line_is_not_whole(line: str) -> None:

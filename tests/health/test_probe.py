@@ -76,8 +76,8 @@ async def edge() -> AsyncIterator[Path]:
             caddy, "run", "--config", config, stdout=quiet, stderr=quiet, env={**os.environ, RUN_VARIABLE: RUN}
         )
         try:
-            await until((root / PROBE_SOCKET).exists)
-            yield root / PROBE_SOCKET
+            await until((root / RUN / PROBE_SOCKET).exists)
+            yield root / RUN / PROBE_SOCKET
         finally:
             process.kill()
             await process.wait()
