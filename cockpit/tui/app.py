@@ -15,6 +15,7 @@ from cockpit.protocol import Change, Connected, Event, Link, LogChunk, Lost
 from cockpit.tui import demo_load, keys, terminal, theme
 from cockpit.tui.commands import Commands
 from cockpit.tui.linked import LinkedApp
+from cockpit.tui.paced import PacedScreen
 from cockpit.tui.screens.main import MainScreen
 from cockpit.tui.state import State, choose, fold, is_routine
 
@@ -72,12 +73,16 @@ class CockpitApp(LinkedApp):
     def apply(self, change: Change) -> None:
         """One change from the engine. What comes together is painted together."""
         if isinstance(change, LogChunk):
-            self.main_screen.feed(change)
+            for each in self._reading:
+                each.feed(change)
             return
         routine = is_routine(self.state, change)
         self.state = fold(self.state, change, self.clock.now())
-        if isinstance(change, Lost):
-            self.main_screen.main.lost()
+        for each in self._reading:
+            if isinstance(change, Lost):
+                each.lost()
+            elif isinstance(change, Connected):
+                each.joined()
         if isinstance(change, Connected) or (isinstance(change, Event) and _ended(change)):
             self.look_up()
         if isinstance(change, Connected):
@@ -85,6 +90,11 @@ class CockpitApp(LinkedApp):
         elif not routine and not self._painting:
             self._painting = True
             self.set_timer(SETTLE, self._paint)
+
+    @property
+    def _reading(self) -> list[PacedScreen]:
+        """Screens that may show a log."""
+        return [each for each in self.screen_stack if isinstance(each, PacedScreen)]
 
     def show(self, state: State) -> None:
         """A change that the operator made: seen at once."""

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
+from cockpit.protocol import LogChunk
 from cockpit.tui.frames import Frame
 
 OVER_SSH = 0.1  # seconds between paints
@@ -88,7 +89,15 @@ class Pace:
 
 
 class PacedScreen(Screen[Any]):
-    """Screens whose paints wait: what is dirty stays dirty and the update timer goes on."""
+    """Screens whose paints wait: what is dirty stays dirty and the update timer goes on.
+
+    Those that show a log are handed its lines, and told when the engine goes and comes back."""
+
+    def feed(self, chunk: LogChunk) -> None: ...
+
+    def lost(self) -> None: ...
+
+    def joined(self) -> None: ...
 
     def _on_timer_update(self) -> None:
         pace: Pace | None = getattr(self.app, "pace", None)

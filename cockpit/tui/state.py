@@ -175,7 +175,8 @@ def _judgement(each: Placement) -> tuple[object, ...]:
     live = each.live and (each.live.number, each.live.tier, each.live.good)
     replicas = [(one.container, one.running, one.status, one.error) for one in each.replicas]
     pending = each.pending_count, each.pending_note
-    return each.health, each.why, each.since, live, each.last_good, each.operation, each.hold, pending, replicas
+    runs = each.processes, each.configured, each.host, each.auto
+    return each.health, each.why, each.since, live, each.last_good, each.operation, each.hold, pending, replicas, runs
 
 
 def _put(placements: tuple[Placement, ...], new: Placement) -> tuple[Placement, ...]:

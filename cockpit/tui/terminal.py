@@ -11,12 +11,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual.app import SuspendNotSupported
+
+from cockpit import foreground
+from cockpit.protocol import EXEC_ENDED, ExecEnded, ExecTicket
+from cockpit.text import clean
 from cockpit.tui.present.words import NAME
 from cockpit.tui.state import State
 
 if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
 
+DOCKERS_OWN = (125, 126, 127)  # exit statuses for what could not be started at all
 CLIPBOARD = 75_000  # characters: many terminals refuse a longer OSC 52
 
 
@@ -53,6 +59,25 @@ def farewell(state: State) -> str:
         for each in state.running
     ]
     return "\n".join(going)
+
+
+async def hand_over(app: CockpitApp, ticket: ExecTicket) -> None:
+    """The terminal is the ticket's until its program ends. Nothing of ours runs meanwhile: the engine goes on alone."""
+    try:
+        with app.suspend():
+            status = _lend(ticket)
+    except SuspendNotSupported:
+        status = foreground.NOT_RUN
+    await app.ask(EXEC_ENDED, ExecEnded(ticket.id, status))
+    app.say(f"the shell in {clean(ticket.container)} ended with {status}")
+
+
+def _lend(ticket: ExecTicket) -> int:
+    print(f"{clean(ticket.container)} (r{ticket.release}); leaving it comes back to the cockpit")
+    status = foreground.run(ticket.argv, ticket.environment)
+    if status in DOCKERS_OWN:  # why it was, is gone with the next paint
+        foreground.wait_for_enter(f"It could not be run ({status}). Enter goes back to the cockpit ")
+    return status
 
 
 def toggle_mouse(app: CockpitApp) -> str:

@@ -15,13 +15,16 @@ from cockpit.model import (
     Failure,
     Health,
     Hold,
+    HostStatus,
     LogLine,
     Operation,
     OperationKind,
     OperationState,
+    OtherContainer,
     Pending,
     Placement,
     PlacementKey,
+    ProcessState,
     Release,
     Replica,
     Side,
@@ -42,12 +45,15 @@ from cockpit.protocol import (
     DeploySheet,
     Diff,
     Done,
+    ExecTicket,
     For,
     LogChunk,
     LogOpened,
     Lost,
     Operations,
+    Others,
     PlannedStep,
+    ProbeAddress,
     RangeRequest,
     Releases,
     RollbackOption,
@@ -240,6 +246,60 @@ def world() -> Snapshot:
     )
 
 
+SHOP, OLD = key("shop"), key("reports")
+SHOP_1, SHOP_2 = "ssh://deploy@shop-1", "ssh://deploy@shop-2"
+WORKER_DOWN = ProcessState("worker", 1, 0, False, "exited 1 three times")
+PROCESSES = (ProcessState("web", 2, 2, True), WORKER_DOWN, ProcessState("clock", 1, 1, False))
+
+
+def shop(**more: Any) -> Placement:
+    """A service of three processes; one of them does not run."""
+    worker = Replica("cockpit-x-shop-production-r12-worker-1", 12, 1, "", False, error="exited 1", process="worker")
+    clock = Replica("cockpit-x-shop-production-r12-clock-1", 12, 1, "", True, started_at=NOW - HOUR, process="clock")
+    replicas = (replica(12, 1), replica(12, 2), worker, clock, replica(11, 1))
+    more.setdefault("processes", PROCESSES)
+    return placement(SHOP, 12, "5e1f00d", HOUR, replicas=replicas, host=SHOP_2, **more)
+
+
+def adopted() -> Snapshot:
+    """A world with processes, two hosts, a service that left the configuration, and automatic deploys."""
+    hosts = (
+        HostStatus(
+            SHOP_1, "ok", True, NOW - 1, "ok", True, "the edge is older than this cockpit: cockpit edge upgrade"
+        ),
+        HostStatus(SHOP_2, "ok", True, NOW - 1, "ok", True),
+        HostStatus("local", "connection refused", False, NOW - 12, "unknown", False),
+    )
+    note = "config.yaml:12:5 unknown key 'servces', did you mean 'services'?"
+    engine = replace(ENGINE, hosts=hosts, config_note=note, docker="connection refused", docker_ok=False)
+    gone = placement(OLD, 3, "aa11bb2", 9 * DAY, configured=False)
+    rows = (placement(WEB, 88, "1c9d022", 3 * HOUR, auto="on"), shop(), gone, *world().placements[2:])
+    return Snapshot(engine, rows, (LEDGER_DEPLOY,))
+
+
+def other(name: str, state: str = "running", status: str = "Up 3 hours", **more: Any) -> OtherContainer:
+    made = OtherContainer(SHOP_1, f"id-{name}", name, f"{name}:16", state, status, "shop")
+    return replace(made, **more)
+
+
+OTHERS = Others(
+    (
+        other("shop-db-1", image="postgres:16", status="Up 3 hours (healthy)"),
+        other("shop-nginx-1", image="nginx:1.27", ports=("0.0.0.0:80→80/tcp", "0.0.0.0:443→443/tcp")),
+        other("shop-migrate-1", "exited", "Exited (1) 2 hours ago"),
+        other("registry", project="", image="registry:2", status="Up 9 days"),
+    ),
+    (SHOP_2,),
+)
+
+
+def address(of: PlacementKey, number: int | None) -> ProbeAddress:
+    found = next(each for each in CHECKOUT_RELEASES if each.number == (number or 42))
+    url = "http://10.231.0.6:8000/"
+    commands = (f"curl -H 'Host: shop.example.test' {url}", "ssh -L 8000:10.231.0.6:8000 deploy@shop-1")
+    return ProbeAddress(found, url, "shop.example.test", commands, "http://127.0.0.1:8100", "customers are not on it")
+
+
 def pending_of(of: PlacementKey) -> Pending:
     commits = PENDING_COMMITS if of == CHECKOUT else ()
     return Pending(of, commits, len(commits), 3 if commits else 0, 61, 12, head=sha("9e01c2d"), branch="main")
@@ -292,6 +352,11 @@ class FakeLink:
             "rollback.sheet": lambda params: rollback_sheet(params.key),
             "deploy": self._started(OperationKind.DEPLOY),
             "rollback": self._started(OperationKind.ROLLBACK),
+            "restart": self._started(OperationKind.RESTART),
+            "open": lambda params: address(params.key, params.release),
+            "exec": ExecTicket(5, ("true",), {}, "cockpit-x-checkout-production-r42-1", 42),
+            "exec.ended": Done("recorded"),
+            "others": OTHERS,
             "cancel": Done("cancelled"),
             "unhold": Done("released"),
             "refresh": Done(),
@@ -350,7 +415,7 @@ class FakeLink:
 
     def _started(self, kind: OperationKind) -> Any:
         def start(params: Any) -> Operation:
-            to = params.to if kind is OperationKind.ROLLBACK else 43
+            to = {"rollback": getattr(params, "to", None), "restart": 42}.get(kind.value, 43)
             return Operation(9, kind, params.key, Actor("you"), OperationState.RUNNING, NOW, to_release=to)
 
         return start

@@ -1,6 +1,6 @@
 """The cockpit on the scripted engine, to look at it: `python -m tests.fakes.tui_demo`.
 
-Flags: --light --card --ssh --flood --hostile --crash."""
+Flags: --light --card --ssh --flood --hostile --crash --adopted."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import asyncio
 import sys
 from typing import Any
 
-from cockpit.protocol import LogOpened
+from cockpit.protocol import LogOpened, Snapshot
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.terminal import launch
-from tests.fakes.link import FakeLink, FixedClock
+from tests.fakes.link import FakeLink, FixedClock, adopted
 
 CARD = """1  D  deploy the next good commit of web, and watch Steps
 2  D  deploy the one after it: it fails, and r1 goes on serving
@@ -41,8 +41,14 @@ class Hostile(FakeLink):
         return opened
 
 
+def _world(arguments: list[str]) -> Snapshot | None:
+    return adopted() if "--adopted" in arguments else None
+
+
 def main(arguments: list[str]) -> int:
-    link = Flooding() if "--flood" in arguments else Hostile() if "--hostile" in arguments else FakeLink()
+    link = (
+        Flooding() if "--flood" in arguments else Hostile() if "--hostile" in arguments else FakeLink(_world(arguments))
+    )
     app = CockpitApp(
         link,
         theme="light" if "--light" in arguments else "dark",

@@ -241,7 +241,7 @@ async def test_dropped_lines_are_counted_on_the_screen() -> None:
 async def test_lines_that_come_before_the_subscription_is_known_are_not_lost() -> None:
     async with cockpit() as it:
         pane = it.app.main_screen.main.logs["service"]
-        pane._subscription, pane.request = None, None
+        pane.subscription, pane.request = None, None
         await it.press("7")
         it.app.apply(LogChunk(1, lines("early bird")))
         await it.sees("early bird")

@@ -258,7 +258,7 @@ async def test_a_hold_is_released_from_the_menu_with_a_reason() -> None:
     async with cockpit(link) as it:
         link.push(Event(placement=replace(failing_checkout(), hold=HELD)))
         await it.settled()
-        await it.press("x", "j", "j", "enter")
+        await it.press("x", "enter")  # it is what a held placement is opened for
         await it.until(lambda: it.on_top == "UnholdScreen", "the sheet")
         screen: Any = it.app.screen
         await it.until(lambda: time.monotonic() - screen._quiet_since > QUIET, "quiet")

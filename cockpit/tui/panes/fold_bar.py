@@ -13,7 +13,7 @@ class FoldBar(LinesView, can_focus=False):
 
     def update(self, state: State, now: float) -> None:
         key = state.selected
-        waiting = pending.fold(state.pending.get(key) if key else None)
+        waiting = pending.fold(state.pending.get(key) if key else None, state.placement)
         kept = releases.fold(state.releases.get(key, ()) if key else (), now)
         shown = line((" 2 ", "accent strong"), waiting, (" · ", "muted"), ("3 ", "accent strong"), kept)
         self.show([fit(shown, self.size.width)])

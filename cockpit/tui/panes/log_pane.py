@@ -29,7 +29,7 @@ class LogPane(Vertical):
         self.path = ""
         self.about = ""  # which log it is, where that is not plain
         self._open, self._close = open_log, close_log
-        self._subscription: int | None = None
+        self.subscription: int | None = None
         self._early: list[LogChunk] = []
 
     def compose(self) -> ComposeResult:
@@ -49,12 +49,12 @@ class LogPane(Vertical):
 
     def forget(self) -> None:
         """The engine went away, and with it the subscription; the lines stay."""
-        self.request, self._subscription = None, None
+        self.request, self.subscription = None, None
 
     def feed(self, chunk: LogChunk) -> None:
-        if chunk.subscription == self._subscription:
+        if chunk.subscription == self.subscription:
             self.view.feed(chunk)
-        elif self._subscription is None and self.request is not None:
+        elif self.subscription is None and self.request is not None:
             self._early = [*self._early, chunk][-EARLY:]
 
     def on_log_canvas_changed(self) -> None:
@@ -78,13 +78,13 @@ class LogPane(Vertical):
         )
 
     async def _switch(self, request: LogRequest | None) -> None:
-        old, self._subscription, self._early = self._subscription, None, []
+        old, self.subscription, self._early = self.subscription, None, []
         if old is not None:
             await self._close(old)
         opened = await self._open(request) if request else None
         if opened is None or self.request != request:
             return
-        self._subscription, self.path = opened.subscription, opened.path
+        self.subscription, self.path = opened.subscription, opened.path
         for chunk in self._early:
             if chunk.subscription == opened.subscription:
                 self.view.feed(chunk)

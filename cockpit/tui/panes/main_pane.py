@@ -111,7 +111,15 @@ class MainPane(Vertical):
         room = self.size.width
         self.tabs.show([fit(_tab_line(self.tab), room)])
         if self.tab in TEXTS:
-            self.text.show(TEXTS[self.tab](self.state, self._now(), max(10, self.text.size.width)))
+            self.text.show(self._text())
+
+    def _text(self) -> list[Line]:
+        """A text that is longer than its pane leaves room for the scrollbar."""
+        width, height = self.text.size
+        found = TEXTS[self.tab](self.state, self._now(), max(10, width))
+        if len(found) <= height or self.text.show_vertical_scrollbar:
+            return found
+        return TEXTS[self.tab](self.state, self._now(), max(10, width - 1))
 
     def _turn(self, tab: str) -> None:
         focused = self.content.has_focus

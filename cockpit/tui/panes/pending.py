@@ -21,7 +21,7 @@ class PendingPane(ListPane[Commit]):
         self.state, self.now = state, now
         known = state.pending.get(state.selected) if state.selected else None
         self.items = known.commits if known else ()
-        self.border_title = Content(f"2 {pending.title(known, state.selected.service if state.selected else '')}")
+        self.border_title = Content(f"2 {pending.title(state.placement)}")
         self.redraw()
 
     def identity(self, item: Commit) -> Hashable:
@@ -36,5 +36,8 @@ class PendingPane(ListPane[Commit]):
             return [(("  asking git …", "muted"),)] if self.state.selected else [], None
         room, place = self.size.width, self.place
         lit = place if self.has_focus else None
-        rows = [pending.row(each, self.now, room, selected=at == lit) for at, each in enumerate(self.listed)]
+        images = pending.from_ci(known)
+        rows = [
+            pending.row(each, self.now, room, selected=at == lit, images=images) for at, each in enumerate(self.listed)
+        ]
         return [*rows, pending.footer(known, room)], lit

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from cockpit.model import Health, Placement, Release, Replica, Tier
+from cockpit.model import Health, Placement, Release, Tier
 from cockpit.text import age
-from cockpit.tui.line import BLANK, Line, fit, left, line, paragraph, right
+from cockpit.tui.line import BLANK, Line, fit, line, paragraph
+from cockpit.tui.present import processes
 from cockpit.tui.present.words import (
+    AUTO_ON,
     ago,
     clock,
     condition,
+    health_of,
+    host_name,
     milliseconds,
     never_deployed,
     number,
@@ -27,13 +31,12 @@ def lines(state: State, now: float, room: int) -> list[Line]:
     if never_deployed(placement) and state.running_of(placement.key) is None:
         return _not_deployed(placement)
     out: list[Line] = [*_headline(placement, state, now, room), BLANK]
-    serving = placement.live.number if placement.live else None
-    live_first = sorted(placement.replicas, key=lambda each: (each.release != serving, -each.release, each.index))
-    out += [_replica(each, each.release == serving, now, room) for each in live_first]
-    out += [BLANK] if placement.replicas else []
+    out += processes.lines(placement, now, room)
+    out += [BLANK] if placement.replicas or placement.processes else []
     out += [*_traffic(placement, room), BLANK]
     out += _suspect(placement, room)
     out += _held(placement, now, room)
+    out += _automatic(placement, room)
     out += _way_back(placement, state, now, room)
     return out
 
@@ -49,35 +52,20 @@ def _not_deployed(placement: Placement) -> list[Line]:
 
 def _headline(placement: Placement, state: State, now: float, room: int) -> list[Line]:
     glyph, word, tone = condition(placement, state, now)
-    since = f" since {clock(placement.since)} · {ago(placement.since, now)}" if placement.since else ""
+    known = placement.since is not None and health_of(placement) is placement.health
+    since = f" since {clock(placement.since)} · {ago(placement.since, now)}" if known else ""
     head = line((f"  {glyph} {word}", f"{tone} strong"), (since, tone if tone in ("bad", "warn") else "muted"))
+    if state.engine and len(state.engine.hosts) > 1:
+        head = (*head, (f" · on {host_name(placement.host)}", "muted"))
     why = paragraph(placement.why, room - 4, indent=0) if placement.why else ()
-    return [fit(head, room), *(line("    ", *each) for each in why)]
+    return [fit(head, room), *(line("    ", *each) for each in why), *_not_configured(placement, room)]
 
 
-def _replica(each: Replica, serves: bool, now: float, room: int) -> Line:
-    """One that is kept hot has no customers, and is said to be so."""
-    ok = each.running and 200 <= each.status < 300
-    well = "answers" if serves else "answers, kept hot"
-    said = each.error or (well if ok else f"{each.failed_in_row} probes failed in a row")
-    if each.failed_in_row and each.error:
-        said += f", {each.failed_in_row} in a row"
-    tail = f"up {ago(each.started_at, now)}" if each.started_at else "not running"
-    tail += f" · {each.restarts} restarts" if each.restarts else ""
-    status = str(each.status) if each.status else "–"
-    latency = right(milliseconds(each.latency_ms), 7) if room >= 70 else ""
-    middle = max(8, room - 9 - 19 - 5 - len(latency) - 2 - len(tail) - 2)
-    return fit(
-        line(
-            (f"  {left(f'r{each.release}·{each.index}', 7)}", "" if serves else "muted"),
-            (left(each.address or each.container, 19), "muted"),
-            (right(status, 4) + " ", "good" if ok else "bad"),
-            (f"{latency}  ", "muted"),
-            (left(said, middle), ("" if serves else "muted") if ok else "bad"),
-            (f"  {tail}", "muted"),
-        ),
-        room,
-    )
+def _not_configured(placement: Placement, room: int) -> list[Line]:
+    if placement.configured:
+        return []
+    text = "not in the configuration any more: it goes on running as it is. B works; D needs it back in the file"
+    return [line("    ", *each) for each in paragraph(text, room - 4, "muted")]
 
 
 def _traffic(placement: Placement, room: int) -> list[Line]:
@@ -125,6 +113,17 @@ def _held(placement: Placement, now: float, room: int) -> list[Line]:
         fit(line(("    D is off until the hold is released: ", "muted"), ("x", "accent strong")), room),
         BLANK,
     ]
+
+
+def _automatic(placement: Placement, room: int) -> list[Line]:
+    """Whether commits are deployed by themselves here, and else why not."""
+    if not placement.auto:
+        return []
+    if placement.auto == AUTO_ON:
+        return [fit(line(("  auto      ", "muted"), "each new commit is deployed by itself"), room), BLANK]
+    wrapped = paragraph(placement.auto, room - 12)
+    said = [line((f"  {'auto off' if place == 0 else '':<10}", "warn"), *each) for place, each in enumerate(wrapped)]
+    return [*said, BLANK]
 
 
 def _way_back(placement: Placement, state: State, now: float, room: int) -> list[Line]:

@@ -24,6 +24,8 @@ def lines(operation: Operation, state: State, now: float, room: int) -> list[Lin
     unharmed = operation.state in (OperationState.FAILED, OperationState.CANCELLED, OperationState.INTERRUPTED)
     if unharmed and operation.kind is OperationKind.DEPLOY and operation.switched_at is None:
         out.append(line("    A rollback is not needed."))
+    if unharmed and operation.kind is OperationKind.RESTART and operation.switched_at is None:
+        out.append(line("    The containers that serve were not touched."))
     return [*out, BLANK] if out else []
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from cockpit.model import Commit, Pending
+from cockpit.model import Commit, Pending, Placement
 from cockpit.tui.line import Line, fit, left, line, right
-from cockpit.tui.present.words import ago, count
+from cockpit.tui.present.words import AUTO_ON, ago, count
 
+IMAGE = {True: "▣", False: "▢"}  # that CI made is there, or not yet
 FLAGS = {"db": "⚑db", "lock": "⚑lock", "docker": "⚑docker", "config": "⚑conf"}
 
 
-def row(commit: Commit, now: float, room: int, *, selected: bool) -> Line:
+def row(commit: Commit, now: float, room: int, *, selected: bool, images: bool = False) -> Line:
+    """`images`: those of this list come from CI, so each row says whether its own is there."""
     change = right(f"+{commit.added} -{commit.removed}", 9) if room >= 44 else ""
     flags = " ".join(FLAGS.get(each, f"⚑{each}") for each in commit.flags)
     author = left(commit.author.split(" ")[0], 6) if room >= 36 else ""
-    subject = max(4, room - 2 - 8 - len(author) - 5 - len(change) - (len(flags) + 1 if flags else 0))
+    image = f"{image_mark(commit)} " if images else ""
+    subject = max(4, room - 2 - 8 - len(image) - len(author) - 5 - len(change) - (len(flags) + 1 if flags else 0))
     return line(
         ("▸ " if selected else "  ", "accent strong"),
         (f"{commit.short} ", "muted"),
+        (image, "" if commit.image else "warn"),
         left(("⇄ " if commit.merge else "") + commit.subject, subject),
         (f" {flags}" if flags else "", "warn"),
         (f" {author}" if author else "", "muted"),
@@ -35,15 +39,32 @@ def footer(pending: Pending, room: int) -> Line:
     parts = [count(pending.count, "commit"), count(pending.authors, "author"), f"+{pending.added} −{pending.removed}"]
     if pending.settings_changed:
         parts.append("settings changed")
-    return fit(((f"  {' · '.join(parts)}", "muted"),), room)
+    missing = sum(each.image is False for each in pending.commits)
+    told = (f" · {IMAGE[False]} {count(missing, 'image')} not there yet", "warn") if missing else ("", "")
+    return fit(line((f"  {' · '.join(parts)}", "muted"), told), room)
 
 
-def title(pending: Pending | None, service: str) -> str:
-    return f"Pending · {service}" if service else "Pending"
+def from_ci(pending: Pending) -> bool:
+    return any(each.image is not None for each in pending.commits)
 
 
-def fold(pending: Pending | None) -> str:
-    return f"Pending {pending.count}" if pending else "Pending …"
+def image_mark(commit: Commit) -> str:
+    return " " if commit.image is None else IMAGE[commit.image]
+
+
+def title(placement: Placement | None) -> str:
+    return f"Pending · {placement.key.service}{_automatic(placement)}" if placement else "Pending"
+
+
+def fold(pending: Pending | None, placement: Placement | None) -> str:
+    return f"Pending {pending.count if pending else '…'}{_automatic(placement)}"
+
+
+def _automatic(placement: Placement | None) -> str:
+    """Whether anybody has to press `D`."""
+    if placement is None or not placement.auto:
+        return ""
+    return " · auto" if placement.auto == AUTO_ON else " · auto off"
 
 
 def matches(commit: Commit, text: str) -> bool:

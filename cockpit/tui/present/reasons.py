@@ -29,6 +29,8 @@ def _of_placement(action: str, state: State) -> str:
         return "nothing runs here"
     if action == "cancel" and running and running.switched_at is not None:
         return f"customers are on r{running.to_release} already: B goes back"
+    if action == "deploy" and placement and not placement.configured:
+        return "not in the configuration any more, so there is nothing to deploy from; B works"
     if action == "deploy" and placement and placement.hold:
         return f"held by {placement.hold.by}: x releases the hold"
     if action == "rollback" and placement and not _ways_back(state):

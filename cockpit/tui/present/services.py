@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from cockpit.model import Health, Placement
+from cockpit.text import shorten, width
 from cockpit.tui.line import Line, Part, left, line, right, toned
-from cockpit.tui.present.words import ago, condition, is_stale, milliseconds, never_deployed, sparkline
+from cockpit.tui.present.words import (
+    HEALTH,
+    ago,
+    condition,
+    health_of,
+    is_stale,
+    lacking,
+    milliseconds,
+    never_deployed,
+    sparkline,
+)
 from cockpit.tui.state import State
 
 WORDS_FROM = 60  # cells from which the state is said in words beside its glyph
 OTHERS = 2 + 1 + 12 + 4 + 5 + 7 + 4  # cells of mark, gap, live, age, pend, p95, glyph
+WORD = 13  # cells that a state said in words wants: "not in config"
+ABSENT = "not in config"
+FOLDED = 8  # cells of a name from which it also says how many processes it stands for
 BATCH_ALARM = 16  # pending commits
 OLD, TOO_OLD = 86_400.0, 259_200.0  # seconds the oldest pending commit has waited
 
@@ -27,7 +41,7 @@ def row(placement: Placement, state: State, now: float, room: int, *, selected: 
     name = f"{live.name:<4}{live.commit[:7]:>7} " if live and long else f"{live.name if live else '–':<6}"
     parts: list[Part] = [
         ("▸ " if selected else "  ", "accent strong"),
-        (left(placement.key.service, _name_room(room)) + " ", "strong" if selected else ""),
+        *_name(placement, _name_room(room), "strong" if selected else ""),
         (left(name, 12 if long else 6), "muted" if long else ""),
         (right(ago(live.live_since, now) if live else "–", 4), "muted"),
         (right(_pending(placement), 5), _pending_tone(placement, now)),
@@ -37,17 +51,34 @@ def row(placement: Placement, state: State, now: float, room: int, *, selected: 
     return toned(done, "faint") if state.lost is not None or is_stale(placement, state, now) else done
 
 
+def _name(placement: Placement, room: int, tone: str) -> list[Part]:
+    """With how many other processes are folded into the row."""
+    folded = f" +{len(placement.processes) - 1}" if len(placement.processes) > 1 and room >= FOLDED else ""
+    name = shorten(placement.key.service, room - len(folded))
+    return [(name, tone), (folded, "muted"), (" " * (room - width(name) - len(folded) + 1), "")]
+
+
 def _says(placement: Placement, state: State, now: float, room: int) -> list[Part]:
     """Latency and state; a state that is said in words takes the place of what there is no number for."""
-    glyph, word, tone = condition(placement, state, now)
+    glyph, _, tone = condition(placement, state, now)
     p95 = (right(milliseconds(placement.traffic.p95_ms), 7), "")
     if room >= WORDS_FROM:
-        return [p95, (f"  {glyph} ", tone), (left(_words(placement, word, now), _word_room(room)), tone)]
+        return [p95, (f"  {glyph} ", tone), *_state(placement, _words(placement, state, now), tone, _word_room(room))]
     if room < 50:
         return [p95, (" ", ""), (glyph, tone)]
-    if never_deployed(placement):
-        return [(right(word, 14), tone), (f" {glyph}", tone)]
+    if not placement.configured:
+        return [(right(ABSENT, 14), "muted"), (f" {glyph}", tone)]
+    if never_deployed(placement) or _is_short(placement, glyph):
+        return [(right(_words(placement, state, now), 14), tone), (f" {glyph}", tone)]
     return [p95, (f" {sparkline(placement.trend.p95_ms, 6)} ", "muted"), (glyph, tone)]
+
+
+def _state(placement: Placement, word: str, tone: str, room: int) -> list[Part]:
+    """In words; what left the configuration says so beside its health, unless that is as it should be."""
+    if placement.configured:
+        return [(left(word, room), tone)]
+    trouble = shorten("" if word == Health.HEALTHY.value else f"{word} · ", room)
+    return [(trouble, tone), (left(ABSENT, room - width(trouble)), "muted")]
 
 
 def tiny(state: State, now: float, room: int) -> list[tuple[Placement, Line]]:
@@ -61,11 +92,11 @@ def tiny(state: State, now: float, room: int) -> list[tuple[Placement, Line]]:
 
 
 def _is_calm(placement: Placement) -> bool:
-    return placement.health is Health.HEALTHY or never_deployed(placement)
+    return health_of(placement) is Health.HEALTHY or never_deployed(placement)
 
 
 def _tiny_row(placement: Placement, state: State, now: float, room: int) -> Line:
-    glyph, word, tone = condition(placement, state, now)
+    glyph, _, tone = condition(placement, state, now)
     mark = "▸" if placement.key == state.selected else " "
     where = placement.key.environment[:4]
     live = placement.live.name if placement.live else "–"
@@ -75,14 +106,14 @@ def _tiny_row(placement: Placement, state: State, now: float, room: int) -> Line
         (left(placement.key.service, max(6, room - 27)), "strong"),
         (f" {where:<4} ", "muted"),
         (f"{live:<5}", ""),
-        (left(word, 12), tone),
+        (left(_words(placement, state, now), 12), tone),
     )
 
 
 def _name_room(room: int) -> int:
-    """What the other columns leave for the name; where states are said in words, those want 12 cells at least."""
+    """What the other columns leave for the name; where states are said in words, those want some cells at least."""
     if room >= WORDS_FROM:
-        return min(24, room - OTHERS - 12)
+        return min(24, room - OTHERS - WORD)
     return max(4, room - (40 if room >= 50 else 27))
 
 
@@ -90,11 +121,20 @@ def _word_room(room: int) -> int:
     return room - OTHERS - _name_room(room)
 
 
-def _words(placement: Placement, word: str, now: float) -> str:
-    timeless = placement.health is Health.HEALTHY or never_deployed(placement) or placement.since is None
+def _words(placement: Placement, state: State, now: float) -> str:
+    """The state, and for how long; a process that does not run is named, as the rest is as it should be."""
+    glyph, word, _ = condition(placement, state, now)
+    if (short := lacking(placement)) and _is_short(placement, glyph):
+        return f"{short.name} {short.running}/{short.wanted}"
+    timeless = health_of(placement) is Health.HEALTHY or never_deployed(placement) or placement.since is None
     if timeless or word.startswith("stale"):
         return word
     return f"{word} {ago(placement.since, now)}"
+
+
+def _is_short(placement: Placement, glyph: str) -> bool:
+    """What there is to say of it is that a process does not run: nothing worse, and nothing is being done."""
+    return lacking(placement) is not None and glyph == HEALTH[Health.DEGRADED][0]
 
 
 def _pending(placement: Placement) -> str:

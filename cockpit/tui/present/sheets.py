@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from cockpit.model import Commit, Operation, Tier
-from cockpit.protocol import Check, CheckState, DeploySheet, PlannedStep, RollbackOption, RollbackSheet
+import re
+from dataclasses import dataclass
+
+from cockpit.model import Commit, Operation, Placement, Tier
+from cockpit.protocol import Check, CheckState, DeploySheet, PlannedStep, ProbeAddress, RollbackOption, RollbackSheet
 from cockpit.text import took
 from cockpit.tui.line import BLANK, Line, cells, fit, left, line, paragraph, right, spread
+from cockpit.tui.present.pending import image_mark
 from cockpit.tui.present.words import NAME, NOTICED, TIER_SPEED, clock, count
 
 CHECK = {
@@ -15,11 +19,12 @@ CHECK = {
     CheckState.UNKNOWN: ("?", "warn"),
 }
 COMMITS_SHOWN = 5
+IMAGE_BUILT = "the image of this commit exists: no build"
 
 
 def deploy(sheet: DeploySheet, room: int, choices: tuple[Commit, ...] = ()) -> list[Line]:
     if sheet.refused:
-        return [*_words("✖", "bad", sheet.refused, room), *_held(sheet, room)]
+        return [*_refused(sheet.refused, room), *_held(sheet, room)]
     head = _from_to(sheet)
     authors = ", ".join(dict.fromkeys(each.author for each in sheet.commits))
     added, removed = sum(each.added for each in sheet.commits), sum(each.removed for each in sheet.commits)
@@ -30,8 +35,7 @@ def deploy(sheet: DeploySheet, room: int, choices: tuple[Commit, ...] = ()) -> l
     out += [*_choices(choices or sheet.commits, sheet, room), BLANK]
     out += [*_checks(sheet.checks, room), BLANK]
     out += [*_plan(sheet.steps, room)]
-    if sheet.image_exists:
-        out.append(line(("the image of this commit exists: no build", "muted")))
+    out += _image(sheet, room)
     for warning in sheet.warnings:
         out += _words("▲", "warn", warning, room)
     if sheet.protected:
@@ -42,7 +46,7 @@ def deploy(sheet: DeploySheet, room: int, choices: tuple[Commit, ...] = ()) -> l
 
 def rollback(sheet: RollbackSheet, chosen: int | None, room: int) -> list[Line]:
     if sheet.refused:
-        return _words("✖", "bad", sheet.refused, room)
+        return _refused(sheet.refused, room)
     out = [_option(each, place == chosen, sheet, place, room) for place, each in enumerate(sheet.options)]
     if not out:
         return _words("✖", "bad", "there is no release to go back to", room)
@@ -59,6 +63,68 @@ def rollback(sheet: RollbackSheet, chosen: int | None, room: int) -> list[Line]:
         out += [line("After y you type the service's name.")]
     after = f"Afterwards {sheet.key.service} is held, and these commits are not offered, until someone gives a reason."
     return [*out, *paragraph(after, room, "muted")]
+
+
+def restart(placement: Placement, room: int) -> list[Line]:
+    live = placement.live
+    if live is None:
+        return _words("✖", "bad", "no release is live: there is nothing to restart", room)
+    text = (
+        f"New containers of {live.name} start beside those that serve. Once they answer, customers are switched to "
+        "them: no gap. The old ones end what they have begun, and stop."
+    )
+    head = line((f"{live.name} ", "accent strong"), (f"{live.commit[:7]} {live.subject}", "muted"))
+    out = [fit(head, room), BLANK, *paragraph(text, room)]
+    others = [each.name for each in placement.processes if not each.routed]
+    if others:
+        out += paragraph(f"After the switch {', '.join(others)} {_are(others)} replaced.", room)
+    out += paragraph("Image and settings stay as they are, and so does the release.", room, "muted")
+    if placement.protected:
+        text = f"After y you type the service's name: {placement.key.environment} is protected."
+        out += [BLANK, *paragraph(text, room)]
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    process: str
+    one_off: bool
+    serves: bool
+
+
+def shells(placement: Placement) -> tuple[Shell, ...]:
+    """First where customers are served; a container of one's own is the next line."""
+    known = [(each.name, each.routed) for each in placement.processes] or [("", True)]
+    return tuple(Shell(name, one_off, routed) for name, routed in known for one_off in (False, True))
+
+
+def shell(placement: Placement, choices: tuple[Shell, ...], chosen: int, room: int) -> list[Line]:
+    release = placement.live.name if placement.live else "the release"
+    name = max(len(each.process) for each in choices)
+    out: list[Line] = []
+    for place, each in enumerate(choices):
+        running = "in one that serves customers" if each.serves else "in the one that runs"
+        where = f"in a new one of {release}, removed afterwards" if each.one_off else running
+        mark = ("▸ " if place == chosen else "  ", "accent strong")
+        words = (left(each.process, name) + "  " if name else "", "strong" if place == chosen else "")
+        out.append(fit(line(mark, words, (where, "" if place == chosen else "muted")), room))
+    text = "Who opened it, when, and how it ended is recorded; what is typed in it is not. Leaving it comes back here."
+    return [*out, BLANK, *paragraph(text, room, "muted")]
+
+
+def address(found: ProbeAddress, chosen: int, room: int) -> list[Line]:
+    release = found.release
+    head = line((f"{release.name} ", "accent strong"), (f"{release.commit[:7]} ", "muted"), release.subject)
+    out = [fit(head, room), *(_words("▲", "warn", found.note, room) if found.note else ()), BLANK]
+    asks = f" · ask for {found.host}" if found.host else ""
+    out += [fit(line((found.url, "strong"), (f" on the Docker host{asks}", "muted")), room), BLANK]
+    for place, each in enumerate(found.commands):
+        wrapped = paragraph(each, room - 2, indent=2)
+        mark = "▸ " if place == chosen else "  "
+        out += [line((mark if at == 0 else "  ", "accent strong"), *words) for at, words in enumerate(wrapped)]
+    if found.public:
+        out += [BLANK, fit(line(("customers  ", "muted"), found.public), room)]
+    return out
 
 
 def cancel(operation: Operation, room: int) -> list[Line]:
@@ -87,6 +153,7 @@ def _choices(commits: tuple[Commit, ...], sheet: DeploySheet, room: int) -> list
     at = next((place for place, each in enumerate(commits) if each.sha == chosen), 0)
     start = max(0, min(at - 1, len(commits) - COMMITS_SHOWN))
     shown = commits[start : start + COMMITS_SHOWN]
+    images = any(each.image is not None for each in commits)
     out: list[Line] = []
     for place, each in enumerate(shown, start):
         mark = "▸" if place == at else " "
@@ -96,7 +163,8 @@ def _choices(commits: tuple[Commit, ...], sheet: DeploySheet, room: int) -> list
                 line(
                     (f"  {mark} ", "accent strong"),
                     (f"{each.short} ", tone or "muted"),
-                    (left(each.subject, max(4, room - 24)), tone),
+                    (f"{image_mark(each)} " if images else "", tone or ("" if each.image else "warn")),
+                    (left(each.subject, max(4, room - 24 - (2 if images else 0))), tone),
                     (right(each.author, 8), tone or "muted"),
                 ),
                 room,
@@ -134,6 +202,31 @@ def _plan(steps: tuple[PlannedStep, ...], room: int) -> list[Line]:
     total = sum(seconds for _, seconds in usual)
     in_all = took(total) if total >= 120 else f"{max(1, round(total))} s"
     return list(paragraph(words + (f" (about {in_all} in all)" if total else ""), room, "muted")) if doing else []
+
+
+def _image(sheet: DeploySheet, room: int) -> list[Line]:
+    """Whether there is anything to build, or to wait for."""
+    waits = sheet.commit is not None and sheet.commit.image is False
+    pulled = any(each.name == "pull" and not each.skipped for each in sheet.steps)
+    if waits and pulled:
+        said = f"The image of {sheet.commit.short if sheet.commit else ''} is not there yet: pull waits for it."
+        return _words("▢", "warn", said, room)
+    if sheet.image_exists:
+        return [line(("the image of this commit is there" if pulled else IMAGE_BUILT, "muted"))]
+    return []
+
+
+def _refused(text: str, room: int) -> list[Line]:
+    """Why not, and below it, calmly, what to do instead."""
+    why, *rest = re.split(r"\s*\n\s*|(?<=[.:]) (?=[A-Z])", text.strip(), maxsplit=1)
+    out = _words("✖", "bad", why, room)
+    for each in rest[0].splitlines() if rest else ():
+        out += [BLANK, *paragraph(each.strip(), room)]
+    return out
+
+
+def _are(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _held(sheet: DeploySheet, room: int) -> list[Line]:

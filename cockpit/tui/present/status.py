@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from cockpit.model import Health, Placement
 from cockpit.text import age
 from cockpit.tui.line import Line, Part, cells, fit, line, spread, toned
+from cockpit.tui.present import notes
 from cockpit.tui.present.reasons import reason
-from cockpit.tui.present.words import clock, is_stale, key, never_deployed
+from cockpit.tui.present.words import clock, health_of, is_stale, key, never_deployed
 from cockpit.tui.state import State
 
 RESTART_NEWS = 600.0  # seconds for which "engine restarted" stays on the screen
@@ -112,7 +113,7 @@ def _size(parts: list[Part]) -> int:
 
 
 def _number(placements: list[Placement], health: Health) -> int:
-    return sum(1 for each in placements if each.health is health)
+    return sum(1 for each in placements if health_of(each) is health)
 
 
 def _trouble_below(state: State, now: float) -> list[Part]:
@@ -125,7 +126,7 @@ def _trouble_below(state: State, now: float) -> list[Part]:
     engine = state.engine
     if engine is None:
         return [("connecting …", "muted")]
-    if not engine.docker_ok:
+    if not engine.docker_ok and not any(each.docker_ok for each in engine.hosts):
         seen = engine.docker_seen_at
         gone = f"unknown for {age(now - seen)} · " if seen else "unknown · "
         last = f"   last seen {clock(seen, seconds=True)}" if seen else ""
@@ -135,15 +136,18 @@ def _trouble_below(state: State, now: float) -> list[Part]:
 
 def _under(state: State, now: float) -> list[Part]:
     engine = state.engine
-    if engine is None or state.lost is not None or not engine.docker_ok:
+    if engine is None or state.lost is not None or _trouble_below(state, now):
         return []
     restarted = state.restarted_at is not None and now - state.restarted_at < RESTART_NEWS
     parts: list[Part] = [(f"engine restarted {clock(state.restarted_at)}" if restarted else "engine ok", "")]
-    heard = _heard_at(state)
-    old = f" {age(now - heard)} ago" if heard is not None and now - heard >= NO_NEWS else ""
-    parts.append((f" · docker ok{old}", ""))
-    if not engine.edge_ok:
-        parts.append((f" · edge: {engine.edge}", "bad strong"))
+    if len(engine.hosts) > 1:
+        parts += notes.hosts(engine)
+    else:
+        heard = _heard_at(state)
+        old = f" {age(now - heard)} ago" if heard is not None and now - heard >= NO_NEWS else ""
+        parts.append((f" · docker ok{old}", ""))
+        if not engine.edge_ok:
+            parts.append((f" · edge: {engine.edge}", "bad strong"))
     if engine.log_note:
         parts.append((f" · log: {engine.log_note}", "warn strong"))
     return parts

@@ -10,6 +10,11 @@ from cockpit.tui.present.words import NAME, NOTICED, OUTCOME, STEP, clock, perce
 from cockpit.tui.state import State
 
 GAUGE = 12
+MEANS = {  # where the engine has no more to say
+    "pull": "the image that CI pushed",
+    "migrate": "once, in a container of the new image",
+    "processes": "those without customers are replaced",
+}
 
 
 def lines(state: State, now: float, room: int) -> list[Line]:
@@ -27,6 +32,8 @@ def _headline(operation: Operation, now: float, room: int) -> list[Line]:
     what = f"{NAME[operation.kind]}{release} to {operation.key.environment}"
     if operation.kind is OperationKind.ROLLBACK:
         what = f"Rollback to{release}, {operation.key.environment}"
+    if operation.kind is OperationKind.RESTART:
+        what = f"Restart of{release}, {operation.key.environment}"
     who = f" · {operation.actor.name} · {clock(operation.started_at, seconds=True)} · {ran}"
     word = "" if operation.state is OperationState.RUNNING else f" {operation.state.value}"
     head = line((f"  {glyph} ", tone), (what, "strong"), (word, tone), (who, "muted"))
@@ -47,7 +54,10 @@ def _step(step: Step, operation: Operation, now: float, room: int) -> Line:
     seconds = now - step.started_at if running and step.started_at is not None else step.seconds
     usual = _usual(step, operation)
     quiet = "muted" if step.state in (StepState.PENDING, StepState.SKIPPED) else ""
-    said = (step.detail or _customers(step, operation), "bad" if step.state is StepState.FAILED else "muted")
+    said = (
+        step.detail or _customers(step, operation) or _means(step, operation),
+        "bad" if step.state is StepState.FAILED else "muted",
+    )
     column = 16 if any(_usual(each, operation) for each in operation.steps) else 0
     times = (f"{right(took(seconds) if seconds is not None else '', 8)}  ", ""), (left(usual, column), "muted")
     name = (left(step.name, 11), f"{tone} strong" if running else quiet)
@@ -61,6 +71,12 @@ def _usual(step: Step, operation: Operation) -> str:
     if operation.state.ended or (step.usual_seconds or 0.0) < NOTICED or step.state is StepState.SKIPPED:
         return ""
     return f"usually {took(step.usual_seconds or 0.0)}"
+
+
+def _means(step: Step, operation: Operation) -> str:
+    """What is still to come, or is being done, of the steps that not every deploy has."""
+    waiting = not operation.state.ended and step.state in (StepState.PENDING, StepState.RUNNING)
+    return MEANS.get(step.name, "") if waiting else ""
 
 
 def _gauge(step: Step) -> str:
@@ -77,5 +93,7 @@ def _customers(step: Step, operation: Operation) -> str:
         return ""
     if operation.switched_at is None:
         return "nothing has changed for customers yet"
+    if operation.kind is OperationKind.RESTART:
+        return f"customers are on the new containers since {clock(operation.switched_at, seconds=True)}"
     back = f" · B goes back to r{operation.from_release}" if operation.from_release else ""
     return f"customers are on r{operation.to_release} since {clock(operation.switched_at, seconds=True)}{back}"

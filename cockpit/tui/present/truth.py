@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cockpit.model import Release, Replica, Tier
+from cockpit.model import Placement, Release, Replica, Tier
 from cockpit.tui.line import BLANK, Line, fit, left, line
 from cockpit.tui.present.words import ago, clock
 from cockpit.tui.state import State
@@ -19,6 +19,7 @@ def lines(state: State, now: float, room: int) -> list[Line]:
         _fact("pointer", f"{live.name} since {clock(live.live_since, seconds=True)}" if live else "points nowhere"),
         _fact("image", live.image if live else "–"),
         _fact("customers", ", ".join(placement.hosts) or placement.url or "not routed"),
+        *_where(placement, state),
         _fact("last good", f"r{placement.last_good}" if placement.last_good else "none yet"),
         _fact("seen", f"{ago(placement.seen_at, now)} ago" if placement.seen_at else "never"),
         BLANK,
@@ -31,6 +32,12 @@ def lines(state: State, now: float, room: int) -> list[Line]:
         out += [BLANK, _fact("engine", f"{state.engine.version} · pid {state.engine.pid}")]
         out += [_fact("config", state.engine.config_path), _fact("state", state.engine.state_path)]
     return [fit(each, room) for each in out]
+
+
+def _where(placement: Placement, state: State) -> list[Line]:
+    several = state.engine is not None and len(state.engine.hosts) > 1
+    absent = [_fact("configured", "not any more")] if not placement.configured else []
+    return [*([_fact("host", placement.host)] if several else []), *absent]
 
 
 def _fact(name: str, value: str) -> Line:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from cockpit.model import Health, OperationKind, OperationState, Placement, StepState, Tier
+from cockpit.model import Health, OperationKind, OperationState, Placement, ProcessState, StepState, Tier
 from cockpit.text import age
 from cockpit.tui.line import Part
 from cockpit.tui.state import STALE_AFTER, State
 
+AUTO_ON = "on"  # the engine's word for "each commit is deployed by itself"
 NOTICED = 1.0  # seconds from which a step's usual time is worth a word
 BARS = "▁▂▃▄▅▆▇█"
 HEALTH: dict[Health, tuple[str, str]] = {  # glyph, tone
@@ -27,7 +28,7 @@ STEP: dict[StepState, tuple[str, str]] = {
     StepState.SKIPPED: ("–", "muted"),
 }
 TIER_SPEED = {Tier.HOT: "instant", Tier.STOPPED: "fast", Tier.RETAINED: "fast", Tier.GONE: "slow"}
-NAME = {OperationKind.DEPLOY: "Deploy", OperationKind.ROLLBACK: "Rollback"}
+NAME = {OperationKind.DEPLOY: "Deploy", OperationKind.ROLLBACK: "Rollback", OperationKind.RESTART: "Restart"}
 OUTCOME: dict[OperationState, tuple[str, str]] = {
     OperationState.RUNNING: ("◐", "accent"),
     OperationState.SUCCEEDED: ("✔", "good"),
@@ -49,10 +50,31 @@ def condition(placement: Placement, state: State, now: float) -> tuple[str, str,
         return "◐", step.name if step else operation.kind.value, "accent"
     if never_deployed(placement):
         return "○", "not deployed", "muted"
-    glyph, tone = HEALTH[placement.health]
-    if placement.hold and placement.health is Health.HEALTHY:
+    health = health_of(placement)
+    glyph, tone = HEALTH[health]
+    if placement.hold and health is Health.HEALTHY:
         return "⏸", "held", "warn"
-    return glyph, placement.health.value, tone
+    return glyph, health.value, tone
+
+
+def health_of(placement: Placement) -> Health:
+    """A service is not well while one of its processes is not, even when customers notice nothing of it."""
+    well = placement.health is Health.HEALTHY
+    return Health.DEGRADED if well and lacking(placement) else placement.health
+
+
+def lacking(placement: Placement) -> ProcessState | None:
+    """The first process of which less runs than is wanted, those without a single container first."""
+    short = [each for each in placement.processes if each.running < each.wanted]
+    return min(short, key=lambda each: each.running > 0, default=None)
+
+
+def host_name(host: str) -> str:
+    """As people call it: shop-1 for ssh://deploy@shop-1."""
+    scheme, _, rest = host.partition("://")
+    if scheme == "ssh" and rest:
+        return rest.rpartition("@")[2]
+    return host.removeprefix("context:") or host
 
 
 def never_deployed(placement: Placement) -> bool:

@@ -18,6 +18,7 @@ from cockpit.tui.panes.list_pane import ListPane
 from cockpit.tui.panes.main_pane import MainPane
 from cockpit.tui.panes.pending import PendingPane
 from cockpit.tui.panes.releases import ReleasesPane
+from cockpit.tui.present.reasons import reason
 from cockpit.tui.state import choose_environment, next_failing
 
 if TYPE_CHECKING:
@@ -148,7 +149,10 @@ class Actions(PacedScreen):
     def action_deploy(self) -> None:
         from cockpit.tui.screens.deploy import DeployScreen
 
-        if key := self.cockpit.state.selected:
+        placement = self.cockpit.state.placement
+        if placement and not placement.configured:
+            self.say(f"D: {reason('deploy', self.cockpit.state)}")
+        elif key := self.cockpit.state.selected:
             chosen = self.pending.current if self.pending.has_focus else None
             self.app.push_screen(DeployScreen(self.cockpit, key, chosen.sha if chosen else ""))
 
@@ -170,8 +174,9 @@ class Actions(PacedScreen):
     def action_actions(self) -> None:
         from cockpit.tui.screens.menu import MenuScreen
 
-        if self.cockpit.state.placement:
-            self.app.push_screen(MenuScreen(self.cockpit, self.cockpit.state.placement))
+        if placement := self.cockpit.state.placement:
+            chosen = self.releases.current if self.releases.has_focus else None
+            self.app.push_screen(MenuScreen(self.cockpit, placement, chosen.number if chosen else None))
 
     def action_promote(self) -> None:
         self.say(f"P: {BY_ID['promote'].later}")

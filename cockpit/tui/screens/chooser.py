@@ -58,10 +58,12 @@ class Chooser(PacedScreen, ModalScreen[Any]):
             yield self.rows
 
     def on_mount(self) -> None:
-        frame = self.query_one("#frame")
-        frame.border_title = Content(f" {self.title_text} ")
-        frame.border_subtitle = Content(f" {self.hint} ")
+        self.retitle(self.title_text)
+        self.query_one("#frame").border_subtitle = self._subtitle("")
         self.put(self.content())
+
+    def retitle(self, title: str) -> None:
+        self.query_one("#frame").border_title = Content(f" {title} ")
 
     def content(self) -> list[Row]:
         raise NotImplementedError
@@ -96,8 +98,11 @@ class Chooser(PacedScreen, ModalScreen[Any]):
 
     def _filter(self, text: str) -> None:
         self.rows.find(text)
-        self.query_one("#frame").border_subtitle = Content(f" /{text} " if text else f" {self.hint} ")
+        self.query_one("#frame").border_subtitle = self._subtitle(text)
         self._fit()
+
+    def _subtitle(self, text: str) -> Content:
+        return Content(f" /{text} " if text else f" {self.hint} ")
 
     def _fit(self) -> None:
         self.rows.styles.height = max(1, len(self.rows.listed))

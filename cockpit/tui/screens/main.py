@@ -15,7 +15,7 @@ from cockpit.protocol import LogChunk
 from cockpit.tui import keys
 from cockpit.tui.lines_view import LinesView
 from cockpit.tui.log import LogView
-from cockpit.tui.panes.bars import HeaderBar, HintBar
+from cockpit.tui.panes.bars import HeaderBar, HintBar, NoteBar
 from cockpit.tui.panes.find_bar import FindBar
 from cockpit.tui.panes.fold_bar import FoldBar
 from cockpit.tui.panes.list_pane import ListPane
@@ -43,6 +43,7 @@ class MainScreen(Actions):
         super().__init__()
         self.cockpit = app
         self.header = HeaderBar(id="header")
+        self.notes = NoteBar(id="notes")
         self.services = ServicesPane(id="services")
         self.pending = PendingPane(id="pending")
         self.releases = ReleasesPane(id="releases")
@@ -56,6 +57,7 @@ class MainScreen(Actions):
 
     def compose(self) -> ComposeResult:
         yield self.header
+        yield self.notes
         yield self.card
         with Horizontal(id="body"):
             with Vertical(id="lists"):
@@ -84,6 +86,7 @@ class MainScreen(Actions):
         """Every pane compares with what it shows already, so this is cheap to call."""
         now = self.cockpit.clock.now()
         self.header.update(state, now, self.cockpit.load)
+        self.notes.update(state, now)
         self.hints.update(state)
         if self.has_class("-tiny") or self.has_class("-flat"):
             self.tiny.update(state, now)
@@ -98,6 +101,9 @@ class MainScreen(Actions):
 
     def feed(self, chunk: LogChunk) -> None:
         self.main.feed(chunk)
+
+    def lost(self) -> None:
+        self.main.lost()
 
     def show_card(self) -> None:
         text = self.cockpit.card

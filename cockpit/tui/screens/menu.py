@@ -1,55 +1,36 @@
-"""`x`: what else can be done with a placement, safe things first. What cannot be done says why."""
+"""`x`: what else can be done with a placement. Each opens its sheet; what cannot be done says why."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cockpit import foreground
 from cockpit.model import Placement
-from cockpit.tui.line import line
+from cockpit.protocol import REFRESH, For
+from cockpit.tui.present import menu
 from cockpit.tui.screens.chooser import Chooser, Row
 
 if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
 
-LATER = {
-    "probe": ("probe address", "a private address for looking at a release: comes later"),
-    "exec": ("shell in a container", "comes later"),
-    "restart": ("restart", "comes later; a deploy of the same commit replaces the containers"),
-    "lock": ("lock", "comes later"),
-    "freeze": ("freeze everything", "comes later"),
-    "maintenance": ("maintenance page", "comes later"),
-}
-
 
 class MenuScreen(Chooser):
-    def __init__(self, app: CockpitApp, placement: Placement) -> None:
+    def __init__(self, app: CockpitApp, placement: Placement, release: int | None = None) -> None:
+        """`release` is the one under the cursor, for those actions that are about one."""
         super().__init__(f"{placement.key.service}, {placement.key.environment}")
-        self.cockpit, self.placement = app, placement
+        self.cockpit, self.placement, self.release = app, placement, release
+        docker_here = foreground.is_there("docker")
+        self.actions = {each.id: each for each in menu.actions(placement, app.state, docker_here=docker_here)}
+        if placement.hold:
+            self.rows.chosen = "unhold"
 
     def content(self) -> list[Row]:
-        held = self.placement.hold is not None
-        url = self.placement.url or ", ".join(self.placement.hosts)
-        return [
-            ("refresh", line(f"{'fetch and probe now':<24}", ("R", "accent"))),
-            ("url", line(f"{'copy where customers go':<24}", (url or "not routed", "" if url else "faint"))),
-            (
-                "unhold",
-                line(
-                    (f"{'release the hold':<24}", "" if held else "faint"), ("" if held else "it is not held", "faint")
-                ),
-            ),
-            *((name, line((f"{does:<24}", "faint"), (why, "faint"))) for name, (does, why) in LATER.items()),
-        ]
+        return [(each.id, menu.row(each)) for each in self.actions.values()]
 
     def take(self, identity: str) -> None:
-        from cockpit.protocol import REFRESH, For
-        from cockpit.tui.screens.reason import UnholdScreen
-
-        if identity in LATER:
-            self.cockpit.say(f"{LATER[identity][0]}: {LATER[identity][1]}")
-            return
-        if identity == "unhold" and self.placement.hold is None:
-            self.cockpit.say("it is not held")
+        action = self.actions[identity]
+        if action.why:
+            self.cockpit.say(f"{action.does}: {action.why}")
             return
         self.dismiss(None)
         if identity == "refresh":
@@ -57,4 +38,19 @@ class MenuScreen(Chooser):
         elif identity == "url":
             self.cockpit.copy(self.placement.url or ", ".join(self.placement.hosts))
         else:
-            self.cockpit.push_screen(UnholdScreen(self.cockpit, self.placement))
+            self._open(identity)
+
+    def _open(self, identity: str) -> None:
+        from cockpit.tui.screens.containers import ContainersScreen
+        from cockpit.tui.screens.exec import ExecScreen
+        from cockpit.tui.screens.open import OpenScreen
+        from cockpit.tui.screens.reason import UnholdScreen
+        from cockpit.tui.screens.restart import RestartScreen
+
+        if identity == "open":
+            self.cockpit.push_screen(OpenScreen(self.cockpit, self.placement.key, self.release))
+        elif identity == "others":
+            self.cockpit.push_screen(ContainersScreen(self.cockpit))
+        else:
+            sheet = {"exec": ExecScreen, "restart": RestartScreen, "unhold": UnholdScreen}[identity]
+            self.cockpit.push_screen(sheet(self.cockpit, self.placement))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cockpit.model import Operation
+from cockpit.model import Operation, OperationKind
 from cockpit.protocol import OPERATIONS, OperationsRequest
 from cockpit.text import took
 from cockpit.tui.line import Line, line
@@ -42,9 +42,12 @@ class OperationsScreen(Chooser):
 
 def as_command(operation: Operation) -> str:
     key = operation.key
-    if operation.kind.value == "rollback":
-        return f"cockpit rollback {key.service} --env {key.environment} --to r{operation.to_release}"
-    return f"cockpit deploy {key.service} --env {key.environment} --commit {operation.commit[:12]}"
+    where = f"{operation.kind.value} {key.service} {key.environment}"
+    if operation.kind is OperationKind.ROLLBACK:
+        return f"cockpit {where} --to r{operation.to_release}"
+    if operation.kind is OperationKind.RESTART:
+        return f"cockpit {where}"
+    return f"cockpit {where} --commit {operation.commit[:12]}"
 
 
 def _line(each: Operation, now: float) -> Line:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
 
 QUIET = 0.3  # seconds
+LINES = 24  # of its text on the screen, at most: as in its style
 
 
 class Sheet(PacedScreen, ModalScreen[Any]):
@@ -47,6 +48,7 @@ class Sheet(PacedScreen, ModalScreen[Any]):
     Sheet #no:focus { background: $cursor; color: $foreground; text-style: bold; }
     """
     VERTICAL_BREAKPOINTS = [(0, "-small"), (20, "-roomy")]  # noqa: RUF012  (Textual has it per instance)
+    changes = True  # False: it only shows, so that there is nothing to call off
     typed_name = ""  # what must be typed after y; "" for nothing
     busy = ""  # what it waits for; y does nothing meanwhile
 
@@ -100,16 +102,21 @@ class Sheet(PacedScreen, ModalScreen[Any]):
 
     def redraw(self) -> None:
         room = max(20, self.query_one("#frame").content_size.width or 78)
-        shown = [line((self.busy, "muted"))] if self.busy and not self.ready else self.lines(room)
-        chrome = 2 if self.small else 6
-        self.text.styles.height = max(1, min(len(shown), self.size.height - chrome - self._said - 2))
+        most = self.size.height - (2 if self.small else 6) - self._said - 2
+        shown = self._shown(room)
+        if len(shown) > min(most, LINES):  # there will be a scrollbar
+            shown = self._shown(room - 1)
+        self.text.styles.height = max(1, min(len(shown), most))
         self.text.show(shown)
         self._offer()
+
+    def _shown(self, room: int) -> list[Line]:
+        return [line((self.busy, "muted"))] if self.busy and not self.ready else self.lines(room)
 
     def _offer(self) -> None:
         """Only what works is on the frame; where nothing can be called off, one closes."""
         works = self.works if self.ready else ()
-        way_out = "cancel" if works and works[0].startswith("y ") else "close"
+        way_out = "cancel" if self.changes and works and works[0].startswith("y ") else "close"
         self.query_one("#frame").border_subtitle = Content(f" {' · '.join((*works, f'Esc {way_out}'))} ")
         self.query_one("#no", Button).label = Content(way_out.capitalize())
 

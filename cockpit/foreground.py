@@ -1,0 +1,78 @@
+"""A program on our own terminal, as a shell runs one: it gets the keys, and we wait for its end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+NOT_RUN, NOT_FOUND = 126, 127  # exit statuses, as shells give them
+FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # the terminal sends these to the program as well
+PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
+
+
+def run(argv: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Its exit status, 128 + n when signal n ended it. `environment` is added to ours. Only from the main thread."""
+    running: list[subprocess.Popen[bytes]] = []
+    with _terminal_as_it_was(), _signals_for(running):
+        try:
+            program = subprocess.Popen(argv, env={**os.environ, **environment})
+        except FileNotFoundError:
+            return NOT_FOUND
+        except OSError:
+            return NOT_RUN
+        running.append(program)
+        status = program.wait()
+    return status if status >= 0 else 128 - status
+
+
+def wait_for_enter(said: str) -> None:
+    """ctrl+c does not end us here either."""
+    with _signals_for([]), suppress(EOFError):
+        input(said)
+
+
+def is_there(program: str) -> bool:
+    return shutil.which(program) is not None
+
+
+@contextmanager
+def _signals_for(running: list[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """ctrl+c is the program's: we outlive it, to tell how it ended."""
+
+    def leave_it(_number: int, _frame: FrameType | None) -> None:
+        """A handler and not SIG_IGN: that one the program would inherit."""
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        for each in running:
+            each.send_signal(number)
+
+    before = {each: signal.signal(each, leave_it) for each in FROM_TERMINAL}
+    before |= {each: signal.signal(each, pass_on) for each in PASSED_ON}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextmanager
+def _terminal_as_it_was() -> Iterator[None]:
+    """A program that is killed leaves the terminal in the mode that it chose."""
+    try:
+        ours = os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()  # whoever runs in the background may not set it
+        before = termios.tcgetattr(sys.stdin.fileno()) if ours else None
+    except (termios.error, OSError, ValueError):  # no terminal
+        before = None
+    try:
+        yield
+    finally:
+        if before is not None:
+            with suppress(termios.error, OSError):
+                termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, before)

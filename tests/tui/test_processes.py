@@ -1,0 +1,237 @@
+"""Services of several processes, on several hosts, in and out of the configuration: what is said of them where."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cockpit.model import EngineStatus, Health, HostStatus, ProcessState
+from cockpit.protocol import Event
+from cockpit.tui.line import Line, cells, plain
+from cockpit.tui.panes.bars import NoteBar
+from cockpit.tui.present import health, notes, pending, services, status, truth
+from cockpit.tui.present.reasons import reason
+from cockpit.tui.state import State, choose, fold, is_routine
+from tests.fakes.link import (
+    CHECKOUT,
+    NOW,
+    OLD,
+    PROCESSES,
+    SHOP,
+    SHOP_1,
+    SHOP_2,
+    WEB,
+    FakeLink,
+    adopted,
+    pending_of,
+    placement,
+    shop,
+    world,
+)
+from tests.tui.harness import cockpit
+from tests.tui.test_state import connected
+
+ROOMS = (36, 44, 50, 52, 58, 60, 74, 80, 120)
+RUNNING = tuple(replace(each, running=each.wanted, why="") for each in PROCESSES)
+
+
+def text(lines: list[Line]) -> str:
+    return "\n".join(plain(each) for each in lines)
+
+
+def row(of: State, room: int) -> str:
+    assert of.placement is not None
+    return plain(services.row(of.placement, of, NOW, room, selected=True))
+
+
+def at(key: object, **changed: object) -> State:
+    state = choose(connected(adopted()), key)  # type: ignore[arg-type]
+    assert state.placement is not None
+    return fold(state, Event(placement=replace(state.placement, **changed)), NOW)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("room", [52, 80])
+def test_a_service_of_several_processes_is_one_row_that_says_how_many(room: int) -> None:
+    assert "▸ shop +2" in row(at(SHOP), room)
+    assert "+" not in row(choose(connected(), WEB), room)
+
+
+@pytest.mark.parametrize("room", [52, 80])
+def test_a_worker_that_does_not_run_is_seen_in_the_row_though_web_is_well(room: int) -> None:
+    assert "worker 0/1" in row(at(SHOP), room)
+    assert "▲" in row(at(SHOP), room)
+    assert "worker" not in row(at(SHOP, processes=RUNNING), room)
+
+
+def test_what_is_worse_than_a_missing_worker_is_said_in_its_place() -> None:
+    assert "✖ failing 1h" in row(at(SHOP, health=Health.FAILING), 80)
+
+
+def test_a_missing_worker_counts_in_the_first_line_and_on_the_smallest_screen() -> None:
+    assert "1 degraded" in plain(status.header(at(SHOP), NOW, 120))
+    assert [plain(each) for placed, each in services.tiny(at(WEB), NOW, 40) if placed.key == SHOP] == [
+        " ▲ shop          prod r12  worker 0/1  "
+    ]
+
+
+def test_the_process_without_any_container_is_named_first() -> None:
+    half = ProcessState("api", 3, 2, True)
+    assert "worker 0/1" in row(at(SHOP, processes=(half, *PROCESSES)), 80)
+
+
+def test_health_groups_the_replicas_by_process_and_says_why_one_does_not_run() -> None:
+    shown = text(health.lines(at(SHOP), NOW, 78)).splitlines()
+    web, worker, clock = (next(n for n, each in enumerate(shown) if each.startswith(f"  {name} ")) for name in NAMES)
+    assert shown[web + 1].startswith("  r12·1  10.231.0.17:8000")
+    assert "answers, kept hot" in shown[web + 3]
+    assert "▲ 0 of 1   exited 1 three times" in shown[worker]
+    assert "exited 1" in shown[worker + 1]
+    assert "not running" in shown[worker + 1]
+    assert "● 1 of 1 runs   up 1h" in shown[clock]
+    assert "r12·1" not in "".join(shown[clock + 1 :])
+
+
+def test_a_replica_without_a_port_runs_or_does_not_and_has_no_failed_probes() -> None:
+    alone = replace(shop().replicas[3], process="web")
+    shown = text(health.lines(at(SHOP, processes=(), replicas=(alone,)), NOW, 78))
+    assert "no port" in shown
+    assert "runs" in shown
+    assert "probes" not in shown
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rows_of_every_kind_are_as_wide_as_each_other(room: int) -> None:
+    state = fold(connected(adopted()), Event(placement=replace(shop(), key=replace(SHOP, service="s" * 60))), NOW)
+    state = fold(state, Event(placement=placement(OLD, 3, "aa1", 60, health=Health.FAILING, configured=False)), NOW)
+    widths = {cells(services.row(each, state, NOW, room, selected=False)) for each in state.rows}
+    assert len(widths) == 1
+    assert widths.pop() <= room
+
+
+@pytest.mark.parametrize("room", [52, 60, 80])
+def test_what_left_the_configuration_says_so_in_words(room: int) -> None:
+    line = services.row(at(OLD).placement, at(OLD), NOW, room, selected=False)  # type: ignore[arg-type]
+    assert any("not in config" in part and tone == "muted" for part, tone in line)
+
+
+def test_what_left_the_configuration_is_still_called_failing() -> None:
+    assert "✖ failing 9d" in row(at(OLD, health=Health.FAILING, since=NOW - 9 * 86400), 80)
+
+
+def test_what_left_the_configuration_cannot_be_deployed_and_can_go_back() -> None:
+    assert "not in the configuration" in reason("deploy", at(OLD))
+    assert reason("rollback", at(OLD)) == ""
+    assert "it goes on running as it is. B works" in text(health.lines(at(OLD), NOW, 200))
+
+
+async def test_d_on_what_left_the_configuration_says_why_not_and_b_opens() -> None:
+    async with cockpit(FakeLink(adopted())) as it:
+        it.app.choose(OLD)
+        await it.press("D")
+        assert it.on_top == "MainScreen"
+        assert "D: not in the configuration any more" in it.notices
+        assert it.link.requests("deploy.sheet") == []
+        await it.press("B")
+        assert it.on_top == "RollbackScreen"
+
+
+def test_a_placement_whose_commits_are_deployed_by_themselves_says_so() -> None:
+    assert "auto      each new commit is deployed by itself" in text(health.lines(at(WEB), NOW, 78))
+    assert pending.title(at(WEB).placement) == "Pending · web · auto"
+    assert pending.fold(pending_of(WEB), at(WEB).placement) == "Pending 0 · auto"
+
+
+def test_why_nothing_is_deployed_by_itself_any_more_is_said() -> None:
+    off = at(WEB, auto="r88 was rolled back: deploy by hand starts it again")
+    assert "auto off  r88 was rolled back: deploy by hand starts it again" in text(health.lines(off, NOW, 78))
+    assert pending.title(off.placement) == "Pending · web · auto off"
+
+
+def test_no_word_of_automatic_deploys_where_a_person_deploys() -> None:
+    assert "auto" not in text(health.lines(connected(), NOW, 78))
+    assert pending.title(connected().placement) == "Pending · checkout"
+
+
+def test_with_several_hosts_the_worst_is_named_in_the_first_line_and_explained_below() -> None:
+    state = connected(adopted())
+    assert "engine ok · local: no docker · 2 ok" in plain(status.header(state, NOW, 120))
+    down, old, _ = (plain(each) for each in notes.lines(state, NOW, 120, most=3))
+    assert down == " ✖ local: Docker does not answer (connection refused) · last seen 12s ago"
+    assert old == " ▲ shop-1: the edge is older than this cockpit: cockpit edge upgrade"
+
+
+def test_one_host_of_several_that_is_down_does_not_hide_the_others() -> None:
+    assert "1 degraded" in plain(status.header(connected(adopted()), NOW, 120))
+    engine = replace(adopted().engine, hosts=tuple(replace(each, docker_ok=False) for each in adopted().engine.hosts))
+    everything = fold(connected(adopted()), Event(engine=engine), NOW)
+    assert "Docker does not answer (connection refused)" in plain(status.header(everything, NOW, 120))
+
+
+def test_hosts_that_are_all_well_are_only_counted() -> None:
+    well = tuple(HostStatus(name, "ok", True, NOW, "ok", True) for name in (SHOP_1, SHOP_2))
+    state = fold(connected(), Event(engine=replace(world().engine, hosts=well)), NOW)
+    assert "engine ok · 2 hosts ok" in plain(status.header(state, NOW, 120))
+    assert notes.lines(state, NOW, 120, most=3) == []
+
+
+def test_a_host_without_an_edge_is_named() -> None:
+    well = HostStatus(SHOP_1, "ok", True, NOW, "ok", True)
+    sick = HostStatus(SHOP_2, "ok", True, NOW, "no answer", False)
+    state = fold(connected(), Event(engine=replace(world().engine, hosts=(well, sick))), NOW)
+    assert "shop-2: no edge · 1 ok" in plain(status.header(state, NOW, 120))
+    assert [plain(each) for each in notes.lines(state, NOW, 120, most=3)] == [" ✖ shop-2: edge: no answer"]
+
+
+def test_the_only_host_has_its_note_shown_without_a_name() -> None:
+    noted = HostStatus("local", "ok", True, NOW, "ok", True, "the edge is outdated")
+    state = fold(connected(), Event(engine=replace(world().engine, hosts=(noted,))), NOW)
+    assert [plain(each) for each in notes.lines(state, NOW, 120, most=3)] == [" ▲ the edge is outdated"]
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_a_bad_edit_of_the_configuration_is_said_with_file_and_line_however_many_hosts_are_down(most: int) -> None:
+    found = [plain(each) for each in notes.lines(connected(adopted()), NOW, 120, most=most)]
+    assert len(found) == most
+    assert found[-1].startswith(" ▲ config.yaml:12:5 unknown key 'servces'")
+    assert found[-1].endswith("the last good one is used")
+
+
+async def test_the_line_of_notes_is_there_only_while_there_is_something_to_say() -> None:
+    async with cockpit() as it:
+        bar = it.app.main_screen.query_one(NoteBar)
+        assert bar.size.height == 0
+        it.link.push(Event(engine=replace(world().engine, config_note="config.yaml:3:1 bad")))
+        await it.settled()
+        await it.sees("▲ config.yaml:3:1 bad")
+        it.link.push(Event(engine=world().engine))
+        await it.settled()
+        await it.until(lambda: bar.size.height == 0, "the line to go")
+
+
+async def test_at_80_by_24_trouble_of_hosts_leaves_the_services_on_the_screen() -> None:
+    async with cockpit(FakeLink(adopted()), size=(80, 24)) as it:
+        await it.sees("config.yaml:12:5")
+        for service in ("web", "shop +2", "reports", "search", "emails", "ledger"):
+            assert service in it.screen
+
+
+def test_the_host_is_named_where_there_are_several() -> None:
+    assert "· on shop-2" in text(health.lines(at(SHOP), NOW, 78))
+    assert "shop-2" in text(truth.lines(at(SHOP), NOW, 78))
+    assert "on local" not in text(health.lines(connected(), NOW, 78))
+
+
+@pytest.mark.parametrize("changed", [{"processes": RUNNING}, {"configured": False}, {"auto": "on"}, {"host": SHOP_1}])
+def test_a_change_of_what_runs_where_is_painted_at_once(changed: dict[str, object]) -> None:
+    state = at(SHOP)
+    assert not is_routine(state, Event(placement=replace(shop(), **changed)))  # type: ignore[arg-type]
+
+
+def test_an_engine_that_says_nothing_of_hosts_looks_as_before() -> None:
+    engine: EngineStatus = world().engine
+    assert engine.hosts == ()
+    assert "engine ok · docker ok" in plain(status.header(choose(connected(), CHECKOUT), NOW, 120))
+
+
+NAMES = ("web", "worker", "clock")
