@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cockpit.cli import change, look, machinery
+from cockpit.cli import change, init, look, machinery
 from cockpit.cli.root import cockpit
 
-__all__ = ["change", "cockpit", "look", "machinery"]
+__all__ = ["change", "cockpit", "init", "look", "machinery"]

@@ -10,14 +10,16 @@ from typing import Any
 from cockpit.config.compose.assembly import assembled, with_secrets
 from cockpit.config.compose.building import Building, Repository
 from cockpit.config.compose.dockerfile import exposed
-from cockpit.config.compose.draft import Draft, draft, unique
+from cockpit.config.compose.draft import Draft, draft, slug, unique
 from cockpit.config.compose.fit import refusal
 from cockpit.config.compose.front import edge, hosts
 from cockpit.config.compose.groups import Stays, groups
 from cockpit.config.compose.project import Left, Project, project
 from cockpit.config.compose.writing import comment, yaml_text
 from cockpit.config.problems import At
+from cockpit.config.processes import WEB_PORT
 from cockpit.errors import ConfigError, UsageError
+from cockpit.text import clean
 
 PATH = "every replica is asked for {path} and has to answer 2xx before customers come (healthcheck.path)"
 
@@ -51,12 +53,23 @@ def convert(
     hosts(drafts)
     files = {path: values for each in drafts for path, values in with_secrets(each, directory).items()}
     data, notes = _configuration(compose, drafts)
-    if complaint := refusal(data):
-        raise ConfigError(f"{path.name} became a configuration that is none: {complaint}", "Nothing was written.")
     left = (*compose.left, *(each for draft in drafts for each in draft.left))
     parts = [list(_head(path, stays)), *([yaml_text({key: data[key]}, notes)] for key in data), list(_tail(left))]
     whole = "\n".join("".join(f"{line}\n" for line in part).rstrip("\n") + "\n" for part in parts if part)
+    if complaint := refusal(whole):
+        raise ConfigError(clean(f"{path.name} cannot be carried over: {complaint}"), "Nothing was written.")
     return Conversion(whole, tuple(data["services"]), files, tuple(stays), left)
+
+
+def smallest(here: Path, root: Path, url: str, port: int | None) -> tuple[str, str]:
+    """The name of the service in a directory, and the configuration that deploys it."""
+    name, folder = slug(here.name), here.resolve().relative_to(root.resolve()) if here != root else Path()
+    service = {"repo": url, **({"path": str(folder)} if folder != Path() else {}), "port": port or WEB_PORT}
+    notes: dict[At, list[str]] = {} if port else {("services", name, "port"): ["where it listens: no EXPOSE said so"]}
+    text = yaml_text({"services": {name: service}}, notes)
+    if complaint := refusal(text):
+        raise ConfigError(f"{name} of {clean(url)} cannot be configured: {complaint}", "Nothing was written.")
+    return name, text
 
 
 def together(left: Collection[Left]) -> Iterator[str]:

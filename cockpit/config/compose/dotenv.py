@@ -28,3 +28,13 @@ def dotenv(text: str) -> dict[str, str]:
             literal = binding.original.string.partition("=")[2].lstrip().startswith("'")
             values[binding.key] = binding.value if literal else expansion.text(binding.value, mark)
     return values
+
+
+def env_text(values: dict[str, str]) -> str:
+    """As an env file that python-dotenv reads back as it was, whatever the values hold."""
+    return "".join(f"{name}={_quoted(value)}\n" for name, value in values.items())
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from cockpit.config.compose.sheet import Sheet
 from cockpit.config.compose.values import entries, flag, items, pairs, text
 from cockpit.config.compose.withheld import is_secret, recognisable, shows
@@ -27,11 +29,19 @@ def environment(node: Node, sheet: Sheet) -> None:
         else:
             values[name] = value
     known = recognisable(value for name, value in values.items() if is_secret(name, value))
+    known |= secrets_of(sheet)
     for name, value in values.items():
-        if is_secret(name, value) or shows(value, known | secrets_of(sheet)):
-            sheet.secrets[name] = value
+        if is_secret(name, value) or shows(value, known):
+            _keep_apart(name, value, node, sheet)
         else:
             sheet.options.setdefault("environment", {})[name] = value
+
+
+def _keep_apart(name: str, value: str, node: Node, sheet: Sheet) -> None:
+    if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) and "\0" not in value:
+        sheet.secrets[name] = value
+    else:
+        sheet.leave("environment", node.mark, "a name or value that no env file can hold")
 
 
 def secrets_of(sheet: Sheet) -> frozenset[str]:

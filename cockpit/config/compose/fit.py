@@ -35,14 +35,15 @@ def fit(sheet: Sheet) -> None:
 def complaint(option: str, value: Any, sheet: Sheet) -> str:
     """What the loader says of it, in a service of its own; "" when it takes it."""
     port = sheet.options.get("port")
-    return refusal({"services": {"web": {"repo": "shop.git", "port": port, option: value}}}, hide=option in VALUES)
+    text = yaml_text({"services": {"web": {"repo": "shop.git", "port": port, option: value}}}, {})
+    return refusal(text, hide=option in VALUES)
 
 
-def refusal(data: dict[str, Any], *, hide: bool = False) -> str:
-    """The first complaint about a whole configuration."""
+def refusal(text: str, *, hide: bool = False) -> str:
+    """The first complaint about a whole configuration; `hide`: without what is said there."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "config.yaml"
-        path.write_text(yaml_text(data, {}), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         path.chmod(0o600)
         try:
             load(path)
