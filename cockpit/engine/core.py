@@ -41,7 +41,7 @@ class Cockpit:
         self.hub = Hub()
         self.backlog = Backlog()
         self.following = Following(ports.clock)
-        self.world = World(configuration.settings, ports.subnet, ports.clock.now())
+        self.world = World(configuration.settings, ports.clock.now())
         self.rows = Rows(ports, self.world)
         self._probing = Probing(ports, self.world)
         picture = Picture(self.world, self._probing.samples)
@@ -57,8 +57,11 @@ class Cockpit:
 
     async def start(self) -> None:
         await self.rows.load()
+        for name in {each.environment.host for each in self.world.known.values()}:
+            self.world.hosts[name] = await self.ports.open_host(name, self.world.settings)
         await self._probing.recall()
-        left = await self.ports.store.unfinished()  # before the socket opens: what begins later is not the last one's
+        unfinished = await self.ports.store.unfinished()  # before the socket opens: later ones are our own
+        left = tuple(each for each in unfinished if each.key in self.world.known)
         self.world.recovering.update(each.key for each in left)
         self._spawn(self._bring_up(left), "bring-up")
 
@@ -71,7 +74,7 @@ class Cockpit:
                 group.create_task(self._recover(operation), name=f"recovery of {operation.id}")
 
     async def _recover(self, operation: Operation) -> None:
-        await recover.recover(self.ports, operation)
+        await recover.recover(self.ports, self.world.host(operation.key), operation)
         try:
             await self.watch.changed(operation.key)
             if ended := await self.ports.store.operation(operation.id):
@@ -99,9 +102,10 @@ class Cockpit:
         await self.following.close_all()
         await self.operations.wait_abandoned()
         await self._probing.close()
-        ports = self.ports
-        for port in (ports.prober, ports.edge, ports.source, ports.builder, ports.target, ports.store):
-            await port.close()
+        for host in self.world.hosts.values():
+            await host.close()
+        await self.ports.source.close()
+        await self.ports.store.close()
 
     def handlers(self) -> Mapping[str, Handler]:
         return self.requests.handlers()

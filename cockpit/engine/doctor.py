@@ -7,8 +7,11 @@ import shutil
 
 from cockpit.edge.base import Pointer
 from cockpit.edge.names import name_of
+from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
-from cockpit.model import EngineStatus, PlacementKey
+from cockpit.engine.world import World
+from cockpit.errors import CockpitError
+from cockpit.model import EngineStatus, HostStatus, PlacementKey
 from cockpit.protocol import Check, CheckState
 from cockpit.text import clean
 
@@ -16,39 +19,54 @@ LOW = 2 * 1024**3  # bytes free that are worth a word
 
 
 async def examine(
-    ports: Ports, status: EngineStatus, hot: tuple[tuple[PlacementKey, Pointer], ...]
+    ports: Ports, world: World, status: EngineStatus, hot: tuple[tuple[PlacementKey, Pointer], ...]
 ) -> tuple[Check, ...]:
     """`hot`: for each placement that has one, the release that could take the customers at once, and where it is."""
     disk, git = await asyncio.gather(asyncio.to_thread(_disk, ports), _git())
+    several = len(status.hosts) > 1
     return (
-        _docker(status),
-        _edge(status),
+        *(_docker(each, several) for each in status.hosts),
+        *(_edge(each, several) for each in status.hosts),
         _log(ports, status),
         disk,
         git,
-        Check("config", CheckState.PASS, status.config_path),
+        _config(status),
         Check("state", CheckState.PASS, status.state_path),
-        *(_break_glass(ports, key, pointer) for key, pointer in hot),
+        *[await _break_glass(world.host(key), key, pointer) for key, pointer in hot],
     )
 
 
-def _break_glass(ports: Ports, key: PlacementKey, pointer: Pointer) -> Check:
+async def _break_glass(host: Host, key: PlacementKey, pointer: Pointer) -> Check:
     """The one shell line that moves the customers when the cockpit itself is broken."""
-    file = ports.paths.edge / "pointers" / name_of(key)
+    try:
+        file = (await host.edge_place()).directory / "pointers" / name_of(key)
+    except CockpitError as error:
+        return Check("break glass", CheckState.UNKNOWN, f"{key}: {error.message}", error.hint)
     line = f"printf '{pointer.line()}\\n' > {file}.new && mv -T {file}.new {file}"
-    return Check("break glass", CheckState.PASS, f"{key} to r{pointer.release} without the cockpit: {line}")
+    where = "" if host.name == "local" else f", on {host.name}"
+    return Check("break glass", CheckState.PASS, f"{key} to r{pointer.release} without the cockpit{where}: {line}")
 
 
-def _docker(status: EngineStatus) -> Check:
-    if status.docker_ok:
-        return Check("docker", CheckState.PASS, "answers")
-    return Check("docker", CheckState.FAIL, status.docker, "start Docker, or let this user reach its socket")
+def _docker(host: HostStatus, several: bool) -> Check:
+    name = f"docker on {host.name}" if several else "docker"
+    if host.docker_ok:
+        return Check(name, CheckState.PASS, "answers")
+    return Check(name, CheckState.FAIL, host.docker, "start Docker, or let this user reach its socket")
 
 
-def _edge(status: EngineStatus) -> Check:
-    if status.edge_ok:
-        return Check("edge", CheckState.PASS, "answers")
-    return Check("edge", CheckState.FAIL, status.edge, "customers may not be served: see the reason")
+def _edge(host: HostStatus, several: bool) -> Check:
+    name = f"edge on {host.name}" if several else "edge"
+    if not host.edge_ok:
+        return Check(name, CheckState.FAIL, host.edge, "customers may not be served: see the reason")
+    if host.note:
+        return Check(name, CheckState.WARN, host.note, "`cockpit edge upgrade` says what it would cost")
+    return Check(name, CheckState.PASS, "answers")
+
+
+def _config(status: EngineStatus) -> Check:
+    if status.config_note:
+        return Check("config", CheckState.WARN, status.config_note, "`cockpit config check` shows all of it")
+    return Check("config", CheckState.PASS, status.config_path)
 
 
 def _log(ports: Ports, status: EngineStatus) -> Check:

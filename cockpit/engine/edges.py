@@ -1,28 +1,63 @@
-"""The edge is brought up when it is not there, and otherwise left alone."""
+"""The edge of each host: brought up when it is not there, told its routes when they are others, else left alone."""
 
 from __future__ import annotations
 
-from cockpit.config.settings import Settings
+import asyncio
+
+from cockpit.edge.base import EdgePlan
+from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
-from cockpit.engine.views import routes
+from cockpit.engine.routing import edge_plan, edge_spec
+from cockpit.engine.world import World
 from cockpit.errors import CockpitError
 from cockpit.targets.base import EdgeSpec
 
-
-async def bring_up_edge(ports: Ports, settings: Settings) -> str:
-    """ "" when it runs, else why it does not."""
-    try:
-        await ports.edge.load(routes(settings))
-        await ports.target.ensure_edge(edge_spec(ports, settings))
-    except CockpitError as error:
-        return f"{error.message} · {error.hint}" if error.hint else error.message
-    return "" if await ports.edge.answers() else "started, and does not answer yet"
+COMPARE = 60.0  # seconds
 
 
-def edge_spec(ports: Ports, settings: Settings) -> EdgeSpec:
-    listens = {placement.environment.edge.listen for placement in settings.placements}
-    return EdgeSpec(
-        directory=ports.paths.edge,
-        image=settings.edge.image,
-        ports=tuple(sorted({int(listen.rsplit(":", 1)[1]) for listen in listens})),
-    )
+class Edges:
+    def __init__(self, ports: Ports, world: World) -> None:
+        self._ports = ports
+        self._world = world
+        self._loaded: dict[str, tuple[EdgePlan, float]] = {}  # by host: what it was last told, and when
+
+    async def look(self) -> None:
+        """Raises what the last of the hosts raised; what each of them says is kept with it."""
+        looks = [self._look_at(host) for host in self._world.hosts.values() if self._world.on(host)]
+        errors = [each for each in await asyncio.gather(*looks, return_exceptions=True) if each is not None]
+        for error in errors:
+            raise error
+
+    async def _look_at(self, host: Host) -> None:
+        """Routes are compared with what the edge runs when they are new, when it was away, and once a minute."""
+        try:
+            if await host.edge.answers():
+                await self._tell(host)
+                host.edge_error = ""
+                return
+        except CockpitError as error:
+            host.edge_error = error.message
+            raise
+        host.edge_error = "does not answer"
+        if host.docker_ok:
+            host.edge_error = await self._bring_up(host)
+
+    async def _tell(self, host: Host) -> None:
+        plan, now = edge_plan(self._world.on(host)), self._ports.clock.monotonic()
+        told, at = self._loaded.get(host.name, (None, 0.0))
+        if plan != told or host.edge_error or now - at >= COMPARE:
+            await host.edge.load(plan)
+            self._loaded[host.name] = (plan, now)
+
+    async def _bring_up(self, host: Host) -> str:
+        """ "" when it runs, else why it does not."""
+        try:
+            await host.edge.load(edge_plan(self._world.on(host)))
+            state = await host.target.ensure_edge(await self.spec(host))
+            host.edge_note = " · ".join(filter(None, (state.outdated, *state.aliases)))
+        except CockpitError as error:
+            return f"{error.message} · {error.hint}" if error.hint else error.message
+        return "" if await host.edge.answers() else "started, and does not answer yet"
+
+    async def spec(self, host: Host) -> EdgeSpec:
+        return edge_spec(self._world.on(host), self._world.settings.edge, await host.edge_place())

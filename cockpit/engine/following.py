@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 
 from cockpit.clock import Clock
@@ -133,19 +133,30 @@ def only(lines: tuple[LogLine, ...], step: str) -> tuple[LogLine, ...]:
     return tuple(line for line in lines if line.source == step) if step else lines
 
 
-async def of_containers(
+def of_containers(
     target: Target, containers: tuple[Container, ...], tail: int | None, follow: bool, since: float | None = None
 ) -> AsyncGenerator[tuple[LogLine, ...], None]:
-    """Lines of several replicas as they come, each named by its replica when there is more than one.
+    """Lines of several replicas, each named by its replica when there is more than one, and by its process then."""
+    alone, several = len(containers) == 1, len({each.process for each in containers}) > 1
+    names = {
+        each.id: "" if alone else f"{each.process} {each.index}" if several else str(each.index) for each in containers
+    }
+    return of_logs(target, names, tail, follow, since)
+
+
+async def of_logs(
+    target: Target, names: Mapping[str, str], tail: int | None, follow: bool, since: float | None = None
+) -> AsyncGenerator[tuple[LogLine, ...], None]:
+    """Lines of several containers (id → name) as they come.
 
     Ends when all of them do; raises what the last one that failed raised."""
     arrived: asyncio.Queue[tuple[str, RawLine] | CockpitError | None] = asyncio.Queue(QUEUE)
     numbers = itertools.count()
 
-    async def read(container: Container) -> None:
-        name, end = (str(container.index) if len(containers) > 1 else ""), None
+    async def read(container: str, name: str) -> None:
+        end = None
         try:
-            log = target.logs(container.id, tail=tail, since=since, follow=follow)
+            log = target.logs(container, tail=tail, since=since, follow=follow)
             async with aclosing(_generator(log)) as lines:
                 async for line in lines:
                     await arrived.put((name, line))
@@ -153,7 +164,7 @@ async def of_containers(
             end = error
         await arrived.put(end)
 
-    readers = [asyncio.create_task(read(container)) for container in containers]
+    readers = [asyncio.create_task(read(container, name)) for container, name in names.items()]
     still_open, failed = len(readers), None
     try:
         while still_open:

@@ -11,20 +11,20 @@ from contextlib import suppress
 from pathlib import Path
 
 from cockpit.config.settings import PlacementSettings
-from cockpit.engine import plan, steps
+from cockpit.engine import plan, spec, steps
 from cockpit.engine.hub import Hub
 from cockpit.engine.journal import Backlog, Journal
 from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
 from cockpit.engine.run import Run, StepWork, fresh_steps
 from cockpit.engine.sheets import busy, refuse_deploy
-from cockpit.engine.traffic import undo_start
+from cockpit.engine.traffic import MOVE, undo_start
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
 from cockpit.engine.world import Seen, World
 from cockpit.errors import CockpitError, EdgeError, Refused, SourceError, StoreError, UsageError
 from cockpit.model import Actor, Operation, OperationKind, OperationState, PlacementKey, Tier
-from cockpit.protocol import DeployRequest, Event, RollbackRequest
+from cockpit.protocol import DeployRequest, Event, RestartRequest, RollbackRequest
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.logs import OperationLog
 from cockpit.text import age, clean
@@ -51,9 +51,9 @@ class Operations:
         self._unended: set[Run] = set()  # also those that gave way and still clean up
 
     def find(self, key: PlacementKey) -> PlacementSettings:
-        placement = self._world.settings.placement(key)
+        placement = self._world.known.get(key)
         if placement is None:
-            known = ", ".join(str(each.key) for each in self._world.settings.placements)
+            known = ", ".join(map(str, self._world.known))
             raise UsageError(f"there is no {clean(str(key))}", f"there are: {known or 'none'}")
         return placement
 
@@ -69,13 +69,15 @@ class Operations:
             refused = self._refuse(request.key) or refuse_deploy(scene, commit, force=request.force)
             if refused:
                 raise Refused(refused, "nothing was started")
-            names = plan.steps(OperationKind.DEPLOY, placement.service)
+            names = plan.steps(placement.service)
             return await self._begin(
                 OperationKind.DEPLOY, placement, actor, seen.live, None, commit, request.reason, names
             )
 
     def _refuse(self, key: PlacementKey) -> str:
         """A deploy can wait for a whole picture; a rollback cannot."""
+        if not self._world.configured(key):
+            return f"{key} is not in the configuration any more: it goes on running, and B still goes back"
         if key in self._world.recovering:
             return "the engine is still finding out what the last one left behind: try again in a few seconds"
         if self._backlog:
@@ -108,7 +110,7 @@ class Operations:
                 target,
                 target.commit,
                 request.reason,
-                plan.steps(OperationKind.ROLLBACK, placement.service),
+                plan.moves(spec.from_text(target.spec)),
             )
 
     def _target(self, seen: Seen, wanted: int | None) -> ReleaseRecord:
@@ -129,10 +131,10 @@ class Operations:
 
     async def _look_at_the_pointer(self, placement: PlacementSettings) -> None:
         """The rows may be behind what customers know: the log refused, or an engine died and is not recovered yet."""
-        if placement.service.port is None or self._world.busy(placement.key):
+        if not placement.service.routed or self._world.busy(placement.key):
             return
         with suppress(EdgeError):
-            pointer = await self._ports.edge.pointer(placement.key)
+            pointer = await self._world.host(placement.key).edge.pointer(placement.key)
             if pointer is not None and not self._world.busy(placement.key):
                 self._world.moved(placement.key, pointer.release)
 
@@ -148,7 +150,24 @@ class Operations:
         with suppress(StoreError):  # then what is in memory has to do
             await self._rows.reload(request.key)
 
-    # ------------------------------------------------------------ both
+    # ------------------------------------------------------------ restart
+
+    async def restart(self, request: RestartRequest, actor: Actor) -> Operation:
+        """The live release in new containers beside the old ones, and then the switch to them."""
+        placement = self.find(request.key)
+        with self._alone(request.key):
+            seen = self._rows.seen(request.key)
+            self._must_be_as_shown(seen, request.seen_live)
+            live = seen.live
+            if live is None:
+                raise Refused("nothing is live here: there is nothing to restart")
+            if request.key in self._world.recovering or self._backlog:
+                raise Refused(self._refuse(request.key), "nothing was started")
+            names = plan.moves(spec.from_text(live.spec))
+            kind = OperationKind.RESTART
+            return await self._begin(kind, placement, actor, live, live, live.commit, request.reason, names)
+
+    # ------------------------------------------------------------ all
 
     def _must_be_as_shown(self, seen: Seen, shown: int | None) -> None:
         """What the sheet showed must still be so, or somebody was quicker."""
@@ -258,7 +277,7 @@ class Operations:
         if release is not None:
             tier = self._rows.tier(release)
             run.release, run.was_hot = release, tier is Tier.HOT
-            works, undo = steps.ROLLBACK, undo_start
+            works, undo = MOVE, undo_start
         self._world.runs[operation.key] = run
         self._unended.add(run)
         if release is not None:

@@ -6,11 +6,12 @@ import os
 from dataclasses import replace
 
 from cockpit.config.settings import PlacementSettings
-from cockpit.engine import plan, views
+from cockpit.engine import plan, spec, views
 from cockpit.engine.world import Seen, World
 from cockpit.health import state
 from cockpit.health.samples import Samples
-from cockpit.model import Health, Placement, Replica, Traffic
+from cockpit.model import Health, Placement, ProcessState, Replica, Traffic
+from cockpit.store.base import ReleaseRecord
 
 VOLATILE = 5.0  # seconds between tellings of what changes all the time: latencies, ages
 BINS = 8  # of a minute each, in a trend
@@ -25,6 +26,7 @@ class Picture:
     def placement(self, placement: PlacementSettings, seen: Seen, now: float) -> Placement:
         """Also remembers since when the placement has been in the state that it is in."""
         key, world = placement.key, self._world
+        host = world.host(key)
         replicas = world.replicas(key)
         running = world.running(key)
         live = seen.live
@@ -49,17 +51,22 @@ class Picture:
             trend=self._samples.trend(key, now, BINS),
             operation=run.operation.id if run and not run.ended.is_set() else None,
             hold=seen.row.hold,
-            hosts=placement.service.hosts,
+            hosts=placement.service.main.hosts,
             url=_url(placement),
-            seen_at=now if world.docker_ok else world.docker_seen_at,
+            seen_at=now if host.docker_ok else host.docker_seen_at,
+            processes=_processes(live, replicas),
+            host=host.name,
+            configured=world.configured(key),
+            auto=seen.auto,
         )
 
     def _judge(self, seen: Seen, replicas: tuple[Replica, ...], traffic: Traffic, now: float) -> tuple[Health, str]:
         live = seen.row.live
         mine = tuple(each for each in replicas if each.release == live)
         heard = [each.probed_at for each in mine if each.probed_at is not None]
-        if self._world.docker_seen_at is not None:
-            heard.append(self._world.docker_seen_at)
+        docker_seen_at = self._world.host(seen.row.key).docker_seen_at
+        if docker_seen_at is not None:
+            heard.append(docker_seen_at)
         return state.judge(
             state.Reading(
                 now=now,
@@ -93,9 +100,24 @@ def _still(view: Placement) -> Placement:
     return replace(view, replicas=replicas, live=live, traffic=traffic, trend=None, seen_at=None)  # type: ignore[arg-type]  # only compared
 
 
+def _processes(live: ReleaseRecord | None, replicas: tuple[Replica, ...]) -> tuple[ProcessState, ...]:
+    """Each process of the live release, and what is wrong with those of its replicas that do not run."""
+    if live is None:
+        return ()
+    frozen, found = spec.from_text(live.spec), []
+    for name, process in frozen.processes.items():
+        mine = [each for each in replicas if each.release == live.number and each.process == name]
+        running = sum(each.running for each in mine)
+        said = dict.fromkeys(each.error for each in mine if not each.running and each.error)
+        why = "" if running >= process.replicas else ", ".join(said) or "no container"
+        found.append(ProcessState(name, process.replicas, running, process.port is not None, why))
+    return tuple(found)
+
+
 def _url(placement: PlacementSettings) -> str:
-    if placement.service.port is None:
+    if not placement.service.routed:
         return ""
+    hosts = placement.service.main.hosts
     host, _, port = placement.environment.edge.listen.rpartition(":")
-    name = placement.service.hosts[0] if placement.service.hosts else host or "127.0.0.1"
+    name = hosts[0] if hosts else host or "127.0.0.1"
     return f"http://{name}" if port == "80" else f"http://{name}:{port}"

@@ -1,4 +1,4 @@
-"""What to do, decided without doing it: steps, frozen specs, names, and where a rollback goes. All pure."""
+"""What to do, decided without doing it: steps, names, and where a rollback goes. All pure."""
 
 from __future__ import annotations
 
@@ -6,85 +6,37 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 
-from cockpit.config.settings import BuildSettings, PlacementSettings, Service
-from cockpit.model import OperationKind, PlacementKey
-from cockpit.protocol import decode, encode
+from cockpit.config.settings import BuildSettings, Service
+from cockpit.engine.spec import ReleaseSpec, leads
+from cockpit.model import PlacementKey
 from cockpit.store.base import ReleaseRecord
-from cockpit.targets.base import ContainerSpec, HealthSpec, SecretSource
+from cockpit.targets.base import ContainerSpec
 
-# The whole order of a deploy; `migrate` and `bake` have their place and no step of their own yet.
-ORDER = (
-    "preflight",
-    "fetch",
-    "build",
-    "push",
-    "migrate",
-    "start",
-    "verify",
-    "switch",
-    "confirm",
-    "bake",
-    "settle",
-)
-ABSENT = frozenset({"migrate", "bake"})
-ROLLBACK = ("start", "verify", "switch", "confirm", "settle")
+# The whole order of a deploy; which of them a service needs says `steps`. `bake` has its place and no step yet.
+DEPLOY = ("preflight", "fetch", "build", "push", "pull", "migrate")
+MOVE = ("start", "verify", "switch", "confirm", "processes", "settle")
 ROLLED_BACK_HOT = 120.0  # seconds that a release rolled back from stays hot, to undo a mistaken rollback
 SERVED_GOOD = 600.0  # seconds of service without failing that make a release good
 
 
-def steps(kind: OperationKind, service: Service) -> tuple[str, ...]:
-    if kind is OperationKind.ROLLBACK:
-        return ROLLBACK
-    return tuple(
-        name for name in ORDER if name not in ABSENT and (name != "push" or service.image) and _routed(name, service)
-    )
+def steps(service: Service) -> tuple[str, ...]:
+    """Of a deploy: what the configuration asks for. Rollback and restart move a release that there is: `moves`."""
+    pulled, routed = service.from_ci, bool(service.routed)
+    needed = {
+        "build": not pulled,
+        "push": service.image is not None and not pulled,
+        "pull": pulled,
+        "migrate": service.migrate is not None,
+        "confirm": routed,
+        "processes": not all(leads(each, routed=routed) for each in service.processes.values()),
+    }
+    return tuple(name for name in (*DEPLOY, *MOVE) if needed.get(name, True))
 
 
-def _routed(name: str, service: Service) -> bool:
-    """Without a port there is nothing to ask through the public route."""
-    return name != "confirm" or service.port is not None
-
-
-def freeze(placement: PlacementSettings, image: str, fingerprints: Mapping[str, str]) -> ContainerSpec:
-    """The configuration of a release as it will be for as long as the release exists."""
-    service, check = placement.service, placement.service.healthcheck
-    return ContainerSpec(
-        image=image,
-        port=service.port,
-        replicas=service.replicas,
-        command=service.command,
-        entrypoint=service.entrypoint,
-        user=service.user,
-        working_dir=service.working_dir,
-        environment=dict(service.environment),
-        secrets={
-            name: SecretSource(secret.file, secret.environment, secret.command, fingerprints.get(name, ""))
-            for name, secret in service.secrets.items()
-        },
-        volumes=service.volumes,
-        cpus=service.limits.cpus,
-        memory=service.limits.memory,
-        labels=dict(service.labels),
-        stop_signal=service.stop_signal,
-        stop_grace=service.stop_grace_period,
-        drain=service.drain_timeout,
-        health=HealthSpec(check.path, check.interval, check.timeout, check.retries, service.deploy_timeout),
-        hosts=service.hosts,
-    )
-
-
-def to_text(spec: ContainerSpec) -> str:
-    return json.dumps(encode(spec), sort_keys=True)
-
-
-def from_text(text: str) -> ContainerSpec:
-    return decode(ContainerSpec, json.loads(text))
-
-
-def settings_changed(placement: PlacementSettings, live: ContainerSpec) -> bool:
-    """The configuration differs from what runs, whatever the commit: pending like a commit."""
-    fingerprints = {name: source.fingerprint for name, source in live.secrets.items()}
-    return freeze(placement, live.image, fingerprints) != live
+def moves(spec: ReleaseSpec) -> tuple[str, ...]:
+    """The steps that bring customers to a release that there is."""
+    needed = {"confirm": bool(spec.routed), "processes": bool(spec.trailing)}
+    return tuple(name for name in MOVE if needed.get(name, True))
 
 
 def image_tag(installation: str, service: str, commit: str, tree: str, build: BuildSettings) -> str:
@@ -100,16 +52,18 @@ def push_reference(image: str, commit: str, tree: str) -> str:
 
 
 def container_environment(
-    key: PlacementKey, number: int, commit: str, spec: ContainerSpec, secrets: Mapping[str, str]
+    key: PlacementKey, number: int, commit: str, spec: ContainerSpec, values: Mapping[str, str]
 ) -> dict[str, str]:
-    """What the process gets: its own settings, its secrets, and where it is."""
+    """What a process gets: its own settings, the values of its secrets and env files, and where it is.
+
+    As in Compose, what is said in the configuration wins over an env file; a name is never both that and a secret."""
     ours = {
         "COCKPIT_RELEASE": f"r{number}",
         "COCKPIT_COMMIT": commit,
         "COCKPIT_ENVIRONMENT": key.environment,
         "COCKPIT_SERVICE": key.service,
     }
-    return {**spec.environment, **secrets, **ours}
+    return {**values, **spec.environment, **ours}
 
 
 def returnable(releases: Iterable[ReleaseRecord], live: int | None) -> tuple[ReleaseRecord, ...]:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-from cockpit.build.base import Builder
 from cockpit.clock import Clock
-from cockpit.edge.base import Edge
+from cockpit.config.settings import Settings
+from cockpit.engine.host import Host
 from cockpit.engine.secrets import Secrets
-from cockpit.health.probe import Probe
 from cockpit.paths import Paths
 from cockpit.source.base import Source
 from cockpit.store.log import ReleaseLog
-from cockpit.targets.base import Target
 
-
-class Prober(Protocol):
-    async def probe(self, address: str, path: str, host: str | None, timeout: float) -> Probe:
-        """`address` is "10.231.0.6:8080"; asked through the edge's private listener. Never raises."""
-
-    async def public(self, listen: str, path: str, host: str | None, timeout: float) -> Probe:
-        """As a customer asks, at the edge's own listener."""
-
-    async def close(self) -> None: ...
+OpenHost = Callable[[str, Settings], Awaitable[Host]]  # answers at once, also for a host that is away
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +23,5 @@ class Ports:
     clock: Clock
     store: ReleaseLog
     source: Source
-    builder: Builder
-    target: Target
-    edge: Edge
-    prober: Prober
     secrets: Secrets
-    subnet: str  # as last known: a rollback must not have to ask Docker for it
+    open_host: OpenHost

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
-from cockpit.engine import plan, views
+from cockpit.edge.base import Hit
+from cockpit.engine import spec, views
+from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
 from cockpit.engine.world import World
+from cockpit.errors import EdgeError
 from cockpit.health.samples import Samples
 from cockpit.targets.base import Container, ContainerSpec
+
+log = logging.getLogger(__name__)
 
 CALM = 2.0  # seconds between probes of a replica that answers
 ALERT = 1.0  # … of one that does not, or while an operation runs
@@ -29,44 +35,56 @@ class Probing:
     async def tick(self) -> None:
         """Ask every replica that is due; one that is slow to answer holds up no other."""
         now = self._ports.clock.monotonic()
-        for container in self._world.containers:
-            askable = container.running and container.port and container.id not in self._asking
-            if askable and self._due.get(container.id, 0.0) <= now:
-                self._due[container.id] = now + self._every(container)
-                self._ask(container)
-        here = {container.id for container in self._world.containers}
+        here = set()
+        for host in self._world.hosts.values():
+            for container in host.containers:
+                here.add(container.id)
+                askable = container.running and container.port and container.id not in self._asking
+                if askable and self._due.get(container.id, 0.0) <= now:
+                    self._due[container.id] = now + self._every(host, container)
+                    self._ask(host, container)
         self._due = {name: due for name, due in self._due.items() if name in here}
 
-    def _every(self, container: Container) -> float:
-        probed = self._world.answers_at(views.address(container))
+    def _every(self, host: Host, container: Container) -> float:
+        probed = host.answers_at(views.address(container))
         busy = container.key in self._world.runs
         return ALERT if busy or probed.failed_in_row or not probed.recent else CALM
 
-    def _ask(self, container: Container) -> None:
-        task = asyncio.create_task(self._probe(container), name=f"probe {container.name}")
+    def _ask(self, host: Host, container: Container) -> None:
+        task = asyncio.create_task(self._probe(host, container), name=f"probe {container.name}")
         self._asking[container.id] = task
         task.add_done_callback(lambda _: self._asking.pop(container.id, None))
 
-    async def _probe(self, container: Container) -> None:
-        spec = self._spec(container)
-        host = spec.hosts[0] if spec.hosts else None
-        probe = await self._ports.prober.probe(views.address(container), spec.health.path, host, spec.health.timeout)
+    async def _probe(self, host: Host, container: Container) -> None:
+        process = self._process(container)
+        name, health = process.hosts[0] if process.hosts else None, process.health
+        probe = await host.prober.probe(views.address(container), health.path, name, health.timeout)
         if not probe.reached:
             return
-        self._world.answers_at(views.address(container)).add(probe)
+        host.answers_at(views.address(container)).add(probe)
         seen = self._world.placements.get(container.key)
         if seen is not None and container.release == seen.row.live:
             self.samples.add_probe(container.key, probe.at, good=probe.good, ms=probe.ms)
 
-    def _spec(self, container: Container) -> ContainerSpec:
+    def _process(self, container: Container) -> ContainerSpec:
         seen = self._world.placements.get(container.key)
         records = seen.records if seen else ()
         record = next((each for each in records if each.number == container.release), None)
-        return plan.from_text(record.spec) if record else ContainerSpec(image=container.image)
+        processes = spec.from_text(record.spec).processes if record else {}
+        return processes.get(container.process) or ContainerSpec(image=container.image)
 
     async def traffic(self) -> None:
-        for hit in await self._ports.edge.hits():
-            self.samples.add_request(hit.key, hit.at, status=hit.status, ms=hit.ms)
+        for found in await asyncio.gather(*(self._hits(host) for host in self._world.hosts.values())):
+            for hit in found:
+                self.samples.add_request(hit.key, hit.at, status=hit.status, ms=hit.ms)
+
+    async def _hits(self, host: Host) -> tuple[Hit, ...]:
+        """A host that is away has nothing to tell, and takes nothing from the others."""
+        try:
+            return await host.edge.hits()
+        except EdgeError as error:
+            log.warning("requests at the edge of %s: %s", host.name, error.message)
+            return ()
 
     async def roll_up(self) -> None:
         """Into the log, by the minute; kept for a week."""

@@ -6,13 +6,19 @@ An operation found without an outcome is taken forward when its release has the 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
-from cockpit.engine import plan
+from cockpit.edge.base import Pointer
+from cockpit.engine import plan, spec
+from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
+from cockpit.engine.processes import take_over
+from cockpit.engine.spec import ReleaseSpec
+from cockpit.engine.starting import Values, start_process
 from cockpit.engine.traffic import UNDO_GRACE
 from cockpit.engine.world import World
 from cockpit.errors import CockpitError, StoreError, StoreRejected, TargetDown
-from cockpit.model import Hold, Operation, OperationKind, OperationState, PlacementKey
+from cockpit.model import Hold, Operation, OperationKind, OperationState, PlacementKey, StepState
 from cockpit.store.base import ReleaseRecord
 
 log = logging.getLogger(__name__)
@@ -21,12 +27,12 @@ TRIES = 5  # then the operation is parked as stuck
 WAIT = 2.0  # seconds between tries
 
 
-async def recover(ports: Ports, operation: Operation) -> None:
+async def recover(ports: Ports, host: Host, operation: Operation) -> None:
     """An operation that the last engine left open gets its end, however long Docker or the log are away."""
     failures = 0
     while True:
         try:
-            return await (_recover(ports, operation) if failures < TRIES else _park(ports, operation))
+            return await (_recover(ports, host, operation) if failures < TRIES else _park(ports, operation))
         except TargetDown:
             pass
         except CockpitError as error:
@@ -39,12 +45,14 @@ async def recover(ports: Ports, operation: Operation) -> None:
         await ports.clock.sleep(WAIT)
 
 
-async def _recover(ports: Ports, operation: Operation) -> None:
+async def _recover(ports: Ports, host: Host, operation: Operation) -> None:
     release = await _release(ports, operation)
-    if release is not None and await _has_customers(ports, release):
-        await _forward(ports, operation, release)
+    if operation.kind is OperationKind.RESTART and release is not None:
+        await _restarted(ports, host, operation, release)
+    elif release is not None and await _has_customers(ports, host, release):
+        await _forward(ports, host, operation, release)
     else:
-        await _back(ports, operation, release)
+        await _back(ports, host, operation, release)
 
 
 async def _release(ports: Ports, operation: Operation) -> ReleaseRecord | None:
@@ -54,16 +62,16 @@ async def _release(ports: Ports, operation: Operation) -> ReleaseRecord | None:
     return next((each for each in made if each.operation == operation.id), None)
 
 
-async def _has_customers(ports: Ports, release: ReleaseRecord) -> bool:
+async def _has_customers(ports: Ports, host: Host, release: ReleaseRecord) -> bool:
     if not release.image:
         return False  # it died before there was anything to start
-    if plan.from_text(release.spec).port is None:
+    if not spec.from_text(release.spec).routed:
         return (await ports.store.placement(release.key)).live == release.number
-    pointer = await ports.edge.pointer(release.key)
+    pointer = await host.edge.pointer(release.key)
     return pointer is not None and pointer.release == release.number
 
 
-async def _forward(ports: Ports, operation: Operation, release: ReleaseRecord) -> None:
+async def _forward(ports: Ports, host: Host, operation: Operation, release: ReleaseRecord) -> None:
     now = ports.clock.now()
     row = await ports.store.placement(release.key)
     if row.live != release.number:
@@ -75,9 +83,48 @@ async def _forward(ports: Ports, operation: Operation, release: ReleaseRecord) -
     left = operation.from_release
     if operation.kind is OperationKind.ROLLBACK and left is not None and left > release.number:
         await _hold(ports, operation, left)
-    await ports.target.activate(release.key, release.number, live=True)
+    await _finish(ports, host, operation, release, left)
     summary = f"the engine died in it; customers were found on {release.name} and it was finished"
     await ports.store.end_operation(operation.id, OperationState.SUCCEEDED, summary, None, now)
+
+
+async def _finish(ports: Ports, host: Host, operation: Operation, release: ReleaseRecord, left: int | None) -> None:
+    """Workers follow the customers, and all of it comes back by itself after a reboot."""
+    values, made_by = Values(ports.secrets), release.operation
+
+    async def bring(name: str) -> None:
+        await start_process(host, values, release, name, made_by)
+
+    former = await ports.store.release(release.key, left) if left is not None else None
+    await take_over(host, release, former, bring)
+    await host.target.activate(release.key, release.number, live=True, slot=release.slot)
+
+
+async def _restarted(ports: Ports, host: Host, operation: Operation, release: ReleaseRecord) -> None:
+    """The same release in two blocks of addresses: the one that the pointer names is it. `tidy.py` clears the other."""
+    frozen, pointer = spec.from_text(release.spec), None
+    if frozen.routed:
+        pointer = await host.edge.pointer(release.key)
+    leases = [each for each in await ports.store.leases() if (each.key, each.release) == (release.key, release.number)]
+    held = [each.slot for each in leases if each.freed_at is None]
+    moved = next((slot for slot in held if pointer == _pointer(frozen, release.number, slot, host)), release.slot)
+    now = ports.clock.now()
+    where = "new" if operation.switched_at is not None or moved != release.slot else "old"
+    if moved != release.slot:
+        await ports.store.update_release(release.key, release.number, slot=moved)
+        await ports.store.switched(operation.id, now)
+    release = replace(release, slot=moved)
+    await _finish(ports, host, operation, release, None)
+    seen = {each.slot for each in await host.target.observe()}
+    for slot in held:
+        if slot != moved and slot not in seen:
+            await ports.store.free_slot(slot, now)
+    summary = f"the engine died in it; customers are on the {where} containers of {release.name}"
+    await ports.store.end_operation(operation.id, OperationState.INTERRUPTED, summary, None, now)
+
+
+def _pointer(frozen: ReleaseSpec, number: int, slot: int, host: Host) -> Pointer | None:
+    return frozen.pointer(number, slot, host.subnet) if frozen.routed else None
 
 
 async def _hold(ports: Ports, operation: Operation, left: int) -> None:
@@ -90,19 +137,35 @@ async def _hold(ports: Ports, operation: Operation, left: int) -> None:
     await ports.store.set_hold(operation.key, Hold(operation.actor.name, now, reason, (bad.commit,)))
 
 
-async def _back(ports: Ports, operation: Operation, release: ReleaseRecord | None) -> None:
+async def _back(ports: Ports, host: Host, operation: Operation, release: ReleaseRecord | None) -> None:
     now = ports.clock.now()
+    migrated = await _migration(host, operation, release)
     served = release is not None and release.took_traffic_at is not None  # and somebody rolled back meanwhile
     if release is not None and not served and operation.kind is OperationKind.DEPLOY:
-        await ports.target.stop(release.key, release.number, grace=UNDO_GRACE, remove=True)
+        await host.target.stop(release.key, release.number, grace=UNDO_GRACE, remove=True)
         await ports.store.update_release(release.key, release.number, failed=True)
         if release.slot is not None:
             await ports.store.free_slot(release.slot, now)
     row = await ports.store.placement(operation.key)
     serves = f"r{row.live} serves" if row.live else "nothing serves"
     was = "customers have left it since" if served else "customers were never on it"
-    summary = f"the engine died in it; {was} · {serves}"
+    summary = " · ".join(filter(None, (f"the engine died in it; {was}", serves, migrated)))
     await ports.store.end_operation(operation.id, OperationState.INTERRUPTED, summary, None, now)
+
+
+async def _migration(host: Host, operation: Operation, release: ReleaseRecord | None) -> str:
+    """What became of the migration that it died in: it is never run again by itself. One that still runs is left to."""
+    step = operation.step("migrate")
+    if release is None or step is None or step.state is not StepState.RUNNING:
+        return ""
+    found = await host.target.one_offs(release.key, release.number)
+    if not found:
+        return "its migration may have run: look before you deploy again"
+    if any(each.running for each in found):
+        return "its migration still runs: wait for its end before you deploy again"
+    code = found[-1].exit_code
+    said = "ended well" if code == 0 else f"exited with status {code}" if code is not None else "never began"
+    return f"its migration {said}"
 
 
 async def _park(ports: Ports, operation: Operation) -> None:
@@ -114,7 +177,7 @@ async def _park(ports: Ports, operation: Operation) -> None:
 async def believe_pointer(ports: Ports, world: World, key: PlacementKey) -> bool:
     """Where the log and the edge disagree about who is live, the edge is right: somebody moved the pointer by hand, or
     an engine died. True when the log was corrected. Raises EdgeError for a pointer that cannot be read."""
-    pointer = await ports.edge.pointer(key)
+    pointer = await world.host(key).edge.pointer(key)
     if pointer is None or await ports.store.release(key, pointer.release) is None:
         return False
     row = await ports.store.placement(key)

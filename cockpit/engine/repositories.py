@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 from cockpit.config.settings import PlacementSettings
-from cockpit.engine import plan
 from cockpit.engine.hub import Hub
+from cockpit.engine.images import Images
 from cockpit.engine.ports import Ports
+from cockpit.engine.rows import Rows
+from cockpit.engine.starting import file_fingerprints
 from cockpit.engine.steps import repository
 from cockpit.engine.world import World
-from cockpit.errors import CockpitError
+from cockpit.errors import CockpitError, ConfigError
 from cockpit.model import Pending, PlacementKey
 from cockpit.protocol import Event
 from cockpit.source.base import Fetched, Repository
@@ -22,10 +25,12 @@ LISTED = 200  # commits that clients are sent unasked
 
 
 class Repositories:
-    def __init__(self, ports: Ports, world: World, hub: Hub) -> None:
+    def __init__(self, ports: Ports, world: World, rows: Rows, hub: Hub) -> None:
         self._ports = ports
         self._world = world
+        self._rows = rows
         self._hub = hub
+        self._images = Images(ports, world)
         self._due: dict[Repository, float] = {}
         self._notes: dict[Repository, str] = {}
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -60,6 +65,14 @@ class Repositories:
         for placement in self._world.settings.placements:
             if repository(placement) == where:
                 await self.recount(placement.key)
+                await self._ask_for_images(placement)
+
+    async def _ask_for_images(self, placement: PlacementSettings) -> None:
+        seen = self._world.placements.get(placement.key)
+        pending = seen.pending if seen else None
+        if pending is not None and placement.service.from_ci:
+            await self._images.look(placement, pending.commits)
+            await self.recount(placement.key)
 
     async def recount(self, key: PlacementKey | None = None) -> None:
         """Of one placement, or of all; clients hear of it only when something is different."""
@@ -68,11 +81,19 @@ class Repositories:
                 await self._recount(placement)
 
     async def _recount(self, placement: PlacementSettings) -> None:
+        await self._read_env_files(placement)
         pending = await self.pending(placement.key, LISTED)
         seen = self._world.placements.get(placement.key)
         if seen is not None and pending != seen.pending:
             seen.pending = pending
             self._hub.publish(Event(pending=pending))
+
+    async def _read_env_files(self, placement: PlacementSettings) -> None:
+        """A file that cannot be read is no news here: the deploy's checks say so."""
+        seen = self._world.placements.get(placement.key)
+        if seen is not None:
+            with suppress(ConfigError):
+                seen.files = await file_fingerprints(self._ports.secrets, placement.service)
 
     async def pending(self, key: PlacementKey, limit: int) -> Pending:
         placement = self._world.settings.placement(key)
@@ -97,7 +118,7 @@ class Repositories:
         found = await self._ports.source.pending(where, live.commit if live else None, path, limit)
         return Pending(
             key=placement.key,
-            commits=found.commits,
+            commits=self._images.marked(placement, found.commits),
             count=found.count,
             authors=found.authors,
             added=found.added,
@@ -107,5 +128,5 @@ class Repositories:
             branch=known.branch,
             fetched_at=known.at,
             note=" · ".join(filter(None, (note, found.note))),
-            settings_changed=live is not None and plan.settings_changed(placement, plan.from_text(live.spec)),
+            settings_changed=self._rows.settings_changed(placement),
         )

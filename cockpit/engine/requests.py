@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator, Mapping
 
 from cockpit.engine import following
 from cockpit.engine.api import Handler, Peer
+from cockpit.engine.commands import Commands
 from cockpit.engine.doctor import examine
 from cockpit.engine.following import Following
+from cockpit.engine.hosts import Hosts
 from cockpit.engine.hub import Hub
+from cockpit.engine.opening import probe_address
 from cockpit.engine.operations import Operations
 from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
@@ -27,15 +30,21 @@ from cockpit.protocol import (
     DEPLOY_SHEET,
     DIFF,
     DOCTOR,
+    EDGE_UPGRADE,
+    EXEC,
+    EXEC_ENDED,
     LOGS_CLOSE,
     LOGS_OPEN,
     MAX_TAIL,
+    OPEN,
     OPERATION,
     OPERATIONS,
+    OTHERS,
     PENDING,
     RANGE,
     REFRESH,
     RELEASES,
+    RESTART,
     ROLLBACK,
     ROLLBACK_SHEET,
     STATUS,
@@ -47,15 +56,24 @@ from cockpit.protocol import (
     DeploySheet,
     Diff,
     Done,
+    EdgeUpgrade,
+    EdgeUpgradeRequest,
+    ExecEnded,
+    ExecRequest,
+    ExecTicket,
     For,
     LogKind,
     LogOpened,
     LogRequest,
     Nothing,
+    OpenRequest,
     OperationRequest,
     OperationsRequest,
+    Others,
+    ProbeAddress,
     RangeRequest,
     Releases,
+    RestartRequest,
     RollbackRequest,
     RollbackSheet,
     Snapshot,
@@ -90,6 +108,8 @@ class Requests:
         self._watch = watch
         self._operations = operations
         self._logs = logs
+        self._commands = Commands(ports, world, rows)
+        self._hosts = Hosts(ports, world, watch)
 
     def handlers(self) -> Mapping[str, Handler]:
         return {
@@ -103,6 +123,12 @@ class Requests:
             ROLLBACK_SHEET.name: self._rollback_sheet,
             DEPLOY.name: self._deploy,
             ROLLBACK.name: self._rollback,
+            RESTART.name: self._restart,
+            OPEN.name: self._open,
+            EXEC.name: self._exec,
+            EXEC_ENDED.name: self._exec_ended,
+            OTHERS.name: self._others,
+            EDGE_UPGRADE.name: self._upgrade_edge,
             CANCEL.name: self._cancel,
             OPERATION.name: self._operation,
             OPERATIONS.name: self._list_operations,
@@ -136,7 +162,7 @@ class Requests:
         return Done()
 
     async def _doctor(self, _: Peer, __: Nothing) -> Checks:
-        return Checks(await examine(self._ports, self._window.status(), self._rows.ways_back()))
+        return Checks(await examine(self._ports, self._world, self._window.status(), self._rows.ways_back()))
 
     # ------------------------------------------------------------ commits
 
@@ -172,6 +198,30 @@ class Requests:
 
     async def _rollback(self, peer: Peer, asked: RollbackRequest) -> Operation:
         return await self._operations.rollback(asked, peer.actor)
+
+    async def _restart(self, peer: Peer, asked: RestartRequest) -> Operation:
+        return await self._operations.restart(asked, peer.actor)
+
+    # ------------------------------------------------------------ containers
+
+    async def _open(self, _: Peer, asked: OpenRequest) -> ProbeAddress:
+        placement = self._operations.find(asked.key)
+        return probe_address(self._window.scene(placement), asked.release)
+
+    async def _exec(self, peer: Peer, asked: ExecRequest) -> ExecTicket:
+        self._operations.find(asked.key)
+        return await self._commands.begin(asked, peer.actor)
+
+    async def _exec_ended(self, _: Peer, asked: ExecEnded) -> Done:
+        return Done(await self._commands.end(asked))
+
+    async def _others(self, _: Peer, __: Nothing) -> Others:
+        return await self._hosts.others()
+
+    async def _upgrade_edge(self, peer: Peer, asked: EdgeUpgradeRequest) -> EdgeUpgrade:
+        return await self._hosts.upgrade_edge(asked, peer.actor)
+
+    # ------------------------------------------------------------ operations, once begun
 
     async def _cancel(self, peer: Peer, asked: OperationRequest) -> Done:
         run = self._operations.run(asked.id)
@@ -216,8 +266,15 @@ class Requests:
                 raise UsageError("a service log needs a service")
             self._operations.find(asked.key)
             tail = min(asked.tail, MAX_TAIL)
-            log = ServiceLog(self._ports, self._world, self._rows, asked.key, asked.release, tail, asked.follow)
+            log = ServiceLog(
+                self._ports, self._world, self._rows, asked.key, asked.release, tail, asked.follow, asked.process
+            )
             return LogOpened(self._logs.open(peer, log.lines))
+        if asked.kind is LogKind.CONTAINER:
+            tail, target = min(asked.tail, MAX_TAIL), self._hosts.named(asked.host).target
+            return LogOpened(
+                self._logs.open(peer, lambda: following.of_logs(target, {asked.container: ""}, tail, asked.follow))
+            )
         if asked.operation is None:
             raise UsageError("an operation log needs an operation")
         path = path_of(self._ports.paths.logs, asked.operation)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cockpit.config.settings import PlacementSettings
 from cockpit.edge.base import Pointer
-from cockpit.engine import plan, views
+from cockpit.engine import plan, spec, views
 from cockpit.engine.ports import Ports
 from cockpit.engine.world import Seen, World
 from cockpit.errors import UsageError
@@ -19,8 +20,20 @@ class Rows:
         self._world = world
 
     async def load(self) -> None:
+        """Of what is configured, and of what serves without being so."""
         for placement in self._world.settings.placements:
             await self.reload(placement.key)
+        for row in await self._ports.store.placements():
+            if row.live is not None and row.key not in self._world.known:
+                await self.keep(row.key)
+
+    async def keep(self, key: PlacementKey) -> None:
+        """A placement that the configuration has no longer goes on as its live release says."""
+        await self.reload(key)
+        live = self.seen(key).live
+        if live is not None:
+            environment = self._world.settings.environments.get(key.environment)
+            self._world.known[key] = spec.left_behind(key, spec.from_text(live.spec), environment)
 
     def seen(self, key: PlacementKey) -> Seen:
         found = self._world.placements.get(key)
@@ -42,6 +55,13 @@ class Rows:
         seen = self._world.placements.setdefault(key, Seen(row))
         seen.row, seen.records, seen.newest = row, records, newest
 
+    def settings_changed(self, placement: PlacementSettings) -> bool:
+        """What is configured, or what its env files say, is not what runs."""
+        seen = self.seen(placement.key)
+        if seen.live is None or not self._world.configured(placement.key):
+            return False
+        return spec.settings_changed(placement, spec.from_text(seen.live.spec), seen.files)
+
     def tier(self, record: ReleaseRecord) -> Tier:
         return views.tier(record, self.seen(record.key).row.live, self._world.running(record.key))
 
@@ -50,6 +70,7 @@ class Rows:
         found = []
         for key, seen in self._world.placements.items():
             back = plan.rollback_default(seen.records, seen.row.live)
-            if back is not None and back.number in self._world.running(key) and self._world.addresses(back):
-                found.append((key, Pointer(back.number, self._world.addresses(back))))
+            pointer = self._world.pointer(back) if back is not None else None
+            if pointer is not None and pointer.release in self._world.running(key):
+                found.append((key, pointer))
         return tuple(found)

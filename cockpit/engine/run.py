@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cockpit.config.settings import PlacementSettings
 from cockpit.engine.journal import Journal
 from cockpit.engine.ports import Ports
+from cockpit.engine.starting import Values
 from cockpit.errors import (
     BuildError,
     CockpitError,
@@ -23,7 +24,7 @@ from cockpit.errors import (
     StoreError,
     TargetError,
 )
-from cockpit.model import Failure, LogLine, Operation, OperationKind, OperationState, Side, Step, StepState
+from cockpit.model import Failure, LogLine, Operation, OperationState, Side, Step, StepState
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.logs import OperationLog
 from cockpit.text import clean_log, took
@@ -73,6 +74,8 @@ class Run:
         self.operation = operation
         self.placement = placement
         self.world = world
+        self.host = world.host(operation.key)
+        self.values = Values(ports.secrets)
         self.settings = world.settings  # as they are now: a change meanwhile is for the next one
         self.live = live
         self.release: ReleaseRecord | None = None
@@ -270,7 +273,7 @@ class Run:
 
     def _summary(self, state: OperationState, failure: Failure | None) -> str:
         operation = self.operation
-        verb = "Deploy" if operation.kind is OperationKind.DEPLOY else "Rollback"
+        verb = operation.kind.value.capitalize()
         name = f"r{operation.to_release}" if operation.to_release else operation.commit[:7]
         seconds = took(self.ports.clock.now() - operation.started_at)
         serves = f"r{self.live.number} serves" if self.live else "nothing serves"

@@ -25,7 +25,15 @@ class ServiceLog:
     """`release` None: whichever is live. The first `tail` lines are history."""
 
     def __init__(
-        self, ports: Ports, world: World, rows: Rows, key: PlacementKey, release: int | None, tail: int, follow: bool
+        self,
+        ports: Ports,
+        world: World,
+        rows: Rows,
+        key: PlacementKey,
+        release: int | None,
+        tail: int,
+        follow: bool,
+        process: str = "",
     ) -> None:
         self._ports = ports
         self._world = world
@@ -34,6 +42,7 @@ class ServiceLog:
         self._release = release
         self._tail = tail
         self._follow = follow
+        self._process = process
         self._numbers = itertools.count()
         self._shown: int | None = None
         self._since: float | None = None  # what was written later has not been shown yet
@@ -56,7 +65,11 @@ class ServiceLog:
         return self._release or self._rows.seen(self._key).row.live
 
     def _containers(self, release: int | None) -> tuple[Container, ...]:
-        return tuple(each for each in self._world.of(self._key) if each.release == release)
+        return tuple(
+            each
+            for each in self._world.of(self._key)
+            if each.release == release and self._process in ("", each.process)
+        )
 
     async def _of(self, containers: tuple[Container, ...]) -> AsyncGenerator[Lines, None]:
         """What these say until they end, or until another release has the customers."""
@@ -65,7 +78,9 @@ class ServiceLog:
             yield (self._own(f"── r{containers[0].release} took traffic ──"),)
         self._shown = containers[0].release
         tail = self._tail if first else None if again else TAIL_OF_NEXT
-        log = of_containers(self._ports.target, containers, tail, self._follow, self._since if again else None)
+        log = of_containers(
+            self._world.host(self._key).target, containers, tail, self._follow, self._since if again else None
+        )
         self._since = self._since or self._ports.clock.now()
         try:
             async with aclosing(self._while_wanted(log)) as lines:

@@ -7,8 +7,10 @@ import shutil
 from dataclasses import dataclass
 
 from cockpit.config.settings import PlacementSettings
-from cockpit.engine import plan, views
+from cockpit.engine import plan, spec, views
+from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
+from cockpit.engine.starting import Values
 from cockpit.engine.steps import FREE_SPACE, repository
 from cockpit.errors import CockpitError, SourceError
 from cockpit.model import Commit, Health, Operation, OperationKind, Placement, Release
@@ -26,6 +28,7 @@ from cockpit.text import age, took
 SECOND_ROLLBACK = 600.0  # seconds in which another rollback opens unarmed
 BATCH_LIMIT = 8  # commits; more is a risk worth a word
 SECRETS_TIMEOUT = 3.0
+WAY_BACK = "What served before the cockpit still can: put the line in nginx or Traefik back"
 OPTIONS = 8  # releases that a rollback sheet offers
 
 
@@ -34,6 +37,7 @@ class Scene:
     """What the sheets look at: rows, the placement as it is seen now, and what else is going on."""
 
     placement: PlacementSettings
+    host: Host
     row: PlacementRecord
     records: tuple[ReleaseRecord, ...]  # newest first
     seen: Placement
@@ -41,6 +45,7 @@ class Scene:
     operation: Operation | None  # running now
     failing_elsewhere: tuple[str, ...]
     left_at: float | None  # when customers were last rolled back
+    settings_changed: bool  # what is configured, or what its env files say, is not what runs
     now: float
 
     @property
@@ -68,7 +73,7 @@ async def deploy_sheet(ports: Ports, scene: Scene, wanted: str) -> DeploySheet:
     checks, usual, built = await asyncio.gather(
         _checks(ports, scene),
         ports.store.usual_seconds(key, OperationKind.DEPLOY),
-        _built(ports, scene.placement, commit),
+        _built(ports, scene, commit),
     )
     return DeploySheet(
         key=key,
@@ -80,7 +85,7 @@ async def deploy_sheet(ports: Ports, scene: Scene, wanted: str) -> DeploySheet:
         checks=checks,
         steps=tuple(
             PlannedStep(name, usual.get(name), "built before" if name == "build" and built else "")
-            for name in plan.steps(OperationKind.DEPLOY, scene.placement.service)
+            for name in plan.steps(scene.placement.service)
         ),
         protected=base.protected,
         warnings=_deploy_warnings(scene, commit, commits, count),
@@ -119,46 +124,54 @@ async def _shipping(ports: Ports, scene: Scene, wanted: str) -> tuple[Commit, tu
     return commit, shipped.commits, shipped.count
 
 
-async def _built(ports: Ports, placement: PlacementSettings, commit: Commit) -> bool:
-    service = placement.service
+async def _built(ports: Ports, scene: Scene, commit: Commit) -> bool:
+    placement, service = scene.placement, scene.placement.service
+    if service.from_ci:
+        return bool(commit.image)
     try:
         tree = await ports.source.tree(repository(placement), commit.sha, service.path)
         tag = plan.image_tag(ports.installation, placement.key.service, commit.sha, tree, service.build)
-        return await ports.builder.find(tag) is not None
+        return await scene.host.builder.find(tag) is not None
     except CockpitError:
         return False
 
 
 async def _checks(ports: Ports, scene: Scene) -> tuple[Check, ...]:
-    return tuple(await asyncio.gather(_docker(ports), _edge(ports), _secrets(ports, scene), _disk(ports), _live(scene)))
+    host = scene.host
+    return tuple(await asyncio.gather(_docker(host), _edge(host), _secrets(ports, scene), _disk(ports), _live(scene)))
 
 
-async def _docker(ports: Ports) -> Check:
+async def _docker(of: Host) -> Check:
     try:
-        host = await ports.target.ping()
+        host = await of.target.ping()
     except CockpitError as error:
         return Check("docker", CheckState.FAIL, error.message, error.hint)
     return Check("docker", CheckState.PASS, f"{host.version} on {host.name}")
 
 
-async def _edge(ports: Ports) -> Check:
-    if await ports.edge.answers():
+async def _edge(host: Host) -> Check:
+    if await host.edge.answers():
         return Check("edge", CheckState.PASS, "answers")
     return Check("edge", CheckState.FAIL, "the edge does not answer", "`cockpit doctor` says why")
 
 
 async def _secrets(ports: Ports, scene: Scene) -> Check:
-    secrets = scene.placement.service.secrets
-    if not secrets:
+    """Of every process, with what its env files say."""
+    processes = spec.freeze(scene.placement, "", {}, {}).processes
+    if not any(each.secrets or each.env_files for each in processes.values()):
         return Check("secrets", CheckState.PASS, "none configured")
+    values: dict[str, str] = {}
     try:
         async with asyncio.timeout(SECRETS_TIMEOUT):
-            values = await ports.secrets.resolve(secrets)
+            known = Values(ports.secrets)
+            for each in processes.values():
+                values |= await known.of(each)
     except TimeoutError:
         return Check("secrets", CheckState.UNKNOWN, f"no answer within {SECRETS_TIMEOUT:.0f} s")
     except CockpitError as error:
         return Check("secrets", CheckState.FAIL, error.message, error.hint)
-    empty = [name for name, value in values.items() if not value.strip()]
+    secret = {name for each in processes.values() for name in each.secrets}
+    empty = sorted(name for name in secret if not values[name].strip())
     if empty:
         return Check("secrets", CheckState.WARN, f"empty: {', '.join(empty)}", "check where they come from")
     return Check("secrets", CheckState.PASS, f"{len(values)} resolve")
@@ -190,11 +203,7 @@ def _deploy_warnings(scene: Scene, commit: Commit, commits: tuple[Commit, ...], 
     migrations = [each.short for each in commits if "db" in each.flags]
     if migrations:
         said.append(f"touches the database: {', '.join(migrations[:3])}; a rollback does not undo that")
-    if (
-        live is not None
-        and live.commit == commit.sha
-        and plan.settings_changed(scene.placement, plan.from_text(live.spec))
-    ):
+    if live is not None and live.commit == commit.sha and scene.settings_changed:
         said.append("no new commit: this ships changed settings")
     return tuple(said)
 
@@ -209,7 +218,7 @@ def refuse_deploy(scene: Scene, commit: str, *, force: bool = False) -> str:
     live = scene.live
     if force or live is None or live.commit != commit:
         return ""
-    if not plan.settings_changed(scene.placement, plan.from_text(live.spec)):
+    if not scene.settings_changed:
         return f"nothing to deploy: {live.name} is that commit"
     return ""
 
@@ -226,7 +235,9 @@ async def rollback_sheet(ports: Ports, scene: Scene) -> RollbackSheet:
     records = plan.returnable(scene.records, live.number)[:OPTIONS]
     if not records:
         return RollbackSheet(
-            key, scene.release(live), refused=f"{live.name} is the first release: there is none to go back to"
+            key,
+            scene.release(live),
+            refused=f"{live.name} is the first release: there is none to go back to. {WAY_BACK}",
         )
     options = tuple(await asyncio.gather(*(_option(ports, scene, record) for record in records)))
     undoes = tuple(await asyncio.gather(*(_undone(ports, scene, live, record) for record in records)))

@@ -1,6 +1,6 @@
-"""The steps of a deploy: each does one thing, says what it did in one line, and may be repeated.
+"""The steps of a deploy: each does one thing, says what it did in one line, and may be repeated (but for `migrate`).
 
-`traffic.py` has the five that a deploy shares with a rollback. A step raises Skip when there is nothing to do and a
+`traffic.py` has those that it shares with a rollback and a restart. A step raises Skip when there is nothing to do and a
 CockpitError when it cannot be done; `run.py` writes the intent before it and the outcome after it.
 """
 
@@ -9,21 +9,29 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cockpit.build.base import BuildLine, BuildOrder, Built, Login
-from cockpit.config.settings import PlacementSettings, Registry
-from cockpit.engine import plan
+from cockpit.build.base import BuildLine, BuildOrder, Built
+from cockpit.build.reference import reference
+from cockpit.config.settings import PlacementSettings
+from cockpit.engine import plan, spec
+from cockpit.engine.diagnose import explain
+from cockpit.engine.images import all_logins, login_for, wait_for
 from cockpit.engine.run import Run, StepWork
-from cockpit.engine.traffic import confirm, settle, start, switch, undo_start, verify
+from cockpit.engine.starting import file_fingerprints, one_off
+from cockpit.engine.traffic import MOVE, undo_start
 from cockpit.errors import Failed, SourceError
 from cockpit.model import Failure, Side
 from cockpit.source.base import Repository
 from cockpit.store.base import ReleaseRecord
+from cockpit.targets.base import RawLine
+from cockpit.text import clean_log, took
 
 EDGE_WAIT = 5.0  # seconds for an edge that is just being started again
+TAIL = 60  # lines of a migration that explain why it failed
 FREE_SPACE = 512 * 1024 * 1024  # bytes that must be free where the engine writes
 
 
@@ -32,8 +40,9 @@ def repository(placement: PlacementSettings) -> Repository:
 
 
 async def preflight(run: Run) -> str:
-    host = await run.ports.target.ping()
-    secrets = await run.ports.secrets.resolve(run.placement.service.secrets)
+    host = await run.host.target.ping()
+    values = await run.values.fingerprints(spec.freeze(run.placement, "", {}, {}))
+    secrets = {name for of in values.values() for name in of}
     free = (await asyncio.to_thread(shutil.disk_usage, run.ports.paths.state)).free
     if free < FREE_SPACE:
         raise Failed(
@@ -51,13 +60,13 @@ async def preflight(run: Run) -> str:
 
 async def _edge_answers(run: Run) -> None:
     """A port that somebody else has is said before anything is built, and not when nothing can be verified."""
-    if run.placement.service.port is None:
+    if not run.placement.service.routed:
         return
     clock = run.ports.clock
     deadline = clock.monotonic() + EDGE_WAIT
-    while not await run.ports.edge.answers():
+    while not await run.host.edge.answers():
         if clock.monotonic() > deadline:
-            why, _, hint = run.world.edge_error.partition(" · ")
+            why, _, hint = run.host.edge_error.partition(" · ")
             words = f"the edge is not up: {why or 'it does not answer'}"
             raise Failed(
                 Failure("preflight", Side.INFRASTRUCTURE, words, next=hint or "`cockpit doctor` says how it is")
@@ -107,12 +116,12 @@ async def _shipped(run: Run, where: Repository, commit: str) -> int:
 async def build(run: Run) -> str:
     release, service, ports = run.bringing, run.placement.service, run.ports
     tag = plan.image_tag(ports.installation, release.key.service, release.commit, release.tree, service.build)
-    built = await ports.builder.find(tag)
+    built = await run.host.builder.find(tag)
     detail = "this commit was built before"
     if built is None:
         built = await _build(run, tag)
         detail = f"image {built.image.removeprefix('sha256:')[:12]}"
-    await _frozen(run, built)
+    await _frozen(run, built.image)
     return detail
 
 
@@ -128,8 +137,9 @@ async def _build(run: Run, tag: str) -> Built:
             args=dict(service.build.args),
             target=service.build.target,
             labels={"org.opencontainers.image.revision": release.commit},
+            logins=await all_logins(run.ports.secrets, run.settings.registry),
         )
-        return await run.ports.builder.build(order, _Lines(run))
+        return await run.host.builder.build(order, _Lines(run))
     finally:
         await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
 
@@ -163,37 +173,86 @@ class _Lines:
         self._run.progress(f"{len(self._steps)} build step{'' if len(self._steps) == 1 else 's'}{cached}")
 
 
-async def _frozen(run: Run, built: Built) -> None:
+async def _frozen(run: Run, image: str) -> None:
     """The image is there: from here on the release is complete and never changes."""
-    release = run.bringing
-    secrets = await run.ports.secrets.resolve(run.placement.service.secrets)
-    spec = plan.to_text(plan.freeze(run.placement, built.image, run.ports.secrets.fingerprints(secrets)))
-    await run.ports.store.update_release(release.key, release.number, image=built.image, spec=spec)
-    run.release = replace(release, image=built.image, spec=spec)
+    release, secrets = run.bringing, await run.values.fingerprints(spec.freeze(run.placement, "", {}, {}))
+    files = await file_fingerprints(run.ports.secrets, run.placement.service)
+    frozen = spec.to_text(spec.freeze(run.placement, image, secrets, files))
+    await run.ports.store.update_release(release.key, release.number, image=image, spec=frozen)
+    run.release = replace(release, image=image, spec=frozen)
 
 
 async def push(run: Run) -> str:
     release, ports = run.bringing, run.ports
     name = run.placement.service.image
     assert name is not None, "planned only with a registry image"
-    reference = plan.push_reference(name, release.commit, release.tree)
-    pushed = await ports.builder.push(release.image, reference, await _login(run, name), _Lines(run))
+    wanted = plan.push_reference(name, release.commit, release.tree)
+    login = await login_for(ports.secrets, run.settings.registry, name)
+    pushed = await run.host.builder.push(release.image, wanted, login, _Lines(run))
     await ports.store.update_release(release.key, release.number, image=pushed.reference)
     run.release = replace(release, image=pushed.reference)
-    return f"{reference} as {pushed.digest[:19]}"
+    return f"{wanted} as {pushed.digest[:19]}"
 
 
-async def _login(run: Run, name: str) -> Login | None:
-    registry = registry_of(run.settings.registries, name)
-    if registry is None or registry.username is None or registry.password is None:
-        return None
-    secret = await run.ports.secrets.resolve({"registry password": registry.password})
-    return Login(registry.server, registry.username, secret["registry password"])
+async def pull(run: Run) -> str:
+    """The image that CI made of this commit, by its digest: a tag that moves later changes nothing."""
+    template = run.placement.service.image
+    assert template is not None, "planned only with images from CI"
+    name = reference(template, run.bringing.commit)
+    login = await login_for(run.ports.secrets, run.settings.registry, name)
+    digest = await wait_for(run.ports, run.host, name, login, run.placement.service.image_timeout, run.progress)
+    pulled = await run.host.builder.pull(name, digest, login, _Lines(run))
+    await _frozen(run, pulled.reference)
+    return f"{name} as {digest[:19]}"
 
 
-def registry_of(registries: tuple[Registry, ...], image: str) -> Registry | None:
-    server = image.split("/", 1)[0]
-    return next((each for each in registries if each.server == server), None)
+async def migrate(run: Run) -> str:
+    """Once, in a container of its own, while the old release serves. After a crash it is never repeated by itself."""
+    release, frozen = run.bringing, spec.from_text(run.bringing.spec)
+    assert frozen.migrate is not None, "planned only with a migration"
+    await _no_other_migration(run)
+    order = await one_off(run.values, release, frozen.migrate.command, run.operation.id)
+    began, tail = run.ports.clock.monotonic(), deque[str](maxlen=TAIL)
+
+    def emit(line: RawLine) -> None:
+        tail.append(line.text)
+        run.say(line.text, source="migrate", stream=line.stream)
+
+    try:
+        async with asyncio.timeout(frozen.migrate.timeout):
+            code = await run.host.target.run(order, emit)
+    except TimeoutError:
+        raise Failed(_not_migrated(run, f"did not end within {took(frozen.migrate.timeout)}", tail)) from None
+    if code:
+        raise Failed(explain(_not_migrated(run, f"exited with status {code}", tail), tuple(tail)))
+    return f"done after {took(run.ports.clock.monotonic() - began)}"
+
+
+async def _no_other_migration(run: Run) -> None:
+    """One that an engine left behind when it died goes on: two at once are worse than none."""
+    for record in run.world.placements[run.operation.key].records:
+        for each in await run.host.target.one_offs(record.key, record.number):
+            if each.running and each.operation != run.operation.id:
+                raise Failed(
+                    Failure(
+                        "migrate",
+                        Side.INFRASTRUCTURE,
+                        f"a migration of {record.name} still runs, since an engine died in it",
+                        next=f"wait for its end: docker wait {each.id[:12]}; then deploy again",
+                    )
+                )
+
+
+def _not_migrated(run: Run, what: str, tail: deque[str]) -> Failure:
+    live = f"r{run.live.number} serves" if run.live else "nothing serves"
+    return Failure(
+        "migrate",
+        Side.APPLICATION,
+        f"the migration {what}",
+        line=clean_log(tail[-1]) if tail else "",
+        means=f"the database may be changed in part; {live} as before",
+        next="read its output, make the migration safe to run again, and deploy again",
+    )
 
 
 async def undo(run: Run) -> str:
@@ -211,16 +270,7 @@ DEPLOY: Mapping[str, StepWork] = {
     "fetch": fetch,
     "build": build,
     "push": push,
-    "start": start,
-    "verify": verify,
-    "switch": switch,
-    "confirm": confirm,
-    "settle": settle,
-}
-ROLLBACK: Mapping[str, StepWork] = {
-    "start": start,
-    "verify": verify,
-    "switch": switch,
-    "confirm": confirm,
-    "settle": settle,
+    "pull": pull,
+    "migrate": migrate,
+    **MOVE,
 }

@@ -6,16 +6,19 @@ Never touched: what the pointer names, what an operation needs, and the last goo
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from cockpit.config.settings import PlacementSettings
-from cockpit.engine import plan, recover
+from cockpit.engine import plan, recover, spec
 from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
 from cockpit.engine.world import Seen, World
 from cockpit.errors import TargetError
-from cockpit.model import Health, PlacementKey
+from cockpit.model import Health, Operation, PlacementKey
 from cockpit.store.base import ReleaseRecord
-from cockpit.targets.base import Container
+from cockpit.targets.base import Container, Target
+
+MOVED = 5.0  # seconds after a switch in which a request that read the pointer before it may still dial
 
 
 class Tidy:
@@ -33,21 +36,24 @@ class Tidy:
         seen = self._rows.seen(key)
         if seen.health in (Health.HEALTHY, Health.DEGRADED):
             changed |= await mark_good(ports, seen, world.started_at)
-        if world.docker_ok and not seen.stuck:
+        if world.host(key).docker_ok and not seen.stuck:
             changed |= await self._containers(placement, seen)
         return changed
 
     async def _containers(self, placement: PlacementSettings, seen: Seen) -> bool:
         ports, world, changed = self._ports, self._world, False
+        host = world.host(placement.key)
         if seen.row.live is not None and seen.settled != seen.row.live:
             with suppress(TargetError):  # it has no containers: that is for health to say
-                await ports.target.activate(placement.key, seen.row.live, live=True)
+                await host.target.activate(placement.key, seen.row.live, live=True)
                 seen.settled = seen.row.live
         spare = plan.rollback_default(seen.records, seen.row.live)
-        for record in to_stop(world.containers, seen, ports.clock.now()):
+        for record in to_stop(host.containers, seen, ports.clock.now()):
             changed |= await stop(ports, world, record, keep=record is spare)
         for record in to_remove(seen):
             changed |= await remove(ports, world, record)
+        if seen.live is not None:
+            changed |= await clear(ports, world, seen.live, seen.newest)
         return changed
 
 
@@ -97,13 +103,15 @@ async def stop(ports: Ports, world: World, record: ReleaseRecord, *, keep: bool)
     """Drained first: open requests are given `drain` seconds, then SIGTERM and the grace period. True when it is done.
 
     With `keep` the stopped containers stay: they hold the image, the addresses and the environment for a rollback."""
-    spec = plan.from_text(record.spec)
-    if not await _drained(ports, world, record, spec.drain) or await _named(ports, record):
+    frozen, target = spec.from_text(record.spec), world.host(record.key).target
+    since = record.hot_until if record.hot_until is not None else record.left_traffic_at or 0.0
+    if not await _drained(ports, world, record, since) or await _named(world, record):
         return False
+    grace = max(process.stop_grace for process in frozen.processes.values())
     with world.stopping(record.key, record.number) as allowed:
         if not allowed:
             return False
-        await ports.target.stop(record.key, record.number, grace=spec.stop_grace, remove=not keep)
+        await target.stop(record.key, record.number, grace=grace, remove=not keep)
         await ports.store.update_release(record.key, record.number, hot_until=None, stopped=keep)
         if not keep and record.slot is not None:
             await ports.store.free_slot(record.slot, ports.clock.now())
@@ -111,39 +119,57 @@ async def stop(ports: Ports, world: World, record: ReleaseRecord, *, keep: bool)
 
 
 async def remove(ports: Ports, world: World, record: ReleaseRecord) -> bool:
-    if await _named(ports, record):
+    if await _named(world, record):
         return False
     with world.stopping(record.key, record.number) as allowed:
         if not allowed:
             return False
-        await ports.target.stop(record.key, record.number, grace=0.0, remove=True)
+        await world.host(record.key).target.stop(record.key, record.number, grace=0.0, remove=True)
         await ports.store.update_release(record.key, record.number, stopped=False, hot_until=None)
         if record.slot is not None:
             await ports.store.free_slot(record.slot, ports.clock.now())
     return True
 
 
-async def _named(ports: Ports, record: ReleaseRecord) -> bool:
+async def clear(ports: Ports, world: World, live: ReleaseRecord, newest: Operation | None) -> bool:
+    """What a restart left: containers of the live release that customers are no longer sent to."""
+    left = {each.slot for each in world.of(live.key) if each.release == live.number} - {live.slot}
+    since = newest.switched_at if newest is not None and newest.switched_at is not None else 0.0
+    if not left or live.slot is None or world.busy(live.key) or ports.clock.now() - since < MOVED:
+        return False
+    frozen, host, changed = spec.from_text(live.spec), world.host(live.key), False
+    grace = max(process.stop_grace for process in frozen.processes.values())
+    pointer = await host.edge.pointer(live.key) if frozen.routed else None
+    for slot in left:
+        old = replace(live, slot=slot)
+        if (pointer is not None and pointer == world.pointer(old)) or not await _drained(ports, world, old, since):
+            continue
+        await host.target.stop(live.key, live.number, slot=slot, grace=grace, remove=True)
+        await ports.store.free_slot(slot, ports.clock.now())
+        changed = True
+    return changed
+
+
+async def _named(world: World, record: ReleaseRecord) -> bool:
     """The pointer sends customers there, whatever the log says. Raises EdgeError when it cannot be read."""
-    pointer = await ports.edge.pointer(record.key)
+    pointer = await world.host(record.key).edge.pointer(record.key)
     return pointer is not None and pointer.release == record.number
 
 
-async def _drained(ports: Ports, world: World, record: ReleaseRecord, drain: float) -> bool:
-    """Nothing is open, or it had its time: that began when the release stopped being hot."""
-    since = record.hot_until if record.hot_until is not None else record.left_traffic_at or 0.0
-    where = world.addresses(record)
-    if ports.clock.now() - since >= drain or not where:
+async def _drained(ports: Ports, world: World, record: ReleaseRecord, since: float) -> bool:
+    """Nothing is open, or it had its time: that began at `since`."""
+    where = [address for each in world.addresses(record).values() for address in each]
+    if ports.clock.now() - since >= spec.from_text(record.spec).drain or not where:
         return True
-    open_requests = await ports.edge.in_flight()
+    open_requests = await world.host(record.key).edge.in_flight()
     return sum(open_requests.get(each, 0) for each in where) == 0
 
 
-async def prune(ports: Ports, key: PlacementKey, keep: int) -> None:
+async def prune(ports: Ports, target: Target, key: PlacementKey, keep: int) -> None:
     """Images of releases that nothing may go back to any more."""
     for record in await ports.store.retained(key, keep):
         try:
-            await ports.target.remove_image(plan.from_text(record.spec).image)
+            await target.remove_image(spec.from_text(record.spec).image)
         except TargetError:
             continue
         await ports.store.update_release(key, record.number, image_removed=True)

@@ -1,18 +1,24 @@
-"""The five steps that move customers: start, verify, switch, confirm, settle. Deploys and rollbacks share them.
+"""The steps that move customers: start, verify, switch, confirm, processes, settle. All operations share them.
 
 Up to the switch nothing that customers see has changed; from it on the operation only goes forward.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from cockpit.edge.base import Pointer
-from cockpit.engine import plan
-from cockpit.engine.run import Run, Skip
-from cockpit.engine.verifying import verify_hot, verify_started
+from cockpit.engine import plan, spec
+from cockpit.engine.processes import take_over
+from cockpit.engine.run import Run, Skip, StepWork
+from cockpit.engine.spec import ReleaseSpec
+from cockpit.engine.starting import start_process
+from cockpit.engine.verifying import verify_hot, verify_process, verify_started
 from cockpit.errors import EdgeError, Failed, TargetDown, TargetError
 from cockpit.model import Failure, Hold, OperationKind, Side
 from cockpit.store.base import ReleaseRecord
-from cockpit.targets.base import ADDRESS_REST, ContainerSpec, StartOrder
+from cockpit.targets.base import ADDRESS_REST
 
 CONFIRM_TIMEOUT = 2.0  # seconds for one answer through the public route
 CONFIRM_TRIES = 3
@@ -23,51 +29,57 @@ UNDO_GRACE = 5.0  # seconds that a release which never had customers gets to sto
 async def start(run: Run) -> str:
     if run.was_hot:
         raise Skip("already running")
-    ports, release = run.ports, run.bringing
+    release = run.bringing
     await run.world.stopped(release.key, release.number)
-    spec = plan.from_text(release.spec)
-    secrets = await ports.secrets.resolve(spec.secrets)
-    _say_changed_secrets(run, spec, ports.secrets.fingerprints(secrets))
-    release = await _leased(run, release)
+    frozen = spec.from_text(release.spec)
+    await _say_changed_secrets(run, frozen)
+    await _lease(run)
     run.started_here = True
-    order = StartOrder(
-        key=release.key,
-        release=release.number,
-        operation=run.operation.id if run.operation.kind is OperationKind.DEPLOY else release.operation,
-        slot=_slot(release),
-        spec=spec,
-        environment=plan.container_environment(release.key, release.number, release.commit, spec, secrets),
-    )
-    started = await ports.target.start(order)
+    started = 0
+    for name in frozen.leading:
+        started += await _start(run, name)
+    if not frozen.leading:
+        raise Skip("nothing runs beside the old ones: they stop first")
+    return f"{started} replica{'' if started == 1 else 's'}"
+
+
+async def _start(run: Run, process: str) -> int:
+    """How many containers that made."""
+    release = run.bringing
+    made_by = release.operation if run.operation.kind is OperationKind.ROLLBACK else run.operation.id
+    started = await start_process(run.host, run.values, release, process, made_by)
     for container in started:
         where = f" on {container.address}:{container.port}" if container.port else ""
         run.say(f"{container.name}{where}")
-    return f"{len(started)} replica{'' if len(started) == 1 else 's'}"
+    return len(started)
 
 
-def _say_changed_secrets(run: Run, spec: ContainerSpec, now: dict[str, str]) -> None:
-    changed = [name for name, source in spec.secrets.items() if source.fingerprint != now[name]]
-    if changed and run.operation.kind is OperationKind.ROLLBACK:
+async def _say_changed_secrets(run: Run, frozen: ReleaseSpec) -> None:
+    if run.operation.kind is not OperationKind.ROLLBACK:
+        return
+    now = await run.values.fingerprints(frozen)
+    changed = sorted(
+        {
+            variable
+            for name in frozen.processes
+            for variable, fingerprint in frozen.fingerprints(name).items()
+            if now[name].get(variable) != fingerprint
+        }
+    )
+    if changed:
         run.say(f"not as it was with {run.bringing.name}: {', '.join(changed)} changed since")
 
 
-async def _leased(run: Run, release: ReleaseRecord) -> ReleaseRecord:
-    if release.slot is not None:
-        return release
-    ports = run.ports
-    subnet = run.world.subnet = await ports.target.prepare()
-    taken = frozenset(container.slot for container in await ports.target.observe())
-    slot = await ports.store.lease_slot(release.key, release.number, subnet.slots, rest=ADDRESS_REST, avoid=taken)
-    found = await ports.store.release(release.key, release.number)
-    run.release = found
-    assert found is not None, "a lease belongs to a release"
-    assert found.slot == slot, "the lease and the release's row are one transaction"
-    return found
-
-
-def _slot(release: ReleaseRecord) -> int:
-    assert release.slot is not None, "leased before"
-    return release.slot
+async def _lease(run: Run) -> None:
+    """The release has a block of addresses; one that restarts gets a second one, and keeps the first until it moved."""
+    release, ports = run.bringing, run.ports
+    if release.slot is not None and run.operation.kind is not OperationKind.RESTART:
+        return
+    subnet = run.host.subnet = await run.host.target.prepare()
+    taken = frozenset(container.slot for container in await run.host.target.observe())
+    lease = ports.store.lease_spare if run.operation.kind is OperationKind.RESTART else ports.store.lease_slot
+    slot = await lease(release.key, release.number, subnet.slots, rest=ADDRESS_REST, avoid=taken)
+    run.release = replace(release, slot=slot)
 
 
 async def verify(run: Run) -> str:
@@ -79,24 +91,30 @@ async def verify(run: Run) -> str:
 async def switch(run: Run) -> str:
     """The pointer is the commit point; for a release without a port, the log's own word is."""
     ports, release = run.ports, run.bringing
-    spec = plan.from_text(release.spec)
-    if spec.port is not None:
+    pointer = run.world.pointer(release)
+    if pointer is not None:
         run.committed = True
-        await _point(run, Pointer(release.number, run.world.addresses(release)))
+        await _point(run, pointer)
     at = ports.clock.now()
-    hot_until = None if spec.port is None else at + _stays_hot(run)
-    await run.fact(
-        lambda: ports.store.set_live(
-            release.key, release.number, at, hot_until=hot_until, baking_until=_baking_until(run, at)
-        )
-    )
+    await _written_live(run, at, at + _stays_hot(run) if pointer is not None else None)
     run.committed = True
     run.world.moved(release.key, release.number)
     await run.row(lambda: ports.store.switched(run.operation.id, at))
     await run.moved()
     run.now_about(switched_at=at)
     run.switched.set()
+    if run.operation.kind is OperationKind.RESTART:
+        return f"customers are on the new containers of {release.name}"
     return f"customers are on {release.name}"
+
+
+async def _written_live(run: Run, at: float, hot_until: float | None) -> None:
+    store, release = run.ports.store, run.bringing
+    if run.operation.kind is OperationKind.RESTART:
+        await run.fact(lambda: store.update_release(release.key, release.number, slot=release.slot))
+        return
+    baking = _baking_until(run, at)
+    await run.fact(lambda: store.set_live(release.key, release.number, at, hot_until=hot_until, baking_until=baking))
 
 
 def _stays_hot(run: Run) -> float:
@@ -107,9 +125,9 @@ def _stays_hot(run: Run) -> float:
 async def _point(run: Run, pointer: Pointer) -> None:
     key = run.operation.key
     try:
-        await run.ports.edge.point(key, pointer)
+        await run.host.edge.point(key, pointer)
     except EdgeError:
-        if await run.ports.edge.pointer(key) != pointer:
+        if await run.host.edge.pointer(key) != pointer:
             run.committed = False
             raise
     run.world.moved(key, pointer.release)
@@ -121,23 +139,32 @@ def _baking_until(run: Run, at: float) -> float | None:
 
 
 async def confirm(run: Run) -> str:
-    release, key = run.bringing, run.operation.key
-    spec = plan.from_text(release.spec)
-    if spec.port is None:
-        raise Skip("nothing to ask: no port")
-    acted = await run.ports.edge.pointer(key)
+    """Every process that customers reach is asked as a customer asks."""
+    release = run.bringing
+    frozen = spec.from_text(release.spec)
+    acted = await run.host.edge.pointer(run.operation.key)
     if acted is None or acted.release != release.number:
         raise Failed(_not_through(run, f"the edge says {acted.release if acted else 'nothing'}"))
-    listen = run.placement.environment.edge.listen
-    host = run.placement.service.hosts[0] if run.placement.service.hosts else None
+    routed = [name for name in frozen.routed if name in run.placement.service.routed]
+    if not routed:
+        raise Skip("nothing to ask: the configuration has no route to it any more")
+    said = [await _confirmed(run, name, frozen) for name in routed]
+    return said[0] if len(said) == 1 else f"{len(said)} processes answer through the edge"
+
+
+async def _confirmed(run: Run, process: str, frozen: ReleaseSpec) -> str:
+    release, edge = run.bringing, run.placement.environment.edge
+    hosts = run.placement.service.processes[process].hosts
     said = ""
     for _ in range(CONFIRM_TRIES):
-        probe = await run.ports.prober.public(listen, spec.health.path, host, CONFIRM_TIMEOUT)
+        path = frozen.processes[process].health.path
+        probe = await run.host.prober.public(edge.listen, path, hosts[0] if hosts else None, CONFIRM_TIMEOUT)
         if 200 <= probe.status < 400 and probe.release in ("", release.name):
             return f"{probe.status} through the edge in {probe.ms:.0f} ms"
         said = f"{probe.release} answers" if probe.release else f"it answers {probe.status or probe.error}"
         await run.ports.clock.sleep(CONFIRM_PAUSE)
-    raise Failed(_not_through(run, f"{said} through the edge"))
+    of = "" if process == spec.WEB else f" for {process}"
+    raise Failed(_not_through(run, f"{said} through the edge{of}"))
 
 
 def _not_through(run: Run, what: str) -> Failure:
@@ -151,25 +178,46 @@ def _not_through(run: Run, what: str) -> Failure:
     )
 
 
+async def processes(run: Run) -> str:
+    """Workers and the like follow the customers. A new one that does not run leaves its predecessor running."""
+
+    async def bring(name: str) -> None:
+        run.progress(name)
+        await _start(run, name)
+        await verify_process(run, name)
+
+    await _lease_again(run)
+    names = await take_over(run.host, run.bringing, run.live, bring)
+    return f"{', '.join(names)} took over" if names else "none any more"
+
+
+async def _lease_again(run: Run) -> None:
+    """A hot release has its slot; one that only has workers may have lost it when it was removed."""
+    if run.bringing.slot is None:
+        await _lease(run)
+
+
 async def settle(run: Run) -> str:
     """The new release comes back by itself after a reboot; what it replaced stays hot, or is held against coming back.
 
     Docker may be away: then it is done later (`watch.py`), because customers were moved already."""
-    release, done = run.bringing, []
+    release, kind, done = run.bringing, run.operation.kind, []
     try:
-        await run.ports.target.activate(release.key, release.number, live=True)
+        await run.host.target.activate(release.key, release.number, live=True, slot=release.slot)
     except TargetDown as error:
         done.append(f"switched; Docker is down, not verified ({error.message})")
     except TargetError as error:
         run.say(f"could not set the restart policy yet: {error.message}")
-    if run.operation.kind is OperationKind.DEPLOY:
+    if kind is OperationKind.RESTART:
+        done.append("the old containers stop when their last request ends")
+    elif kind is OperationKind.DEPLOY:
         done.append(await _former(run, run.live) if run.live else "nothing was replaced")
     elif run.live is not None and run.live.number < release.number:
         await _reinstate(run)
         done.append("the hold is released")
     elif run.live is not None:
         await _hold(run, run.live)
-        if plan.from_text(release.spec).port is None:
+        if not spec.from_text(release.spec).routed:
             done.append(await _former(run, run.live))
         done.append("held until someone gives a reason")
     return " · ".join(done)
@@ -183,11 +231,13 @@ async def _reinstate(run: Run) -> None:
 
 
 async def _former(run: Run, former: ReleaseRecord) -> str:
-    spec = plan.from_text(former.spec)
-    if spec.port is not None:
+    """What customers may still be sent back to at once goes on running."""
+    frozen = spec.from_text(former.spec)
+    if frozen.routed:
         return f"{former.name} stays hot"
+    grace = max(process.stop_grace for process in frozen.processes.values())
     try:
-        await run.ports.target.stop(former.key, former.number, grace=spec.stop_grace, remove=False)
+        await run.host.target.stop(former.key, former.number, grace=grace, remove=False)
     except TargetError as error:
         return f"{former.name} could not be stopped: {error.message}"
     await run.fact(lambda: run.ports.store.update_release(former.key, former.number, hot_until=None, stopped=True))
@@ -209,8 +259,19 @@ async def undo_start(run: Run) -> str:
     release, ports = run.release, run.ports
     if release is None or not run.started_here:
         return "nothing was started"
-    await ports.target.stop(release.key, release.number, grace=UNDO_GRACE, remove=True)
-    await ports.store.update_release(release.key, release.number, stopped=False, hot_until=None)
+    await run.host.target.stop(release.key, release.number, slot=release.slot, grace=UNDO_GRACE, remove=True)
+    if run.operation.kind is not OperationKind.RESTART:
+        await ports.store.update_release(release.key, release.number, stopped=False, hot_until=None)
     if release.slot is not None:
         await ports.store.free_slot(release.slot, ports.clock.now())
     return f"{release.name} taken away"
+
+
+MOVE: Mapping[str, StepWork] = {
+    "start": start,
+    "verify": verify,
+    "switch": switch,
+    "confirm": confirm,
+    "processes": processes,
+    "settle": settle,
+}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
-from cockpit.engine import plan, views
+from cockpit.engine import spec, views
 from cockpit.engine.diagnose import explain
-from cockpit.engine.run import Run
+from cockpit.engine.run import Run, Skip
 from cockpit.errors import CockpitError, EdgeError, Failed
 from cockpit.health.probe import Probe
 from cockpit.health.verify import Expected, Facts, Verdict, Verification
@@ -28,32 +29,54 @@ HOT_TIMEOUT = 1.5  # seconds for one answer: this is somebody's outage
 
 
 async def verify_started(run: Run) -> str:
-    """Every replica of the release that was just started answers, or the reason why one never will."""
-    check = _Check(run)
+    """Every process that was just started answers or runs, or the reason why one never will."""
+    names = spec.from_text(run.bringing.spec).leading
+    if not names:
+        raise Skip("nothing was started beside the old ones")
     started = run.ports.clock.monotonic()
+    checks = [asyncio.create_task(verify_process(run, name), name=f"verification of {name}") for name in names]
+    try:
+        said = await asyncio.gather(*checks)
+    finally:
+        for check in checks:
+            check.cancel()
+        await asyncio.gather(*checks, return_exceptions=True)
+    return f"{', '.join(said)} after {took(run.ports.clock.monotonic() - started)}"
+
+
+async def verify_process(run: Run, process: str) -> str:
+    """Raises Failed with the process's name in it, when it is not the only one."""
+    check = _Check(run, process)
     async with check.looking():
         verdict = await check.known()
     if verdict.failure is not None:
-        raise Failed(await _with_its_log(run, verdict, check.containers))
-    return f"{check.expected.replicas} × {_good(check.spec)} after {took(run.ports.clock.monotonic() - started)}"
+        raise Failed(check.named(await _with_its_log(run, verdict, check.containers)))
+    return f"{check.expected.replicas} × {_good(check.spec)}"
 
 
-def _good(spec: ContainerSpec) -> str:
-    return "running" if spec.port is None else f"2xx on {spec.health.path}"
+def _good(process: ContainerSpec) -> str:
+    return "running" if process.port is None else f"2xx on {process.health.path}"
 
 
 class _Check:
     """Probes and looks feed one Verification until it knows."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, process: str) -> None:
         self._run = run
-        self.spec = plan.from_text(run.bringing.spec)
+        frozen = spec.from_text(run.bringing.spec)
+        self._process = process
+        self._prefix = f"{process}: " if len(frozen.processes) > 1 else ""
+        self.spec = frozen.processes[process]
+        self._addresses = run.world.addresses(run.bringing).get(process, ())
         health = self.spec.health
         self.expected = Expected(self.spec.replicas, health.path, self.spec.port, health.retries, health.deadline)
         self._verification = Verification(self.expected, run.ports.clock.monotonic())
         self.containers: tuple[Container, ...] = ()
         self._killed: set[str] = set()  # containers that were seen killed once
         self._news = asyncio.Event()
+
+    def named(self, failure: Failure) -> Failure:
+        return replace(failure, summary=f"{self._prefix}{failure.summary}")
 
     @asynccontextmanager
     async def looking(self) -> AsyncIterator[None]:
@@ -73,7 +96,7 @@ class _Check:
             verdict = self._verification.verdict(clock.monotonic())
             if verdict is not None:
                 return verdict
-            self._run.progress(self._verification.progress())
+            self._run.progress(f"{self._prefix}{self._verification.progress()}")
             self._news.clear()
             try:
                 async with asyncio.timeout(TELL):
@@ -82,17 +105,18 @@ class _Check:
                 continue
 
     async def _look(self) -> None:
-        ports, release = self._run.ports, self._run.bringing
+        ports, release, target = self._run.ports, self._run.bringing, self._run.host.target
+        wanted = (release.key, release.number, self._process, release.slot)
         while True:
             try:
-                seen = await ports.target.observe()
+                seen = await target.observe()
                 self.containers = tuple(
-                    each for each in seen if (each.key, each.release) == (release.key, release.number)
+                    each for each in seen if (each.key, each.release, each.process, each.slot) == wanted
                 )
                 for container in self.containers:
                     if self._cause_unknown(container):
                         continue
-                    facts = _facts(container, await ports.target.listeners(container.id))
+                    facts = _facts(container, await target.listeners(container.id))
                     self._verification.observed(ports.clock.monotonic(), container.index, facts)
             except CockpitError as error:
                 self._run.say(f"could not look at the containers: {error.message}")
@@ -109,18 +133,18 @@ class _Check:
 
     async def _ask(self, index: int) -> None:
         ports, health = self._run.ports, self.spec.health
-        address = self._run.world.addresses(self._run.bringing)[index - 1]
+        address = self._addresses[index - 1]
         host = self.spec.hosts[0] if self.spec.hosts else None
         last = ""
         while True:
-            probe = await ports.prober.probe(address, health.path, host, health.timeout)
+            probe = await self._run.host.prober.probe(address, health.path, host, health.timeout)
             self._verification.probed(ports.clock.monotonic(), index, probe)
             last = self._say_once(index, probe, last)
             self._news.set()
             await ports.clock.sleep(health.interval if probe.status else min(BOOTING, health.interval))
 
     def _say_once(self, index: int, probe: Probe, last: str) -> str:
-        told = f"replica {index}: {probe.status or probe.error}"
+        told = f"{self._prefix}replica {index}: {probe.status or probe.error}"
         if told != last:
             self._run.say(told)
         return told
@@ -157,7 +181,7 @@ async def _last_lines(run: Run, container: Container) -> tuple[str, ...]:
     lines: list[str] = []
     try:
         async with asyncio.timeout(LOG_WAIT):
-            async for line in run.ports.target.logs(container.id, tail=LAST_LINES):
+            async for line in run.host.target.logs(container.id, tail=LAST_LINES):
                 lines.append(line.text)
     except (CockpitError, TimeoutError) as error:
         run.say(f"its log could not be read: {error}")
@@ -167,30 +191,35 @@ async def _last_lines(run: Run, container: Container) -> tuple[str, ...]:
 async def verify_hot(run: Run) -> str:
     """A hot release is probed all the time: fresh good answers plus one now are its verification.
 
-    One replica that answers is enough: the edge passes over one that does not."""
-    spec = plan.from_text(run.bringing.spec)
-    if spec.port is None:
+    One replica of each process that answers is enough: the edge passes over one that does not."""
+    frozen = spec.from_text(run.bringing.spec)
+    if not frozen.routed:
         return "running"
     where = run.world.addresses(run.bringing)
-    answers = await asyncio.gather(*(_answers(run, spec, each) for each in where))
+    said = await asyncio.gather(*(_hot(run, frozen.processes[name], where.get(name, ())) for name in frozen.routed))
+    return ", ".join(said)
+
+
+async def _hot(run: Run, process: ContainerSpec, where: tuple[str, ...]) -> str:
+    answers = await asyncio.gather(*(_answers(run, process, each) for each in where))
     good = sum(1 for _, well in answers if well)
     if answers and not any(probe.reached for probe, _ in answers):
         raise EdgeError("the edge does not answer, so nothing can be verified", "`cockpit doctor` says how it is")
     if not good:
         raise Failed(_sick(run, [probe for probe, _ in answers]))
-    return f"{good} of {spec.replicas} replicas answer now"
+    return f"{good} of {process.replicas} replicas answer now"
 
 
-async def _answers(run: Run, spec: ContainerSpec, address: str) -> tuple[Probe, bool]:
-    ports, host = run.ports, spec.hosts[0] if spec.hosts else None
-    known = run.world.answers_at(address).verifies(ports.clock.now())
-    needed, good = (1 if known else spec.health.retries), 0
+async def _answers(run: Run, process: ContainerSpec, address: str) -> tuple[Probe, bool]:
+    prober, host = run.host.prober, process.hosts[0] if process.hosts else None
+    known = run.host.answers_at(address).verifies(run.ports.clock.now())
+    needed, good = (1 if known else process.health.retries), 0
     for _ in range(HOT_TRIES):
-        probe = await ports.prober.probe(address, spec.health.path, host, HOT_TIMEOUT)
+        probe = await prober.probe(address, process.health.path, host, HOT_TIMEOUT)
         good = good + 1 if probe.good else 0
         if good == needed:
             return probe, True
-        await ports.clock.sleep(HOT_PAUSE)
+        await run.ports.clock.sleep(HOT_PAUSE)
     return probe, False
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cockpit.config.settings import Settings
-from cockpit.edge.base import Route
+from cockpit.engine.spec import WEB
 from cockpit.health.probe import Probe
 from cockpit.model import Release, Replica, Tier
 from cockpit.store.base import ReleaseRecord
@@ -55,7 +54,7 @@ def address(container: Container) -> str:
 
 def replica_source(container: Container) -> str:
     """Names a replica in an operation's log."""
-    return f"replica {container.index}"
+    return f"replica {container.index}" if container.process == WEB else f"{container.process} {container.index}"
 
 
 def exited(container: Container) -> str:
@@ -82,13 +81,5 @@ def replica(container: Container, last: Probe | None, failed_in_row: int) -> Rep
         failed_in_row=failed_in_row,
         started_at=container.started_at,
         restarts=container.restarts,
-    )
-
-
-def routes(settings: Settings) -> tuple[Route, ...]:
-    """What the edge serves: each placement with a port, on its environment's listener."""
-    return tuple(
-        Route(each.key, each.environment.edge.listen, each.service.hosts)
-        for each in settings.placements
-        if each.service.port is not None
+        process=container.process,
     )

@@ -12,10 +12,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from cockpit.config.settings import PlacementSettings, Settings
-from cockpit.edge.base import Route
-from cockpit.engine import tidy, views
+from cockpit.engine import tidy
 from cockpit.engine.configuration import ConfigurationFile
-from cockpit.engine.edges import bring_up_edge
+from cockpit.engine.edges import Edges
+from cockpit.engine.host import Host
 from cockpit.engine.hub import Hub
 from cockpit.engine.journal import Backlog
 from cockpit.engine.ports import Ports
@@ -37,7 +37,6 @@ LOOK = 2.0  # seconds between looks at Docker when nothing runs
 LOOK_BUSY = 1.0
 TELL = 0.5  # seconds between looks for what clients do not know yet
 TIDY = 5.0
-COMPARE = 60.0
 
 
 class Watch:
@@ -61,17 +60,15 @@ class Watch:
         self._window = window
         self._probing = probing
         self._tidying = Tidy(ports, world, rows)
-        self.repositories = Repositories(ports, world, hub)
-        self._hosts = {each.environment.host for each in world.settings.placements}
+        self.edges = Edges(ports, world)
+        self.repositories = Repositories(ports, world, rows, hub)
         self._rereading = asyncio.Lock()
-        self._routes: tuple[Route, ...] = ()
-        self._routes_at = 0.0
 
     # ------------------------------------------------------------ coming up
 
     async def first_look(self) -> None:
         await self._once(self._look)
-        await self._once(self._edge)
+        await self._once(self.edges.look)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -82,7 +79,7 @@ class Watch:
                 (self._probing.traffic, lambda: 1.0),
                 (self._probing.roll_up, lambda: 60.0),
                 (self.repositories.tick, lambda: 1.0),
-                (self._edge, lambda: LOOK),
+                (self.edges.look, lambda: LOOK),
                 (self._tidy, lambda: TIDY),
                 (self.reread, lambda: 2.0),
                 (self._window.tell, lambda: TELL),
@@ -109,35 +106,20 @@ class Watch:
     # ------------------------------------------------------------ looking
 
     async def _look(self) -> None:
-        world, now = self._world, self._ports.clock.now
-        try:
-            if world.docker_seen_at is None:
-                world.subnet = await self._ports.target.prepare()
-            world.containers = await self._ports.target.observe()
-        except CockpitError as error:
-            world.docker_error = error.message
-            return
-        world.docker_error = ""
-        world.docker_seen_at = now()
-        world.forget_gone()
+        await asyncio.gather(*(self._look_at(host) for host in self._world.hosts.values()))
 
-    async def _edge(self) -> None:
-        """Routes are compared with what the edge runs when they are new, when it was away, and once a minute."""
-        world, now = self._world, self._ports.clock.monotonic()
-        routes = views.routes(world.settings)
+    async def _look_at(self, host: Host) -> None:
+        """A host that does not answer keeps what was last seen of it, with its age."""
         try:
-            if await self._ports.edge.answers():
-                if routes != self._routes or world.edge_error or now - self._routes_at >= COMPARE:
-                    await self._ports.edge.load(routes)
-                    self._routes, self._routes_at = routes, now
-                world.edge_error = ""
-                return
+            if host.docker_seen_at is None:
+                host.subnet = await host.target.prepare()
+            host.containers = await host.target.observe()
         except CockpitError as error:
-            world.edge_error = error.message
-            raise
-        world.edge_error = "does not answer"
-        if world.docker_ok:
-            world.edge_error = await bring_up_edge(self._ports, world.settings)
+            host.docker_error = error.message
+            return
+        host.docker_error = ""
+        host.docker_seen_at = self._ports.clock.now()
+        host.forget_gone()
 
     async def reread(self) -> None:
         """When the configuration file changed, routes, placements and pending settings follow before this returns."""
@@ -147,31 +129,39 @@ class Watch:
                 await self._adopt(self._configuration.settings)
 
     async def _adopt(self, settings: Settings) -> None:
-        """All rows first: what is configured is known, at every moment."""
-        configured = {each.key for each in settings.placements}
+        """Hosts and rows first: what is configured is known, at every moment. What serves goes on serving without."""
+        world = self._world
+        for name in {each.environment.host for each in settings.placements} - world.hosts.keys():
+            world.hosts[name] = await self._ports.open_host(name, settings)
+        configured = {each.key: each for each in settings.placements}
         for key in configured:
             await self._rows.reload(key)
-        self._world.settings = settings
-        for key in [key for key in self._world.placements if key not in configured]:
-            del self._world.placements[key]
-            self._probing.samples.forget(key)
-            self._hub.publish(Event(removed=key))
+        left = [key for key in world.known if key not in configured]
+        world.settings, world.known = settings, {**configured, **{key: world.known[key] for key in left}}
+        for key in left:
+            if world.placements[key].row.live is None:
+                self._forget(key)
+            else:
+                await self._rows.keep(key)
         await self.repositories.recount()
-        await self._edge()
+        await self.edges.look()
+
+    def _forget(self, key: PlacementKey) -> None:
+        del self._world.known[key]
+        del self._world.placements[key]
+        self._probing.samples.forget(key)
+        self._hub.publish(Event(removed=key))
 
     def _must_stay(self, settings: Settings) -> str:
-        """Why these settings are not taken while the engine runs; "" when they may be.
-
-        A name mistyped in an editor must not take the route of a live service away within two seconds."""
-        missing = [
-            str(key)
+        """Why these settings are not taken; "" when they may be."""
+        moved = [
+            f"{key} is live on {self._world.known[key].environment.host}"
             for key, seen in self._world.placements.items()
-            if seen.row.live is not None and settings.placement(key) is None
+            if seen.row.live is not None
+            and (now := settings.placement(key)) is not None
+            and now.environment.host != self._world.known[key].environment.host
         ]
-        if missing:
-            return f"{', '.join(missing)} is live and no longer in it: restart the engine to take its route away"
-        moved = {each.environment.host for each in settings.placements} - self._hosts
-        return f"another Docker host ({', '.join(moved)}) needs a restart of the engine" if moved else ""
+        return f"{', '.join(moved)}: another host wants another environment's name" if moved else ""
 
     async def refresh(self, key: PlacementKey) -> None:
         """Everything about one placement, now."""
@@ -185,7 +175,7 @@ class Watch:
     async def _tidy(self) -> None:
         store = self._ports.store
         await self._backlog.enter(lambda text: store.add_entry(at=self._ports.clock.now(), actor="cockpit", text=text))
-        for placement in self._world.settings.placements:
+        for placement in list(self._world.known.values()):
             key = placement.key
             if key not in self._world.runs and key not in self._world.recovering:
                 await self._once(functools.partial(self._tidy_one, placement))
@@ -203,9 +193,9 @@ class Watch:
             return
         self._hub.publish(Event(releases=self._window.releases(key, RECORDS)))
         await self.repositories.recount(key)
-        placement = self._world.settings.placement(key)
-        if placement is not None and self._world.docker_ok:
-            await tidy.prune(self._ports, key, placement.service.retain)
+        placement, host = self._world.known[key], self._world.host(key)
+        if host.docker_ok:
+            await tidy.prune(self._ports, host.target, key, placement.service.retain)
 
 
 def _name(work: Work) -> str:

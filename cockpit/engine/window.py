@@ -15,8 +15,10 @@ from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
 from cockpit.engine.sheets import Scene
 from cockpit.engine.world import World
-from cockpit.model import EngineStatus, Health, Operation, PlacementKey
+from cockpit.model import EngineStatus, Health, HostStatus, Operation, PlacementKey
 from cockpit.protocol import Event, Releases, Snapshot
+
+NO_HOST = HostStatus("local", "no service runs here", False, None, "no service runs here", False)
 
 
 class Window:
@@ -41,7 +43,7 @@ class Window:
 
     async def tell(self) -> None:
         now = self._ports.clock.now()
-        for placement in self._world.settings.placements:
+        for placement in self._world.known.values():
             seen = self._rows.seen(placement.key)
             view = self._picture.placement(placement, seen, now)
             if self._picture.worth_telling(seen, view, now):
@@ -54,27 +56,31 @@ class Window:
 
     def status(self) -> EngineStatus:
         world, ports = self._world, self._ports
-        docker = world.docker_error
+        hosts = tuple(host.status() for host in world.hosts.values() if world.on(host)) or (NO_HOST,)
+        docker = min(hosts, key=lambda each: (each.docker_ok, each.docker_seen_at or 0.0))
+        edge = min(hosts, key=lambda each: each.edge_ok)
         log_note = ports.store.read_only_reason or self._backlog.reason or ports.store.note
         return EngineStatus(
             version=__version__,
             pid=self._picture.pid,
             started_at=world.started_at,
-            docker=docker or "ok",
-            docker_ok=not docker,
-            docker_seen_at=world.docker_seen_at,
-            edge=world.edge_error or "ok",
-            edge_ok=not world.edge_error,
+            docker=docker.docker,
+            docker_ok=docker.docker_ok,
+            docker_seen_at=docker.docker_seen_at,
+            edge=edge.edge,
+            edge_ok=edge.edge_ok,
             config_path=str(ports.paths.config),
             state_path=str(ports.paths.state),
             connected=self._hub.names,
-            log_note=" · ".join(filter(None, (log_note, self._configuration.note))),
+            log_note=log_note,
+            hosts=hosts,
+            config_note=self._configuration.note,
         )
 
     def snapshot(self) -> Snapshot:
         now = self._ports.clock.now()
         placements = tuple(
-            self._picture.placement(each, self._rows.seen(each.key), now) for each in self._world.settings.placements
+            self._picture.placement(each, self._rows.seen(each.key), now) for each in self._world.known.values()
         )
         return Snapshot(self.status(), placements, self._newest_operations())
 
@@ -92,12 +98,13 @@ class Window:
         seen, now = self._rows.seen(placement.key), self._ports.clock.now()
         failing = tuple(
             each.key.service
-            for each in self._world.settings.placements
+            for each in self._world.known.values()
             if each.key != placement.key and self._rows.seen(each.key).health is Health.FAILING
         )
         run = self._world.runs.get(placement.key)
         return Scene(
             placement=placement,
+            host=self._world.host(placement.key),
             row=seen.row,
             records=seen.records,
             seen=self._picture.placement(placement, seen, now),
@@ -105,10 +112,14 @@ class Window:
             operation=run.operation if run and not run.ended.is_set() else None,
             failing_elsewhere=failing,
             left_at=seen.left_at,
+            settings_changed=self._rows.settings_changed(placement),
             now=now,
         )
 
 
 def _without_age(status: EngineStatus | None) -> EngineStatus | None:
     """When Docker was last seen is told only while it does not answer."""
-    return status and replace(status, docker_seen_at=None if status.docker_ok else status.docker_seen_at)
+    if status is None:
+        return None
+    hosts = tuple(replace(each, docker_seen_at=None) if each.docker_ok else each for each in status.hosts)
+    return replace(status, docker_seen_at=None if status.docker_ok else status.docker_seen_at, hosts=hosts)

@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from cockpit.config.settings import Settings
-from cockpit.engine import plan, views
+from cockpit.config.settings import PlacementSettings, Settings
+from cockpit.edge.base import Pointer
+from cockpit.engine import spec, views
+from cockpit.engine.host import Host
 from cockpit.engine.run import Run
-from cockpit.health.probe import Probe
 from cockpit.model import Health, Operation, OperationState, Pending, Placement, PlacementKey, Replica
 from cockpit.store.base import PlacementRecord, ReleaseRecord
-from cockpit.targets.base import Container, Subnet
-
-FRESH = 5.0  # seconds: an older probe verifies nothing
-NEEDED = 3  # good answers in a row
-
-
-@dataclass(slots=True)
-class Probed:
-    """The last answers of one address."""
-
-    recent: deque[Probe] = field(default_factory=lambda: deque(maxlen=NEEDED))
-    failed_in_row: int = 0
-
-    def add(self, probe: Probe) -> None:
-        """An edge that is silent says nothing about the replica."""
-        if probe.reached:
-            self.recent.append(probe)
-            self.failed_in_row = 0 if probe.good else self.failed_in_row + 1
-
-    def verifies(self, now: float) -> bool:
-        """Enough good answers, the newest of them fresh."""
-        good = [probe for probe in self.recent if probe.good]
-        return len(good) == NEEDED and now - self.recent[-1].at <= FRESH
+from cockpit.targets.base import Container
 
 
 @dataclass(slots=True)
@@ -52,6 +30,8 @@ class Seen:
     since: float | None = None
     failing_since: float | None = None  # when it was last seen failing
     left_at: float | None = None  # when customers were last rolled back, also while the log cannot say so
+    auto: str = ""  # as Placement.auto
+    files: dict[str, dict[str, str]] = field(default_factory=dict)  # what its env files say now: ReleaseSpec.files
     settled: int | None = None  # the release whose containers are known to come back by themselves
     sent: Placement | None = None  # as clients know it
     sent_at: float = 0.0
@@ -67,48 +47,62 @@ class Seen:
 
 
 class World:
-    """`recovering` holds placements that an engine before this one left in the middle of something."""
+    """`known` has what is configured, in its order, and then what still serves although it is not any more.
 
-    def __init__(self, settings: Settings, subnet: str, now: float) -> None:
+    `recovering` holds placements that an engine before this one left in the middle of something."""
+
+    def __init__(self, settings: Settings, now: float) -> None:
         self.settings = settings
         self.started_at = now
-        self.subnet = Subnet(subnet)
-        self.containers: tuple[Container, ...] = ()
-        self.docker_error = "not asked yet"
-        self.docker_seen_at: float | None = None
-        self.edge_error = "not asked yet"
+        self.known: dict[PlacementKey, PlacementSettings] = {each.key: each for each in settings.placements}
+        self.hosts: dict[str, Host] = {}
         self.placements: dict[PlacementKey, Seen] = {}
-        self.probed: dict[str, Probed] = {}  # by address and port
         self.runs: dict[PlacementKey, Run] = {}
         self.recovering: set[PlacementKey] = set()
         self._pointed: dict[PlacementKey, int] = {}  # the release that customers are on, as the edge was last told
         self._stopping: dict[tuple[PlacementKey, int], asyncio.Event] = {}
 
-    @property
-    def docker_ok(self) -> bool:
-        return not self.docker_error
+    def host(self, key: PlacementKey) -> Host:
+        return self.hosts[self.known[key].environment.host]
+
+    def on(self, host: Host) -> tuple[PlacementSettings, ...]:
+        """The placements of one host."""
+        return tuple(each for each in self.known.values() if each.environment.host == host.name)
+
+    def configured(self, key: PlacementKey) -> bool:
+        return self.settings.placement(key) is not None
 
     def busy(self, key: PlacementKey) -> bool:
         run = self.runs.get(key)
         return run is not None and not run.ended.is_set()
 
     def of(self, key: PlacementKey) -> tuple[Container, ...]:
-        return tuple(each for each in self.containers if each.key == key)
+        return tuple(each for each in self.host(key).containers if each.key == key)
 
     def running(self, key: PlacementKey) -> frozenset[int]:
         """Releases that run and go on running. Until Docker was seen once, the rows are all that is known."""
-        if self.docker_seen_at is None:
-            found = {each.number for each in self._records(key) if _should_run(each)}
+        records = self._records(key)
+        if self.host(key).docker_seen_at is None:
+            found = {each.number for each in records if _should_run(each)}
         else:
-            found = {each.release for each in self.of(key) if each.running}
+            leading = {each.number: spec.from_text(each.spec).leading for each in records}
+            found = {
+                each.release for each in self.of(key) if each.running and each.process in leading.get(each.release, ())
+            }
         return frozenset(number for number in found if (key, number) not in self._stopping)
 
-    def addresses(self, record: ReleaseRecord) -> tuple[str, ...]:
-        """Where the replicas of a release listen: "10.231.0.6:8080"; () without a port or a slot."""
-        spec = plan.from_text(record.spec)
-        if spec.port is None or record.slot is None:
-            return ()
-        return tuple(f"{each}:{spec.port}" for each in self.subnet.addresses(record.slot, spec.replicas))
+    def addresses(self, record: ReleaseRecord) -> dict[str, tuple[str, ...]]:
+        """Where customers reach each process of a release: "10.231.0.6:8080"; {} without a port or a slot."""
+        if record.slot is None:
+            return {}
+        return spec.from_text(record.spec).addresses(record.slot, self.host(record.key).subnet)
+
+    def pointer(self, record: ReleaseRecord) -> Pointer | None:
+        """What sends customers to that release; None when nothing can."""
+        frozen = spec.from_text(record.spec)
+        if record.slot is None or not frozen.routed:
+            return None
+        return frozen.pointer(record.number, record.slot, self.host(record.key).subnet)
 
     # ------------------------------------------------------------ where customers are
 
@@ -146,22 +140,18 @@ class World:
 
     # ------------------------------------------------------------ replicas
 
-    def answers_at(self, address: str) -> Probed:
-        return self.probed.setdefault(address, Probed())
-
-    def forget_gone(self) -> None:
-        here = {views.address(container) for container in self.containers}
-        self.probed = {address: probed for address, probed in self.probed.items() if address in here}
-
     def replicas(self, key: PlacementKey) -> tuple[Replica, ...]:
         """Live ones first, then hot ones, each in order."""
         seen = self.placements.get(key)
         live = seen.row.live if seen else None
-        containers = sorted(self.of(key), key=lambda each: (each.release != live, -each.release, each.index))
+        containers = sorted(
+            self.of(key),
+            key=lambda each: (each.release != live, -each.release, not each.port, each.process, each.index),
+        )
         return tuple(self._replica(each) for each in containers)
 
     def _replica(self, container: Container) -> Replica:
-        probed = self.probed.get(views.address(container))
+        probed = self.host(container.key).probed.get(views.address(container))
         last = probed.recent[-1] if probed and probed.recent else None
         return views.replica(container, last, probed.failed_in_row if probed else 0)
 

@@ -340,6 +340,12 @@ class Target(Protocol):
     async def remove_one_offs(self, key: PlacementKey, release: int) -> None:
         """Stop them (SIGTERM, SIGKILL after 5 s) and remove them. Idempotent."""
 
+    async def create_terminal(self, order: RunOrder, *, tty: bool) -> str:
+        """The name of a container for `docker start --attach --interactive`, gone when its command ends."""
+
+    async def remove_terminal(self, name: str) -> None:
+        """One that was never started, or whose terminal was lost. Idempotent."""
+
     def logs(
         self, container: str, *, tail: int | None = None, since: float | None = None, follow: bool = False
     ) -> AsyncIterator[RawLine]:

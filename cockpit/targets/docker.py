@@ -43,6 +43,7 @@ from cockpit.targets.removal import set_restart_policy
 from cockpit.targets.replicas import Replica, Started, replica_addresses, start_replica, take_back
 from cockpit.targets.running import OneOffs
 from cockpit.targets.streams import log_lines
+from cockpit.targets.terminals import create_terminal
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -211,6 +212,20 @@ class DockerTarget:
         async with aclosing(log) as lines:
             async for line in lines:
                 yield line
+
+    async def create_terminal(self, order: RunOrder, *, tty: bool) -> str:
+        await self.prepare()
+        work = partial(
+            create_terminal,
+            installation=self.installation,
+            network=labels.network_name(self.installation),
+            order=order,
+            tty=tty,
+        )
+        return await self._daemon.labour(f"make a terminal for {order.key}", work)
+
+    async def remove_terminal(self, name: str) -> None:
+        await self._daemon.labour(f"remove {name}", partial(removal.remove_container, identifier=name))
 
     async def has_image(self, image: str) -> bool:
         return await self._daemon.call(f"look for {image}", partial(images.has_image, image=image))

@@ -25,6 +25,7 @@ PORT = PREFIX + "port"
 
 MAIN = "web"  # the process that names and labels need not tell
 MIGRATE = "migrate"  # the role of a one-off
+TERMINAL = "terminal"  # … of one that somebody sits in front of
 
 COMPOSE_PROJECT = "com.docker.compose.project"
 COMPOSE_SERVICE = "com.docker.compose.service"
@@ -50,6 +51,10 @@ def slot_name(name: str, slot: int) -> str:
 
 def one_off_name(installation: str, key: PlacementKey, release: int, operation: int) -> str:
     return f"{_release_name(installation, key, release)}-{MIGRATE}-o{operation}"
+
+
+def terminal_name(installation: str, key: PlacementKey, release: int, mark: str) -> str:
+    return f"{_release_name(installation, key, release)}-{TERMINAL}-{mark}"
 
 
 def _release_name(installation: str, key: PlacementKey, release: int) -> str:
@@ -89,6 +94,10 @@ def one_off_labels(installation: str, order: RunOrder) -> dict[str, str]:
         OPERATION: str(order.operation),
         ROLE: MIGRATE,
     }
+
+
+def terminal_labels(installation: str, order: RunOrder) -> dict[str, str]:
+    return one_off_labels(installation, order) | {ROLE: TERMINAL}
 
 
 def all_of(installation: str) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from cockpit.config.settings import Environment, Healthcheck, PlacementSettings,
 from cockpit.engine.api import Note, Peer
 from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.core import Cockpit
+from cockpit.engine.host import EdgePlace, Host
 from cockpit.engine.ports import Ports
 from cockpit.engine.secrets import Secrets
 from cockpit.errors import StoreError
@@ -27,6 +28,7 @@ from cockpit.protocol import (
 )
 from cockpit.store.database import Database
 from cockpit.store.log import ReleaseLog
+from cockpit.targets.base import Subnet
 from tests.fakes.builder import FakeBuilder
 from tests.fakes.edge import FakeEdge
 from tests.fakes.prober import FakeProber
@@ -123,12 +125,8 @@ class Rig:
             clock=self.clock,
             store=self.store,
             source=self.source,
-            builder=self.builder,
-            target=self.target,
-            edge=self.edge,
-            prober=self.prober,
             secrets=await asyncio.to_thread(Secrets, self.paths.state / "secret.key"),
-            subnet="10.231.0.0/18",
+            open_host=self._open_host,
         )
         self.paths.config.touch()
         self.engine = Cockpit(ports, ConfigurationFile(self.paths.config, lambda _: self.settings, self.clock))
@@ -138,9 +136,28 @@ class Rig:
         if wait:
             await self.settled()
 
+    async def _open_host(self, name: str, _: Settings) -> Host:
+        async def place() -> EdgePlace:
+            return EdgePlace(self.paths.edge)
+
+        return Host(
+            name=name,
+            target=self.target,
+            edge=self.edge,
+            prober=self.prober,
+            builder=self.builder,
+            subnet=Subnet("10.231.0.0/18"),
+            docker_url="unix:///run/docker.sock",
+            edge_place=place,
+        )
+
+    @property
+    def host(self) -> Host:
+        return self.engine.world.hosts["local"]
+
     async def settled(self) -> None:
         """Recovery is over, so that operations may start."""
-        await self.until(lambda: not self.engine.world.recovering and self.engine.world.docker_seen_at is not None)
+        await self.until(lambda: not self.engine.world.recovering and self.host.docker_seen_at is not None)
 
     async def down(self) -> None:
         await self.engine.close()

@@ -12,7 +12,7 @@ from cockpit.edge.base import Pointer
 from cockpit.engine.journal import Backlog
 from cockpit.errors import Refused, StoreError, StoreRejected
 from cockpit.model import OperationState, PlacementKey, StepState
-from cockpit.protocol import ROLLBACK_SHEET, UNHOLD, For, UnholdRequest
+from cockpit.protocol import PENDING, ROLLBACK_SHEET, UNHOLD, For, UnholdRequest
 from tests.engine.rig import SHOP, TOM, Rig, rig, service, settings
 from tests.engine.test_logs import Reader, follow
 from tests.fakes.target import Program
@@ -219,14 +219,30 @@ async def test_docker_that_dies_while_a_failed_release_is_taken_away_leaves_noth
         assert (await shop.ended(running)).state is OperationState.FAILED
 
 
-async def test_a_configuration_that_loses_a_live_service_is_not_taken(tmp_path: Path) -> None:
+async def test_a_live_service_that_the_configuration_loses_goes_on_and_says_so(tmp_path: Path) -> None:
     async with rig(tmp_path) as shop:
         await shop.shipped("first")
-        shop.settings = settings((OTHER, service()))
-        shop.paths.config.write_text("changed")
-        await shop.until(lambda: bool(shop.engine.window.status().log_note))
-        assert "shop/production is live and no longer in it" in shop.engine.window.status().log_note
-        assert [route.key for route in shop.edge.routes] == [SHOP]
+        await shop.make_good(1)
+        await shop.shipped("second")
+        await shop.reconfigured(settings((OTHER, service())))
+        assert {route.key for route in shop.edge.routes} == {SHOP, OTHER}
+        seen = {each.key: each for each in shop.engine.window.snapshot().placements}
+        assert (seen[SHOP].configured, seen[OTHER].configured) == (False, True)
+        assert (await shop.call(PENDING, For(SHOP))).count == 0
+        with pytest.raises(Refused, match="not in the configuration any more"):
+            await shop.deploy(shop.commit("third"))
+
+        await shop.again()  # also for an engine that never knew its configuration
+        assert {route.key for route in shop.edge.routes} == {SHOP, OTHER}
+        assert (await shop.ended(await shop.rollback())).state is OperationState.SUCCEEDED
+        assert shop.customers_on() == 1
+
+
+async def test_a_service_that_never_served_goes_with_its_configuration(tmp_path: Path) -> None:
+    async with rig(tmp_path, settings((SHOP, service()), (OTHER, service()))) as shop:
+        await shop.shipped("first")
+        await shop.reconfigured(settings((SHOP, service())))
+        assert [each.key for each in shop.engine.window.snapshot().placements] == [SHOP]
 
 
 async def test_fifty_failed_deploys_do_not_hide_where_to_go_back_to(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ class FakeTarget:
         self.networks: set[str] = set()  # of the host, that specs may join
         self.missing_paths: set[str] = set()  # of the host, that specs cannot mount
         self.pruned: set[str] = set()  # images that are not on the host; all others are
+        self.terminals: dict[str, RunOrder] = {}  # made for somebody to sit in front of, by name
         self.calls: list[str] = []  # "start shop/production r42", in order
         self.edge_runs = False
         self.edge_outdated = ""
@@ -150,6 +151,16 @@ class FakeTarget:
     async def remove_one_offs(self, key: PlacementKey, release: int) -> None:
         await self._reach(f"remove_one_offs {key} r{release}")
         self._one_offs.remove(key, release, running=True)
+
+    async def create_terminal(self, order: RunOrder, *, tty: bool) -> str:
+        await self._reach("create_terminal")
+        name = f"terminal-{len(self.terminals) + 1}"
+        self.terminals[name] = order
+        return name
+
+    async def remove_terminal(self, name: str) -> None:
+        await self._reach("remove_terminal")
+        self.terminals.pop(name, None)
 
     async def activate(
         self, key: PlacementKey, release: int, *, live: bool, process: str | None = None, slot: int | None = None

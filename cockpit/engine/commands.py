@@ -1,0 +1,90 @@
+"""A command in a live release, run by who asked on a terminal of their own: chosen, recorded, cleaned up after here."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from dataclasses import dataclass
+
+from cockpit.engine import spec
+from cockpit.engine.host import Host
+from cockpit.engine.ports import Ports
+from cockpit.engine.rows import Rows
+from cockpit.engine.starting import Values, one_off
+from cockpit.engine.world import World
+from cockpit.errors import Refused, UsageError
+from cockpit.model import Actor, PlacementKey
+from cockpit.protocol import ExecEnded, ExecRequest, ExecTicket
+from cockpit.store.base import ReleaseRecord
+from cockpit.targets.base import Container
+from cockpit.text import clean
+
+SHELL = ("sh",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    key: PlacementKey
+    host: Host
+    actor: str
+    words: str
+    one_off: str  # the container to remove, "" for none
+
+
+class Commands:
+    def __init__(self, ports: Ports, world: World, rows: Rows) -> None:
+        self._ports = ports
+        self._world = world
+        self._rows = rows
+        self._ids = itertools.count(1)
+        self._begun: dict[int, _Begun] = {}
+
+    async def begin(self, asked: ExecRequest, actor: Actor) -> ExecTicket:
+        """Raises Refused when nothing runs that it could be run in."""
+        live = self._rows.seen(asked.key).live
+        if live is None:
+            raise Refused("nothing is live here", "deploy first")
+        host, command = self._world.host(asked.key), asked.command or SHELL
+        if asked.one_off:
+            container = made = await self._made(host, live, command, asked.tty)
+            argv = ("docker", "start", "--attach", "--interactive", container)
+        else:
+            container, made = self._serving(asked, live).name, ""
+            argv = ("docker", "exec", "--interactive", *(("--tty",) if asked.tty else ()), container, *command)
+        number = next(self._ids)
+        words = clean(shlex.join(command), 300)
+        self._begun[number] = _Begun(asked.key, host, actor.name, words, made)
+        await self._record(asked.key, actor.name, f"runs “{words}” in {container} of {live.name}")
+        return ExecTicket(number, argv, {"DOCKER_HOST": host.docker_url}, container, live.number)
+
+    async def end(self, asked: ExecEnded) -> str:
+        begun = self._begun.pop(asked.id, None)
+        if begun is None:
+            raise UsageError(f"no command {asked.id} was begun, or this engine is a newer one")
+        if begun.one_off:
+            await begun.host.target.remove_terminal(begun.one_off)
+        said = f"“{begun.words}” exited with status {asked.status}"
+        await self._record(begun.key, begun.actor, said)
+        return said
+
+    def _serving(self, asked: ExecRequest, live: ReleaseRecord) -> Container:
+        frozen = spec.from_text(live.spec)
+        process = asked.process or frozen.main
+        if process not in frozen.processes:
+            raise UsageError(f"{live.name} has no process {clean(process)}", f"it has {', '.join(frozen.processes)}")
+        running = [
+            each
+            for each in self._world.of(asked.key)
+            if (each.release, each.process, each.slot) == (live.number, process, live.slot) and each.running
+        ]
+        if not running:
+            raise Refused(f"no container of {process} runs", "--one-off runs it in a new one")
+        return min(running, key=lambda each: each.index)
+
+    async def _made(self, host: Host, live: ReleaseRecord, command: tuple[str, ...], tty: bool) -> str:
+        order = await one_off(Values(self._ports.secrets), live, command, operation=0)
+        return await host.target.create_terminal(order, tty=tty)
+
+    async def _record(self, key: PlacementKey, actor: str, text: str) -> None:
+        at = self._ports.clock.now()
+        await self._ports.store.add_entry(at=at, actor=actor, text=text, key=key, cli=f"cockpit exec {key}")

@@ -1,0 +1,106 @@
+"""One Docker host: the ways to it, and what was last seen there."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Protocol
+
+from cockpit.build.base import Builder
+from cockpit.edge.base import Edge
+from cockpit.engine import views
+from cockpit.health.probe import Probe
+from cockpit.model import HostStatus
+from cockpit.targets.base import Container, Subnet, Target
+
+FRESH = 5.0  # seconds: an older probe verifies nothing
+NEEDED = 3  # good answers in a row
+NOT_ASKED = "not asked yet"
+
+
+class Prober(Protocol):
+    async def probe(self, address: str, path: str, host: str | None, timeout: float) -> Probe:
+        """`address` is "10.231.0.6:8080"; asked through the edge's private listener. Never raises."""
+
+    async def public(self, listen: str, path: str, host: str | None, timeout: float) -> Probe:
+        """As a customer asks, at the edge's own listener."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Probed:
+    """The last answers of one address."""
+
+    recent: deque[Probe] = field(default_factory=lambda: deque(maxlen=NEEDED))
+    failed_in_row: int = 0
+
+    def add(self, probe: Probe) -> None:
+        """An edge that is silent says nothing about the replica."""
+        if probe.reached:
+            self.recent.append(probe)
+            self.failed_in_row = 0 if probe.good else self.failed_in_row + 1
+
+    def verifies(self, now: float) -> bool:
+        """Enough good answers, the newest of them fresh."""
+        good = [probe for probe in self.recent if probe.good]
+        return len(good) == NEEDED and now - self.recent[-1].at <= FRESH
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePlace:
+    """Where the edge lives: its directory on the host, and how this machine reaches its admin socket."""
+
+    directory: PurePath
+    admin: Path | None = None  # None: in the directory, which is on this machine
+    owner: int | None = None  # the host's user whose directory it is; None: look
+
+
+@dataclass(slots=True, eq=False)
+class Host:
+    """`name` is what the configuration calls it: "local", "ssh://deploy@shop-1". Addresses mean something on it alone.
+
+    `subnet` is as last known: a rollback must not have to ask Docker for it."""
+
+    name: str
+    target: Target
+    edge: Edge
+    prober: Prober
+    builder: Builder
+    subnet: Subnet
+    docker_url: str  # for a docker command on this machine: "unix:///run/docker.sock"
+    edge_place: Callable[[], Awaitable[EdgePlace]]  # raises CockpitError while the host was never reached
+    containers: tuple[Container, ...] = ()
+    docker_error: str = NOT_ASKED
+    docker_seen_at: float | None = None
+    edge_error: str = NOT_ASKED
+    edge_note: str = ""  # what wants doing to an edge that serves: it is outdated
+    probed: dict[str, Probed] = field(default_factory=dict)  # by address and port
+
+    @property
+    def docker_ok(self) -> bool:
+        return not self.docker_error
+
+    def answers_at(self, address: str) -> Probed:
+        return self.probed.setdefault(address, Probed())
+
+    def forget_gone(self) -> None:
+        here = {views.address(each) for each in self.containers}
+        self.probed = {address: probed for address, probed in self.probed.items() if address in here}
+
+    def status(self) -> HostStatus:
+        return HostStatus(
+            name=self.name,
+            docker=self.docker_error or "ok",
+            docker_ok=self.docker_ok,
+            docker_seen_at=self.docker_seen_at,
+            edge=self.edge_error or "ok",
+            edge_ok=not self.edge_error,
+            note=self.edge_note,
+        )
+
+    async def close(self) -> None:
+        for port in (self.prober, self.edge, self.builder, self.target):
+            await port.close()

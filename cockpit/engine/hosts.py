@@ -1,0 +1,77 @@
+"""What concerns a whole host: its other containers, and a new container for its edge."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cockpit.engine.host import Host
+from cockpit.engine.ports import Ports
+from cockpit.engine.watch import Watch
+from cockpit.engine.world import World
+from cockpit.errors import CockpitError, Refused, UsageError
+from cockpit.model import Actor, OtherContainer
+from cockpit.protocol import EdgeUpgrade, EdgeUpgradeRequest, Others
+
+GAP_NONE = "the new one listens beside the old one before that stops: about one request in a thousand may be cut"
+GAP_NETWORKS = "about a second: in Docker networks the old one has to go before the new one has its names"
+
+
+class Hosts:
+    def __init__(self, ports: Ports, world: World, watch: Watch) -> None:
+        self._ports = ports
+        self._world = world
+        self._watch = watch
+
+    def named(self, name: str) -> Host:
+        """ "" is the only one."""
+        hosts = self._world.hosts
+        if not name and len(hosts) == 1:
+            return next(iter(hosts.values()))
+        if name not in hosts:
+            raise UsageError(f"no host is called “{name}”" if name else "which host?", f"there are: {', '.join(hosts)}")
+        return hosts[name]
+
+    async def others(self) -> Others:
+        hosts = list(self._world.hosts.values())
+        answers = await asyncio.gather(*(host.target.others() for host in hosts), return_exceptions=True)
+        found, silent = [], []
+        for host, answer in zip(hosts, answers, strict=True):
+            if isinstance(answer, CockpitError):
+                silent.append(host.name)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                found += [
+                    OtherContainer(
+                        host.name,
+                        each.id,
+                        each.name,
+                        each.image,
+                        each.state,
+                        each.status,
+                        each.project,
+                        each.service,
+                        each.ports,
+                    )
+                    for each in answer
+                ]
+        return Others(tuple(sorted(found, key=lambda each: (each.host, each.project, each.name))), tuple(silent))
+
+    async def upgrade_edge(self, asked: EdgeUpgradeRequest, actor: Actor) -> EdgeUpgrade:
+        """Looked at first; with `confirmed` done, while no operation runs on that host."""
+        host = self.named(asked.host)
+        spec = await self._watch.edges.spec(host)
+        outdated = (await host.target.ensure_edge(spec)).outdated
+        gap = GAP_NETWORKS if spec.networks else GAP_NONE
+        if not asked.confirmed:
+            return EdgeUpgrade(host.name, outdated, gap)
+        running = [str(each.key) for each in self._world.on(host) if self._world.busy(each.key)]
+        if running:
+            raise Refused(f"an operation runs on {', '.join(running)}", "wait for its end, or cancel it first")
+        await host.target.upgrade_edge(spec)
+        text = f"replaced the edge of {host.name}: {outdated or 'nothing was outdated'}"
+        await self._ports.store.add_entry(
+            at=self._ports.clock.now(), actor=actor.name, text=text, cli=f"cockpit edge upgrade {host.name}"
+        )
+        await self._watch.edges.look()
+        return EdgeUpgrade(host.name, outdated, gap, done=True)
