@@ -188,8 +188,10 @@ def to_text(spec: ReleaseSpec) -> str:
 
 @lru_cache(maxsize=512)
 def from_text(text: str) -> ReleaseSpec:
-    """Also of a release from before there were processes."""
+    """Also of a release whose image was never made, and of one from before there were processes."""
     said = json.loads(text)
+    if not said:
+        return ReleaseSpec({})
     if "processes" not in said:
         return ReleaseSpec({WEB: decode(ContainerSpec, said)})
     return decode(ReleaseSpec, said)

@@ -1,7 +1,7 @@
 """The steps of a deploy: each does one thing, says what it did in one line, and may be repeated (but for `migrate`).
 
-`traffic.py` has those that it shares with a rollback and a restart. A step raises Skip when there is nothing to do and a
-CockpitError when it cannot be done; `run.py` writes the intent before it and the outcome after it.
+`traffic.py` has those that it shares with a rollback and a restart. A step raises Skip when there is nothing to do and
+a CockpitError when it cannot be done; `run.py` writes the intent before it and the outcome after it.
 """
 
 from __future__ import annotations
