@@ -84,8 +84,7 @@ class Journey:
 
     def use_own_port(self) -> None:
         """The page's may be taken here."""
-        file = self.shop.path / "cockpit.yaml"
-        file.write_text(self._here(file.read_text()))
+        self.shell.config.write_text(self._here(self.shell.config.read_text()))
 
     async def _change(self, line: Block, *, back: bool = False) -> None:
         await self.held.hold(EACH, SECONDS)
@@ -99,7 +98,7 @@ class Journey:
                 "/srv/shop": str(self.shop.path),
                 "127.0.0.1:8000": f"127.0.0.1:{self.shop.web}",
                 "127.0.0.1:8100": f"127.0.0.1:{self.edge}",
-                "cockpit deploy shop production": "cockpit deploy shop production --yes --confirm shop",
+                "cockpit deploy web production": "cockpit deploy web production --yes --confirm web",
             },
         )
 
@@ -120,7 +119,7 @@ async def measure(say: Say) -> Result:
 
 async def _adopt(shop: Shop, world: World, say: Say) -> Result:
     write, deploy, move, stop = steps(section(PAGE.read_text("utf-8"), HEADING))
-    shell = Shell(shop, world.root / "bin", world.paths.state, say)
+    shell = Shell(shop, world.root / "bin", world.paths.state, world.paths.config, say)
     shell.prepare()
     held = Held(shop.url)
     async with Load((shop.url,), RATE) as load:

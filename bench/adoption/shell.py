@@ -27,6 +27,7 @@ class Shell:
     shop: Shop
     bin: Path  # in front of PATH
     state: Path  # the cockpit's
+    config: Path
     say: Say
 
     def prepare(self) -> None:
@@ -53,6 +54,7 @@ class Shell:
         return said
 
     def _environment(self) -> dict[str, str]:
-        """The reader's own, but the cockpit's state, which is ours."""
+        """The reader's own, but the cockpit's files are ours."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("COCKPIT_")}
-        return {**kept, "PATH": f"{self.bin}:{os.environ.get('PATH', os.defpath)}", "COCKPIT_STATE": str(self.state)}
+        ours = {"COCKPIT_STATE": str(self.state), "COCKPIT_CONFIG": str(self.config)}
+        return {**kept, **ours, "PATH": f"{self.bin}:{os.environ.get('PATH', os.defpath)}"}
