@@ -10,7 +10,7 @@ from cockpit.config import options, spellings
 from cockpit.config.edges import ENVIRONMENT, ROOT_EDGE
 from cockpit.config.kinds import Duration, OrNull, Text, Whole
 from cockpit.config.lists import Members
-from cockpit.config.options import PROCESS, SECRET
+from cockpit.config.options import INSTEAD, SECRET
 from cockpit.config.settings import BuildSettings, Migrate, Network, Process, Registry, Service, Settings
 from cockpit.config.shapes import Command, Key, Many, Named, Pairs, Short, Table
 from cockpit.config.words import FOLDER, IMAGE, NAME, REGISTRY_HOST, VARIABLE, WORD, Subnet
@@ -35,7 +35,7 @@ MIGRATE = Table(
     expects="a command, or a map with command and timeout",
 )
 
-OPTIONS: dict[str, Key] = {
+_SOURCE: dict[str, Key] = {
     "repo": Key(WORD, "The git repository: a URL, or a path on the engine's machine."),
     "branch": Key(OrNull(WORD), "Whose commits are deployed; null is the remote's default branch."),
     "path": Key(FOLDER, "The service's folder in a monorepo; only commits that touch it count."),
@@ -46,10 +46,9 @@ OPTIONS: dict[str, Key] = {
     ),
     "image_timeout": Key(Duration(), "How long a deploy waits for CI's image."),
     "migrate": Key(OrNull(Short(MIGRATE, "command")), "A command that is run once before the switch; null is none."),
-    **options.OPTIONS,
-    "processes": Key(
-        Named(NAME, PROCESS), "Several commands of one release, by name; what the service says holds for each of them."
-    ),
+}
+
+_RELEASE: dict[str, Key] = {
     "deploy_timeout": Key(Duration(), "How long a release may take to become healthy."),
     "drain_timeout": Key(Duration(), "How long open requests may go on before a release is stopped."),
     "bake": Key(Duration(), "The watch after the switch; a release that survives it is good."),
@@ -57,7 +56,23 @@ OPTIONS: dict[str, Key] = {
     "retain": Key(Whole(), "Good releases whose images are kept for a rollback."),
 }
 
-OVERRIDES = Table(OPTIONS, (Service, Process), settle=spellings.settle)
+PROCESS = Table(
+    options.OPTIONS,
+    (Process,),
+    settle=spellings.settle,
+    instead={**INSTEAD, **dict.fromkeys((*_SOURCE, *_RELEASE), "it is the service's, beside processes")},
+)
+
+OPTIONS: dict[str, Key] = {
+    **_SOURCE,
+    **options.OPTIONS,
+    "processes": Key(
+        Named(NAME, PROCESS), "Several commands of one release, by name; what the service says holds for each of them."
+    ),
+    **_RELEASE,
+}
+
+OVERRIDES = Table(OPTIONS, (Service, Process), settle=spellings.settle, instead=INSTEAD)
 
 SERVICE = Table(
     {
@@ -70,6 +85,7 @@ SERVICE = Table(
     (Service, Process),
     required=("repo",),
     settle=spellings.settle,
+    instead=INSTEAD,
 )
 
 REGISTRY = Table(

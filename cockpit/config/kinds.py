@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -16,6 +16,7 @@ from cockpit.config.tree import Mapping, Node, Scalar
 
 JsonSchema: TypeAlias = dict[str, Any]
 NULLS = {"", "~", "null", "Null", "NULL"}  # as YAML has them, when plain
+LISTED = 12  # names that a complaint has room for
 LONGEST = 4096  # characters of a name, path or address
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
@@ -66,9 +67,12 @@ class Reading:
         node = self.places[near].node if near in self.places else self.keys.get(near)
         self.problems.add(node.mark if node else Mark(1, 1), text, self.spelled(at))
 
-    def near(self, name: str, known: Iterable[str]) -> str:
-        """`; did you mean "port"?`, or nothing: also when so much is wrong that comparing names takes its time."""
-        return did_you_mean(name, known) if len(self.problems) < SHOWN else ""
+    def near(self, name: str, known: Collection[str], otherwise: str = "") -> str:
+        """`; did you mean "port"?`, or `; known are …`. Nothing when so much is wrong that comparing takes its time."""
+        if len(self.problems) >= SHOWN:
+            return ""
+        listed = f"known are {', '.join(known)}" if len(known) <= LISTED else otherwise
+        return did_you_mean(name, known) or (f"; {listed}" if listed else "")
 
     def spelled(self, at: At) -> At:
         return (self.places[at].spelled if at in self.places else ()) or at
@@ -248,6 +252,14 @@ class WholeOrUnlimited(Whole):
         if scalar.plain and re.fullmatch(r"-1|0|[1-9]\d{0,17}", scalar.text):
             return int(scalar.text)
         raise Wrong(_misread(scalar))
+
+
+@dataclass(frozen=True)
+class Pids(Whole):
+    """Compose's, where -1 is no limit."""
+
+    def value(self, scalar: Scalar) -> int | None:  # type: ignore[override]  # a limit may be none
+        return None if scalar.plain and scalar.text == "-1" else super().value(scalar)
 
 
 @dataclass(frozen=True)

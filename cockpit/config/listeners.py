@@ -1,4 +1,4 @@
-"""Who answers whom: on one listener of one host, a name belongs to one process of one placement."""
+"""Who answers whom, and as whom: on one listener of one host, a name belongs to one process of one placement."""
 
 from __future__ import annotations
 
@@ -12,15 +12,29 @@ Answerer = tuple[PlacementSettings, str]  # a placement and its process
 
 
 def check(settings: Settings, into: Reading) -> None:
+    _say_shared(settings, into)
     taken: dict[tuple[str, str, str], Answerer] = {}
     for placement in settings.placements:
         listener = (placement.environment.host, normal(placement.environment.edge.listen))
         for process, names in placement.service.public.items():
+            mine = (placement, process)
             for name in names or (ANY,):
-                mine = (placement, process)
                 other = taken.setdefault((*listener, name), mine)
                 if other is not mine:
                     _complain(mine, other, name, into)
+            _certify(mine, names, into)
+
+
+def _say_shared(settings: Settings, into: Reading) -> None:
+    """An address takes plain HTTP or HTTPS."""
+    used = {each.key.environment: each.environment for each in settings.placements}
+    plain = {(each.host, normal(each.edge.listen)): name for name, each in used.items()}
+    for name, each in used.items():
+        other = plain.get((each.host, normal(each.edge.tls.listen))) if each.edge.tls else None
+        if each.edge.tls and other:
+            own, every = ("environments", name, "edge", "tls"), ("edge", "tls")
+            text = f"expected an address of its own, got {each.edge.tls.listen}, where {other} takes plain HTTP"
+            into.wrong_where(((*own, "listen"), (*every, "listen"), own, every), text)
 
 
 def normal(listen: str) -> str:
@@ -35,6 +49,17 @@ def _complain(mine: Answerer, other: Answerer, name: str, into: Reading) -> None
     cure = "give one of them other hosts" if name else "give one of them hosts"
     away = "" if mine[0] is other[0] else ", or its environment another edge.listen"
     into.problems.add(_mark(mine, into), f"{_said(other)} and {_said(mine)} both {what} {where}; {cure}{away}")
+
+
+def _certify(answerer: Answerer, names: tuple[str, ...], into: Reading) -> None:
+    """An ACME authority certifies names that it can reach, one by one."""
+    tls = answerer[0].environment.edge.tls
+    wild = [name for name in names if name.startswith("*.")]
+    if tls is None or tls.issuer != "acme" or tls.certificates or (names and not wild):
+        return
+    what = quoted(wild[0]) if wild else "any name"
+    cure = "name the hosts, or give edge.tls certificates"
+    into.problems.add(_mark(answerer, into), f"{_said(answerer)}: no ACME certificate can be had for {what}; {cure}")
 
 
 def _said(answerer: Answerer) -> str:

@@ -133,7 +133,7 @@ class Both(Short):
 class Test(Kind):
     """Docker's own health check: text is for a shell, a list starts with CMD, CMD-SHELL or NONE."""
 
-    expects: str = "a command as text, or a list that starts with CMD, CMD-SHELL or NONE"
+    expects: str = "a command as text, [CMD, …], [CMD-SHELL, text] or [NONE]"
 
     def read(self, node: Node, at: At, into: Reading) -> Any:
         into.places[at] = Place(node)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cockpit.config.kinds import MISSING, Always, Choice, Flag, JsonSchema, Kind, Never, Reading, Size, Text
-from cockpit.config.problems import At
+from cockpit.config.problems import At, quoted
 from cockpit.config.shapes import Key, Table, Values
 from cockpit.config.tree import Mapping, Node
 from cockpit.config.words import SOURCE, TARGET, VOLUME
@@ -40,8 +40,9 @@ def _sensible(values: Values, at: At, into: Reading) -> Values:
         into.wrong_name((*at, "source"), "expected no source in a mount of type tmpfs")
     if kind in {"volume", "bind"} and "source" not in values:
         into.wrong_name(at, 'expected a key "source", which is missing')
+    what = "an absolute path" if kind == "bind" else "a volume's name"
     if isinstance(source, str) and kind in {"volume", "bind"} and (kind == "bind") != source.startswith("/"):
-        into.wrong_name((*at, "source"), f"expected {'an absolute path' if kind == 'bind' else 'a volume, by name'}")
+        into.wrong_name((*at, "source"), f"expected {what} for type {kind}, got {quoted(source)}")
     return values
 
 

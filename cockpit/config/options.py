@@ -11,6 +11,7 @@ from cockpit.config.kinds import (
     Never,
     Number,
     OrNull,
+    Pids,
     Reading,
     Size,
     Whole,
@@ -19,7 +20,7 @@ from cockpit.config.kinds import (
 from cockpit.config.lists import Both, Hosts, Members, Test
 from cockpit.config.mounts import Mount
 from cockpit.config.problems import At
-from cockpit.config.settings import EnvFile, Healthcheck, Limits, Logging, Process, Secret, Ulimit
+from cockpit.config.settings import EnvFile, Healthcheck, Limits, Logging, Secret, Ulimit
 from cockpit.config.shapes import Command, Key, Many, Named, Pairs, Short, Table, Values
 from cockpit.config.words import (
     ABSOLUTE,
@@ -41,6 +42,13 @@ from cockpit.config.words import (
 def _one_source(values: Values, at: At, into: Reading) -> Values:
     if len(values) != 1:
         into.wrong_name(at, "expected exactly one of file, environment and command")
+    return values
+
+
+def _soft_below_hard(values: Values, at: At, into: Reading) -> Values:
+    soft, hard = (values.get(name) for name in ("soft", "hard"))
+    if isinstance(soft, int) and isinstance(hard, int) and hard != -1 and not -1 < soft <= hard:
+        into.wrong_name((*at, "soft"), f"expected at most the hard limit, {hard}, got {soft}")
     return values
 
 
@@ -114,6 +122,7 @@ ULIMITS = Table(
     },
     (Ulimit,),
     required=("soft", "hard"),
+    settle=_soft_below_hard,
 )
 
 IN_NETWORK = Table({"aliases": Key(Many(ALIAS), "Names in this network that lead to the live release.")})
@@ -127,6 +136,18 @@ DEPENDENCY = Table(
 )
 
 VARIABLES = Pairs(VARIABLE, "; for a value from the engine's environment use secrets")
+
+# What stands in Compose files and is done otherwise here.
+INSTEAD = {
+    "ports": "write port, the container's alone: the edge has the public ones",
+    "expose": "write port, the container's alone",
+    "restart": "containers are restarted when they end, and stay away once they are stopped",
+    "container_name": "containers are named after service, environment and release",
+    "privileged": "name what is needed in cap_add",
+    "network_mode": "name networks to join in networks",
+    "secret": "write secrets",
+    "scale": "write replicas",
+}
 
 OPTIONS: dict[str, Key] = {
     "port": Key(
@@ -153,7 +174,7 @@ OPTIONS: dict[str, Key] = {
     "limits": Key(LIMITS, "What one replica may use."),
     "cpus": Key(OrNull(Number(quoted=True)), "Compose's name of limits.cpus."),
     "mem_limit": Key(OrNull(Size()), "Compose's name of limits.memory."),
-    "pids_limit": Key(OrNull(Whole()), "Compose's name of limits.pids."),
+    "pids_limit": Key(OrNull(Pids()), "Compose's name of limits.pids."),
     "deploy": Key(DEPLOY, "Compose's place for replicas and limits."),
     "ulimits": Key(Named(ULIMIT, Both(ULIMITS, "soft")), "Limits of the kernel, as a number or as soft and hard."),
     "shm_size": Key(OrNull(Size()), "Size of /dev/shm; null is Docker's, 64m."),
@@ -172,5 +193,3 @@ OPTIONS: dict[str, Key] = {
         "overlap: new ones run before the old ones stop; recreate: the old ones stop first, without a port only.",
     ),
 }
-
-PROCESS = Table(OPTIONS, (Process,), settle=spellings.settle)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from cockpit.config import rules
+from cockpit.config.extent import MOST, extent
 from cockpit.config.kinds import MISSING, Place, Reading, shown
 from cockpit.config.problems import At, quoted
 from cockpit.config.processes import merged, written
@@ -17,8 +18,6 @@ from cockpit.config.shapes import Values
 from cockpit.model import PlacementKey
 
 IMPLIED = {"production": {"protected": True}}  # when the file names no environment
-
-MOST = 2000  # processes in all placements: a short file could ask for millions
 
 S = TypeVar("S", bound=Section)
 
@@ -31,6 +30,9 @@ def settings(values: Values, path: str, into: Reading) -> Settings | None:
         if not given and not into.problems:
             into.wrong_name((key,), f"expected at least one of {key}, got none")
     edge = values.pop("edge", {})
+    if extent(services, declared, edge) > MOST:
+        into.wrong_name(("services",), f"expected at most {MOST} values, counted for each environment and process")
+        return None
     program = {key: edge.pop(key) for key in EdgeProgram.model_fields if key in edge}
     environments = {name: _environment(name, over({"edge": edge}, each), into) for name, each in declared.items()}
     for name, service in services.items():
@@ -72,20 +74,16 @@ def _environment(name: str, values: Values, into: Reading) -> Environment | None
 def _placements(
     services: Values, environments: dict[str, Environment | None], into: Reading
 ) -> tuple[PlacementSettings, ...]:
-    found: list[PlacementSettings] = []
-    processes = 0
-    for name, service in services.items():
-        for environment in _where(name, service, environments, into):
-            processes += max(1, len(service.get("processes", ())))
-            if processes > MOST:
-                into.wrong_name(("services",), f"expected at most {MOST} processes in all environments together")
-                return ()
-            placement = _placement(name, service, environment, environments[environment], into)
-            found += (placement,) if placement else ()
-    return tuple(found)
+    ranks = {name: rank for rank, name in enumerate(environments)}
+    found = [
+        _placement(name, service, environment, environments[environment], into)
+        for name, service in services.items()
+        for environment in _where(name, service, ranks, into)
+    ]
+    return tuple(each for each in found if each is not None)
 
 
-def _where(name: str, service: Values, declared: Values, into: Reading) -> list[str]:
+def _where(name: str, service: Values, declared: dict[str, int], into: Reading) -> list[str]:
     """The environments of a service in the order in which they were declared."""
     wanted = service.get("environments", declared)
     for environment in wanted:
@@ -94,7 +92,7 @@ def _where(name: str, service: Values, declared: Values, into: Reading) -> list[
             into.wrong_name(("services", name, "environments", environment), text)
     if declared and not wanted:
         into.wrong_name(("services", name, "environments"), "expected at least one environment, got none")
-    return [environment for environment in declared if environment in wanted]
+    return sorted((environment for environment in wanted if environment in declared), key=declared.__getitem__)
 
 
 def _placement(

@@ -6,8 +6,7 @@ import graphlib
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from cockpit.config.kinds import Reading
-from cockpit.config.listeners import normal
+from cockpit.config.kinds import LISTED, Reading
 from cockpit.config.problems import At, quoted
 from cockpit.config.processes import OF_WEB, WEB
 from cockpit.config.settings import MAX_ROUTED, Environment, PlacementSettings, Process, Service
@@ -20,13 +19,15 @@ def of_service(name: str, service: Values, into: Reading) -> None:
     """As it is written: which process a key is about."""
     root = ("services", name)
     names = service.get("processes", {WEB: {}})
-    if not names:
+    if not names and not into.problems:
         into.wrong_name((*root, "processes"), "expected at least one process, got none")
-        return
     for at, level in _levels(root, service):
-        for key in OF_WEB if WEB not in names else ():
+        for key in OF_WEB if names and WEB not in names else ():
             if key in level:
-                into.wrong_name((*at, key), f"it is of the process {WEB}, which there is not; say it of a process")
+                into.wrong_name(
+                    (*at, key),
+                    f"it belongs to the process {WEB}, which there is not; say it below one of the processes",
+                )
         for process in level.get("processes", ()):
             if process not in names:
                 text = f"no process is called {quoted(process)}{into.near(process, names)}"
@@ -34,16 +35,9 @@ def of_service(name: str, service: Values, into: Reading) -> None:
 
 
 def of_environment(environment: Environment, locate: Locate, into: Reading) -> None:
-    edge = environment.edge
-    if edge.tls is None:
-        return
-    if edge.tls.issuer == "files" and not edge.tls.certificates:
+    tls = environment.edge.tls
+    if tls is not None and tls.issuer == "files" and not tls.certificates:
         into.wrong_where(locate(("edge", "tls", "issuer")), "expected certificates beside it, for they are the files")
-    if normal(edge.tls.listen) == normal(edge.listen):
-        into.wrong_where(
-            locate(("edge", "tls", "listen")),
-            f"expected another address than {edge.listen}, which is edge.listen and takes plain HTTP",
-        )
 
 
 def of_placement(placement: PlacementSettings, locate: Locate, into: Reading) -> None:
@@ -53,7 +47,6 @@ def of_placement(placement: PlacementSettings, locate: Locate, into: Reading) ->
     for name, process in service.processes.items():
         _one_source_each(placement, name, locate, into)
         _by_its_port(name, process, locate, into)
-    _certified(placement, locate, into)
 
 
 def _levels(root: At, service: Values) -> Iterator[tuple[At, Values]]:
@@ -66,7 +59,8 @@ def _few_enough(service: Service, locate: Locate, into: Reading) -> None:
     counts = {name: process.replicas for name, process in service.routed.items()}
     if sum(counts.values()) <= MAX_ROUTED:
         return
-    each = f" ({', '.join(f'{name} {count}' for name, count in counts.items())})" if len(counts) > 1 else ""
+    listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+    each = f" ({listed})" if 1 < len(counts) <= LISTED else ""
     text = f"expected at most {MAX_ROUTED} containers with a port in one release, got {sum(counts.values())}{each}"
     into.wrong_where(locate(("processes", [*counts][-1], "replicas")), text)
 
@@ -76,8 +70,7 @@ def _in_order(service: Service, locate: Locate, into: Reading) -> None:
     for name, process in known.items():
         for other in process.depends_on:
             if other not in known:
-                near = into.near(other, known) or f"; known are {', '.join(known)}"
-                text = f"no process of this service is called {quoted(other)}{near}"
+                text = f"no process of this service is called {quoted(other)}{into.near(other, known)}"
                 into.wrong_where(locate(("processes", name, "depends_on", other)), text)
     try:
         graphlib.TopologicalSorter(
@@ -103,16 +96,3 @@ def _by_its_port(name: str, process: Process, locate: Locate, into: Reading) -> 
     for key, given in (("hosts", process.hosts), ("aliases", process.aliases)):
         if process.port is None and given:
             into.wrong_where(locate(("processes", name, key)), f"a process without a port has no {key}")
-
-
-def _certified(placement: PlacementSettings, locate: Locate, into: Reading) -> None:
-    """An ACME authority certifies names that it can reach, one by one."""
-    tls = placement.environment.edge.tls
-    if tls is None or tls.issuer != "acme" or tls.certificates:
-        return
-    for process, names in placement.service.public.items():
-        wild = [name for name in names if name.startswith("*.")]
-        if wild or not names:
-            what = quoted(wild[0]) if wild else "any name"
-            text = f"no ACME certificate can be had for {what}; name the hosts, or give edge.tls certificates"
-            into.wrong_where(locate(("processes", process, "hosts")), text)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from cockpit.config.kinds import MISSING, JsonSchema, Kind, Literal, Place, Reading, Text, Word, is_null, shown
-from cockpit.config.problems import SHOWN, At, quoted
+from cockpit.config.problems import At, quoted
 from cockpit.config.tree import Listing, Mapping, Node, Scalar
 
 Values: TypeAlias = dict[str, Any]
@@ -34,6 +34,7 @@ class Table(Kind):
     models: tuple[type[BaseModel], ...] = ()
     required: tuple[str, ...] = ()
     expects: str = "a map"
+    instead: dict[str, str] = field(default_factory=dict)  # names that are often expected here, and what to do
     secret: bool = False  # what was written instead of the map may be a secret's value
     settle: Settle = field(default=lambda values, at, into: values)  # what the values say together
 
@@ -57,9 +58,9 @@ class Table(Kind):
         return self.settle(values, at, into)
 
     def _suggestion(self, name: str, into: Reading) -> str:
-        if len(into.problems) >= SHOWN:
-            return ""
-        return into.near(name, self.keys) or f"; known are {', '.join(self.keys)}"
+        if name in self.instead:
+            return f"; {self.instead[name]}"
+        return into.near(name, self.keys, "config.example.yaml has all that are known")
 
     def schema(self) -> JsonSchema:
         return {

@@ -100,9 +100,13 @@ def _aliases_apart(values: Values, at: At, into: Reading) -> Values:
     values = {**values, "networks": tuple(networks)}
     if sets <= {frozenset()}:
         return values
-    if len(sets) > 1 or "aliases" in values:
-        text = "expected the same aliases in each network: write them once, as `aliases` beside `networks`"
-        into.wrong_name((*at, "networks"), text)
+    if len(sets) > 1:
+        into.wrong_name(
+            (*at, "networks"), "expected the same aliases in each network, for they are names in all of them"
+        )
+        return values
+    if "aliases" in values:
+        into.wrong_name((*at, "aliases"), "networks say aliases too; keep one of the two")
         return values
     return {**values, "aliases": next(_listed(each["aliases"]) for each in networks.values() if "aliases" in each)}
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel
 
 from cockpit.config import edges, options
 from cockpit.config.edges import CERTIFICATE, ENVIRONMENT, ROOT_EDGE, TLS
-from cockpit.config.form import BUILD, MIGRATE, REGISTRY, ROOT, SERVICE
+from cockpit.config.form import BUILD, MIGRATE, PROCESS, REGISTRY, ROOT, SERVICE
 from cockpit.config.kinds import Duration, OrNull
 from cockpit.config.lists import Members
-from cockpit.config.options import ENV_FILE, HEALTHCHECK, LOGGING, PROCESS, SECRET, ULIMITS
+from cockpit.config.options import ENV_FILE, HEALTHCHECK, LOGGING, SECRET, ULIMITS
 from cockpit.config.problems import Problems, dotted
 from cockpit.config.settings import (
     BuildSettings,

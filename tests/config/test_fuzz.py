@@ -75,6 +75,31 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         "services: {web: {repo: x, image: " + "a/a_" * (LARGE // 4 - 30) + "}}",
         "services: {web: {repo: x, volumes: [" + "/" * (LARGE - 60) + "]}}",
         "services: {web: {repo: x, hosts: [" + "a.b," * 15_000 + "]}}",
+        "services: {" + "".join(f"a{n}: {{repo: r}}, " for n in range(2400)) + "}\n"
+        "environments: {" + "".join(f"e{n}: , " for n in range(4800)) + "}",
+        "services: {" + "".join(f"a{n}: {{repo: r, environments: [e0]}}, " for n in range(1400)) + "}\n"
+        "environments: {" + "".join(f"e{n}: , " for n in range(4800)) + "}",
+        "services: {web: {repo: x, environments: [" + "".join(f"e{n}, " for n in range(9000)) + "]}}\n"
+        "environments: {" + "".join(f"f{n}: , " for n in range(4000)) + "}",
+        "services: {web: {repo: x, processes: {" + "".join(f"a{n}: {{depends_on: [b]}}, " for n in range(3000)) + "}}}",
+        "services: {web: {repo: x, processes: {"
+        + "".join(f"a{n}: {{depends_on: [a{n + 1}]}}, " for n in range(1900))
+        + "}}}",
+        "services: {web: {repo: x, processes: {" + "".join(f"a{n}: {{port: 1}}, " for n in range(1900)) + "}}}",
+        "services: {web: {repo: x, env: {" + "".join(f"A{n}: b, " for n in range(9000)) + "}}}",
+        "services: {web: {repo: x, networks: {" + "".join(f"a{n}: {{aliases: [x]}}, " for n in range(3000)) + "}}}",
+        "services: {web: {repo: x, env: {" + "".join(f"A{n}: b, " for n in range(8000)) + "}}}\n"
+        "environments: {" + "".join(f"e{n}: , " for n in range(1900)) + "}",
+        "services: {web: {repo: x}}\nedge: {labels: {" + "".join(f"A{n}: b, " for n in range(8000)) + "}}\n"
+        "environments: {" + "".join(f"e{n}: , " for n in range(1900)) + "}",
+        "services: {web: {repo: x, port: null}}\nenvironments: {" + "".join(f"e{n}: , " for n in range(3700)) + "}",
+        "services: {web: {repo: x, processes: {" + "".join(f"a{n}: , " for n in range(3700)) + "}}}",
+        "services: {web: {repo: x, extra_hosts: [" + "a:1.2.3.4, " * 9_000 + "]}}",
+        "services: {web: {repo: x, extra_hosts: ['" + "a" * (LARGE - 60) + "']}}",
+        "services: {web: {repo: x, tmpfs: '/:" + "a" * (LARGE - 60) + "'}}",
+        "services: {web: {repo: x, image: a/a:" + "a." * (LARGE // 2 - 40) + "}}",
+        "services: {web: {repo: x}}\nedge: {trusted_proxies: '" + "1:" * (LARGE // 2 - 40) + "'}",
+        "services: {web: {repo: x}}\nenvironments: {a: {host: ssh://" + "a" * (LARGE - 80) + "@}}",
         "#" * LARGE,
         "\n" * LARGE,
         '"' + "\\x41" * (LARGE // 5) + '": 1',
