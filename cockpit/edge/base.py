@@ -59,7 +59,7 @@ class Limits:
     body: int | None = None
     header_timeout: float = 10.0
     idle_timeout: float = 300.0  # of a kept-alive connection without a request
-    read_timeout: float | None = None  # of a whole request
+    read_timeout: float | None = None  # of a whole request; the application is rid of it then
     write_timeout: float | None = None  # of a whole answer
 
 

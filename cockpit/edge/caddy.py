@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cockpit.edge import certificates
 from cockpit.edge.base import EdgePlan, Hit, Pointer, Route
+from cockpit.edge.certificates import Copies
 from cockpit.edge.config import ACCESS_LOG, ADMIN_SOCKET, PROBE_SOCKET, document
 from cockpit.edge.doors import door_document
 from cockpit.edge.files import Files, LocalFiles
@@ -57,17 +59,19 @@ class CaddyEdge:
     async def load(self, plan: EdgePlan | tuple[Route, ...]) -> bool:
         """The edge serves exactly this; True when that needed a reload. An edge that is not up gets the file only.
 
-        Raises ConfigError for routes that clash, EdgeError when the edge refuses them (then nothing has changed)."""
+        Raises ConfigError for routes that clash and certificates that cannot be used, EdgeError when the edge refuses
+        them (then nothing has changed)."""
         plan = plan if isinstance(plan, EdgePlan) else EdgePlan(plan)
         async with self._loading:
-            owner = await self._do(self._disk, self._prepare)
+            copies = await self._do(self._disk, lambda: certificates.gathered(plan))
+            owner = await self._do(self._disk, lambda: self._prepare(copies))
             mode = "0600" if owner == 0 else "0666"  # the edge runs as root; the directory lets in only its owner
-            content, digest = document(plan, self._inside, self._subnet, mode)
+            content, digest = document(plan, self._inside, self._subnet, mode, copies.names)
             running = await self._running()
             reload = running is not None and running != digest
             if reload:
                 await self._reload(content)
-            await self._do(self._disk, lambda: self._keep(content, plan))
+            await self._do(self._disk, lambda: self._keep(content, plan, copies))
             return reload
 
     async def point(self, key: PlacementKey, pointer: Pointer) -> None:
@@ -107,13 +111,15 @@ class CaddyEdge:
         self._follower.shutdown(wait=False)
         self._log.close()
 
-    def _prepare(self) -> int:
+    def _prepare(self, copies: Copies) -> int:
         """Whoever may enter the directory may move customers, so it is for one user alone: who that is."""
-        self.files.ensure(DIRECTORY, "log", "storage", "doors")
+        self.files.ensure(DIRECTORY, "log", "storage", "doors", certificates.DIRECTORY)
+        certificates.keep(self.files, copies)
         return self.files.owner()
 
-    def _keep(self, content: bytes, plan: EdgePlan) -> None:
+    def _keep(self, content: bytes, plan: EdgePlan, copies: Copies) -> None:
         self._write("config.json", content)
+        certificates.forget(self.files, copies)
         for alias in plan.aliases:
             self._write(f"doors/{alias.door}.json", door_document(alias, self._inside))
         for key in {each.key for each in plan.routes} | {each.key for each in plan.aliases}:

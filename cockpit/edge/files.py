@@ -76,7 +76,7 @@ class LocalFiles:
     def replace(self, name: str, content: bytes) -> None:
         path = self._directory / name
         new = path.with_name(f".{path.name}.new")
-        with open(new, "wb") as file:
+        with open(os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

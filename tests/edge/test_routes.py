@@ -114,7 +114,15 @@ def test_no_retry_cap_and_more_patience_than_an_address_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["r1 10.0.0.1:80 .", "r1 10.0.0.1:80 10.0.0.2:81 .", "hold", "hold .", "r1 1.1.1.1:1 / a 1.1.1.2:1 ."]
+    "line",
+    [
+        "r1 10.0.0.1:80 .",
+        "r1 10.0.0.1:80 10.0.0.2:81 .",
+        "r1 / a 10.0.0.1:80 .",
+        "hold",
+        "hold .",
+        "r1 1.1.1.1:1 / a 1.1.1.2:1 .",
+    ],
 )
 def test_a_whole_line_is_seen_as_whole(line: str) -> None:
     assert re.match(WHOLE, line)

@@ -38,12 +38,15 @@ def free_port() -> int:
 
 
 class App:
-    """One replica: says its release, holds what /slow and /ws ask it to hold."""
+    """One replica: says its release, holds what /slow, /sse and /ws ask it to hold."""
 
     def __init__(self, name: str, address: str | None = None, port: int = 8080) -> None:
         self.name, self.host, self.port = name, address or fresh_address(), port
         self.release = asyncio.Event()  # lets /slow answer
         self.requests: list[str] = []  # heads, as received
+        self.received = 0  # bytes of bodies
+        self.cut = 0  # requests that ended within their body
+        self.events: asyncio.Queue[str] = asyncio.Queue()  # what /sse says
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._closing = False
@@ -79,10 +82,17 @@ class App:
                 length = next(
                     (int(x.split(":")[1]) for x in head.split("\r\n") if x.lower().startswith("content-le")), 0
                 )
-                if length:
-                    await reader.readexactly(length)
+                while length:
+                    part = await reader.read(min(length, 65536))
+                    if not part:
+                        self.cut += 1
+                        return
+                    length, self.received = length - len(part), self.received + len(part)
                 if head.startswith("GET /ws"):
                     await self._echo(reader, writer)
+                    return
+                if head.startswith("GET /sse"):
+                    await self._tell(writer)
                     return
                 if "/die" in head.split("\r\n")[0]:
                     return
@@ -100,6 +110,12 @@ class App:
         finally:
             self._writers.discard(writer)
             writer.close()
+
+    async def _tell(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        while event := await self.events.get():
+            writer.write(f"data: {self.name} {event}\n\n".encode())
+            await writer.drain()
 
     async def _echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
