@@ -10,11 +10,11 @@ from typing import Any
 
 from cockpit.config.compose.project import Project, Service
 from cockpit.config.compose.sheet import Sheet
-from cockpit.config.compose.values import entries, pairs, text
+from cockpit.config.compose.values import Unclear, entries, pairs, text
 from cockpit.config.compose.withheld import has_password, is_secret
 from cockpit.config.kinds import is_null
 from cockpit.config.problems import Mark
-from cockpit.config.tree import Mapping
+from cockpit.config.tree import Mapping, Scalar
 
 CARRIED = {"context", "dockerfile", "target", "args"}
 PUSHED = "an image with a name of this machine alone; here it is called after the service and its commit"
@@ -63,7 +63,7 @@ def building(service: Service, project: Project) -> Building | None:
 
 def image(service: Service) -> str:
     node = service.node("image")
-    return text(node) if node is not None else ""
+    return node.text if isinstance(node, Scalar) else ""
 
 
 def untagged(name: str) -> str:
@@ -101,8 +101,12 @@ def origin(sheet: Sheet, made: Building | None, repository: Repository) -> Origi
     return found
 
 
-def leave_rest(sheet: Sheet) -> None:
-    """Names the keys of `build` that have no counterpart."""
+def leave_rest(sheet: Sheet, main: Sheet) -> None:
+    """Names what has no counterpart, and where another process of the image says otherwise than `main`."""
+    if sheet is not main and image(sheet.service) not in {"", image(main.service)}:
+        sheet.leave("image", sheet.service.keys["image"][0], f"it runs the image of {main.name}")
+    if sheet is not main and _args(sheet) != _args(main):
+        sheet.leave("build.args", _mark(sheet, "args"), f"the image is built once, with those of {main.name}")
     node = sheet.service.node("build")
     for name, (mark, value) in entries(node).items() if isinstance(node, Mapping) else ():
         if name not in CARRIED and not name.startswith("x-") and not is_null(value):
@@ -131,8 +135,13 @@ def _elsewhere(context: str, found: Origin) -> None:
 
 def _args(sheet: Sheet) -> dict[str, str]:
     node = sheet.service.node("build", "args")
+    try:
+        written_args = pairs(node) if node is not None else {}
+    except Unclear as unclear:
+        sheet.leave("build.args", unclear.mark, unclear.why)
+        return {}
     args = {}
-    for name, (mark, written) in pairs(node).items() if node is not None else ():
+    for name, (mark, written) in written_args.items():
         value = sheet.project.variables.get(name) if written is None else written
         if value is None:
             sheet.leave(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from dotenv.parser import parse_stream
+from dotenv.parser import Binding, parse_stream
 
 from cockpit.config.compose.variables import Interpolation
 from cockpit.config.problems import Mark
@@ -25,9 +25,26 @@ def dotenv(text: str) -> dict[str, str]:
         if binding.error:
             raise Unreadable(mark, "expected NAME=value")
         if binding.key is not None and binding.value is not None:
-            literal = binding.original.string.partition("=")[2].lstrip().startswith("'")
-            values[binding.key] = binding.value if literal else expansion.text(binding.value, mark)
+            values[binding.key] = binding.value if _is_literal(binding) else expansion.text(binding.value, mark)
     return values
+
+
+def read_otherwise(text: str) -> list[str]:
+    """What Compose makes of an env file and the cockpit does not, by line; no word of the file is in it."""
+    found = []
+    for binding in parse_stream(io.StringIO(text)):
+        line = f"line {binding.original.line}"
+        if binding.error:
+            found.append(f"{line} is no NAME=value, and a deploy will stop at it")
+        elif binding.key is not None and binding.value is None:
+            found.append(f"{line} has no value, and a deploy will stop at it; Compose takes it from its shell")
+        elif "$" in (binding.value or "") and not _is_literal(binding):
+            found.append(f"{line} has a $, which stands for itself here; Compose fills in a variable")
+    return found
+
+
+def _is_literal(binding: Binding) -> bool:
+    return binding.original.string.partition("=")[2].lstrip().startswith("'")
 
 
 def env_text(values: dict[str, str]) -> str:

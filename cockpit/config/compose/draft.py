@@ -9,7 +9,7 @@ from typing import Any
 
 from cockpit.config.compose.building import Origin, Repository, leave_rest, origin
 from cockpit.config.compose.environment import secrets_of
-from cockpit.config.compose.fit import fit
+from cockpit.config.compose.fit import fit, fit_origin
 from cockpit.config.compose.groups import Group
 from cockpit.config.compose.health import healthcheck
 from cockpit.config.compose.neighbours import called_port, callers
@@ -49,9 +49,10 @@ def draft(group: Group, project: Project, repository: Repository, exposed: int |
     _find_ports(sheets, project, exposed)
     main = next((sheet for sheet in sheets if sheet.port is not None), sheets[0])
     source = origin(main, group.building, repository)
+    fit_origin(source, main)
     apart = {sheet.name for sheet in sheets}
     for sheet in sheets:
-        leave_rest(sheet)
+        leave_rest(sheet, main)
         healthcheck(sheet)
         _find_aliases(sheet, project, apart)
         _find_clocks(sheet)
@@ -65,7 +66,7 @@ def draft(group: Group, project: Project, repository: Repository, exposed: int |
     running = [sheet for sheet in sheets if sheet not in ending]
     names = _process_names(running, main)
     order(running, names, {sheet.name for sheet in ending}, ours)
-    left = [each for sheet in sheets for each in sheet.left]
+    left = list(dict.fromkeys(each for sheet in sheets for each in sheet.left))
     processes = {names[sheet.name]: sheet for sheet in running}
     return Draft(slug(main.name), source, processes, ending[0] if ending else None, boot, left)
 

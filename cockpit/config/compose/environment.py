@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+from cockpit.config.compose.document import content
+from cockpit.config.compose.dotenv import read_otherwise
 from cockpit.config.compose.sheet import Sheet
 from cockpit.config.compose.values import entries, flag, items, pairs, text
 from cockpit.config.compose.withheld import is_secret, recognisable, shows
 from cockpit.config.problems import Mark
-from cockpit.config.tree import Mapping, Node
+from cockpit.config.tree import Mapping, Node, Unreadable
+from cockpit.errors import ConfigError
 
 NGINX_PROXY = (
     "nginx-proxy would send customers to each container, around the edge; the edge's own labels are edge.labels"
@@ -65,8 +69,17 @@ def env_file(node: Node, sheet: Sheet) -> None:
         path = sheet.absolute(text(keys["path"][1]))
         optional = "required" in keys and not flag(keys["required"][1])
         found.append({"path": path, "required": False} if optional else path)
+        for each in _differences(Path(path)):
+            sheet.leave(f"env_file[{index}]", item.mark, f"{path}: {each}")
     if found:
         sheet.options["env_file"] = found
+
+
+def _differences(path: Path) -> list[str]:
+    try:
+        return read_otherwise(content(path)) if path.exists() else ["there is no such file now"]
+    except (ConfigError, Unreadable, OSError):
+        return ["it cannot be read here"]
 
 
 def labels(node: Node, sheet: Sheet) -> None:

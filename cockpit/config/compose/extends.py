@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cockpit.config.compose.values import Entries, Unclear, entries, text
+from cockpit.config.compose.values import Entries, Unclear, entries
 from cockpit.config.problems import quoted
-from cockpit.config.tree import Listing, Mapping, Node
+from cockpit.config.tree import Listing, Mapping, Node, Scalar
 
 REPLACED = {"command", "entrypoint", "test"}  # lists that say one thing; every other list is added to
 
@@ -22,11 +22,12 @@ def _extended(name: str, services: Entries, above: tuple[str, ...]) -> tuple[Nod
     mark, said = keys["extends"]
     rest = _without(node, "extends")
     inner = entries(said) if isinstance(said, Mapping) else {"service": (mark, said)}
+    _, named = inner.get("service", (mark, None))
     if "file" in inner:
         return rest, Unclear(mark, "only this one file was read: what it inherits from another is missing here")
-    if "service" not in inner:
+    if not isinstance(named, Scalar):
         return rest, Unclear(mark, "it names no service")
-    base = text(inner["service"][1])
+    base = named.text
     if base not in services or base in (*above, name):
         return rest, Unclear(mark, f"there is no service {quoted(base)} that it could inherit from")
     inherited, complaint = _extended(base, services, (*above, name))

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from cockpit.config.compose.building import Origin
 from cockpit.config.compose.sheet import Sheet
 from cockpit.config.compose.writing import yaml_text
 from cockpit.config.load import load
@@ -30,6 +31,15 @@ def fit(sheet: Sheet) -> None:
             sheet.options[option] = kept
         else:
             sheet.drop(option, NAMES.get(option, option), why)
+
+
+def fit_origin(origin: Origin, sheet: Sheet) -> None:
+    """The same for where the image comes from; the repository itself has to be one."""
+    for option in [each for each in origin.options if each != "repo"]:
+        if why := complaint(option, origin.options[option], sheet):
+            del origin.options[option]
+            origin.notes.pop(option, None)
+            sheet.drop("", "image" if option == "image" else "build", why)
 
 
 def complaint(option: str, value: Any, sheet: Sheet) -> str:

@@ -41,22 +41,22 @@ def groups(project: Project, named: Collection[str] = ()) -> tuple[list[Group], 
     built: dict[str, Building] = {}  # the name that Compose gives to what it builds
     for service in project.services.values():
         if made := _building(service, project):
-            built.setdefault(_image(service) or f"{project.name}-{service.name}", made)
+            built.setdefault(image(service) or f"{project.name}-{service.name}", made)
     found: dict[Building | str, list[Service]] = {}
     staying = []
     for service in project.services.values():
-        source = _building(service, project) or built.get(_image(service))
+        source = _building(service, project) or built.get(image(service))
         why = _why_not(service, source, named)
         if why is None:
-            found.setdefault(source or _image(service), []).append(service)
+            found.setdefault(source or image(service), []).append(service)
         else:
-            staying.append(Stays(service.name, _image(service), why))
+            staying.append(Stays(service.name, image(service), why))
     return [Group(None if isinstance(key, str) else key, tuple(each)) for key, each in found.items()], staying
 
 
 def _why_not(service: Service, source: Building | None, named: Collection[str]) -> str | None:
     """None: it becomes ours."""
-    if service.name in named and (source or _image(service)):
+    if service.name in named and (source or image(service)):
         return None
     if source is None:
         return "what it is built from cannot be understood" if service.node("build") else ""
@@ -71,10 +71,3 @@ def _building(service: Service, project: Project) -> Building | None:
         return building(service, project)
     except Unclear:
         return None
-
-
-def _image(service: Service) -> str:
-    try:
-        return image(service)
-    except Unclear:
-        return ""

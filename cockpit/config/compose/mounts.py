@@ -38,7 +38,7 @@ def files(node: Node, sheet: Sheet, section: str, where: str) -> None:
             sheet.leave(key, item.mark, "only what is a file of this machine is mounted")
             continue
         target = text(inner["target"][1]) if "target" in inner else source
-        _mount(sheet, os.path.normpath(file), os.path.join(where, target), read_only=True)
+        _mount(sheet, item.mark, os.path.normpath(file), os.path.join(where, target), read_only=True)
         _leave_rest(inner, {"source", "target"}, key, sheet, "the file's own owner and mode hold")
 
 
@@ -83,23 +83,24 @@ def _tmpfs(keys: Entries, inner: Entries, target: str, key: str, sheet: Sheet) -
 
 def _add(sheet: Sheet, key: str, mark: Mark, *, source: str, target: str, bind: bool, read_only: bool) -> None:
     if not bind:
-        _mount(sheet, sheet.project.volume(source), target, read_only=read_only)
+        _mount(sheet, mark, sheet.project.volume(source), target, read_only=read_only)
         return
     source, built = sheet.absolute(source), _built(sheet)
     if built and (Path(source) == built or Path(source) in built.parents):
         sheet.leave(key, mark, OVERLAY)
         return
-    _mount(sheet, source, target, read_only=read_only)
+    _mount(sheet, mark, source, target, read_only=read_only)
     if built and built in Path(source).parents and not read_only:
-        sheet.note("volumes", f"{source} is a directory of the repository: right for data, wrong for code")
+        folder = Path(source).relative_to(built)
+        sheet.note("volumes", f"{folder} is a directory of the repository: right for data, wrong for code")
 
 
-def _mount(sheet: Sheet, source: str, target: str, *, read_only: bool) -> None:
+def _mount(sheet: Sheet, mark: Mark, source: str, target: str, *, read_only: bool) -> None:
     said = f"{source}:{target}{':ro' if read_only else ''}"
     mounted: list[str] = sheet.options.setdefault("volumes", [])
     for other in [each for each in mounted if each.split(":")[1:2] == [target]]:
         mounted.remove(other)
-        sheet.leave(f"volumes: {other}", sheet.service.mark, f"{said} has the same target and comes later")
+        sheet.leave(f"volumes: {other}", mark, f"{said} has the same target and comes later")
     mounted.append(said)
 
 

@@ -14,7 +14,7 @@ from cockpit.config.compose.values import Unclear
 from cockpit.config.tree import Listing, Mapping, Node, Scalar
 
 PUBLIC = {"80", "443"}
-_PROXY = re.compile(r"(?:.*/)?(?:nginx|traefik|caddy|haproxy|httpd|envoy|apache)[^/]*")
+_PROXY = re.compile(r"(?:.*[/_-])?(?:nginx|traefik|caddy|haproxy|httpd|envoy|apache)(?:[:@_-].*)?")
 _TALKING = ("environment", "command", "entrypoint", "healthcheck", "labels")  # where addresses of others are written
 
 
@@ -40,7 +40,7 @@ def published(service: Service, project: Project) -> list[Published]:
 def fronts(project: Project) -> list[Front]:
     found = []
     for service in project.services.values():
-        name = _image(service)
+        name = image(service)
         public = {each.port for each in published(service, project)} & PUBLIC
         host = service.node("network_mode")
         if not public and isinstance(host, Scalar) and host.text == "host" and _PROXY.fullmatch(name):
@@ -89,13 +89,6 @@ def _linked(service: Service) -> list[str]:
     links = service.node("links")
     found = links.items if isinstance(links, Listing) else ()
     return [item.text.partition(":")[0] for item in found if isinstance(item, Scalar)]
-
-
-def _image(service: Service) -> str:
-    try:
-        return image(service)
-    except Unclear:
-        return ""
 
 
 def _texts(node: Node | None) -> Iterator[str]:

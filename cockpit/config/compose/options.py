@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cockpit.config.compose import environment, mounts, ports
+from cockpit.config.compose import environment, mounts, order, ports
 from cockpit.config.compose.project import Project, Service
 from cockpit.config.compose.reasons import reason
 from cockpit.config.compose.sheet import Sheet
@@ -28,7 +28,7 @@ from cockpit.config.compose.values import (
 from cockpit.config.kinds import is_null
 from cockpit.config.tree import Listing, Mapping, Node
 
-GROUP = {"build", "image", "extends", "depends_on", "healthcheck"}  # looked at when the whole service is known
+GROUP = {"build", "healthcheck"}  # looked at when the whole service is known
 LATE = {"expose", "deploy", "tmpfs"}  # they add to what other keys said
 SIMPLE: dict[str, Callable[[Node], Any]] = {
     "command": command,
@@ -71,6 +71,11 @@ def _carry(key: str, node: Node, sheet: Sheet) -> None:
         SPECIAL[key](node, sheet)
     else:
         sheet.leave(key, sheet.service.keys[key][0], reason(key))
+
+
+def _image(node: Node, sheet: Sheet) -> None:
+    """Carried over with the build, when the whole service is known; here it only has to be text."""
+    text(node)
 
 
 def _networks(node: Node, sheet: Sheet) -> None:
@@ -143,6 +148,8 @@ def _leave_rest(keys: Entries, carried: set[str], key: str, sheet: Sheet) -> Non
 
 
 SPECIAL: dict[str, Callable[[Node, Sheet], None]] = {
+    "image": _image,
+    "depends_on": order.depends_on,
     "environment": environment.environment,
     "env_file": environment.env_file,
     "labels": environment.labels,

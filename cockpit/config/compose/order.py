@@ -9,7 +9,7 @@ from typing import Any
 from cockpit.config.compose.sheet import Sheet
 from cockpit.config.compose.values import entries, text
 from cockpit.config.problems import Mark
-from cockpit.config.tree import Listing, Mapping
+from cockpit.config.tree import Listing, Node
 
 APART = "every service is deployed for itself, and none waits for another"
 STAYS = "{} stays with Compose, and has to run before"
@@ -17,13 +17,20 @@ COMPLETED = "service_completed_successfully"
 _MIGRATION = re.compile(r"(?:.*[_-])?(?:migrate|migrations?|migrator)(?:[_-].*)?")
 
 
+def depends_on(node: Node, sheet: Sheet) -> None:
+    if isinstance(node, Listing):
+        sheet.after = {text(item): (item.mark, {}) for item in node.items}
+    else:
+        sheet.after = {
+            name: (mark, {option: text(each) for option, (_, each) in entries(value).items()})
+            for name, (mark, value) in entries(node).items()
+        }
+
+
 def one_shots(sheets: list[Sheet]) -> list[Sheet]:
     """Services that end by themselves: others wait for that, or they are called so. The first is the migration."""
     awaited = {
-        name
-        for sheet in sheets
-        for name, (_, options) in _dependencies(sheet).items()
-        if options.get("condition") == COMPLETED
+        name for sheet in sheets for name, (_, options) in sheet.after.items() if options.get("condition") == COMPLETED
     }
     ending = [sheet for sheet in sheets if sheet.name in awaited or _MIGRATION.fullmatch(sheet.name.lower())]
     ending = [sheet for sheet in ending if sheet.port is None and "command" in sheet.options]
@@ -49,7 +56,7 @@ def leave_one_shot(sheet: Sheet, main: Sheet, *, first: bool) -> None:
     for name, value in sheet.secrets.items():
         if main.secrets.get(name) != value:
             sheet.leave(f"environment.{name}", _mark(sheet, "environment"), why)
-    for name, (mark, _) in _dependencies(sheet).items():
+    for name, (mark, _) in sheet.after.items():
         sheet.leave(f"depends_on.{name}", mark, STAYS.format(name))
 
 
@@ -57,7 +64,7 @@ def order(sheets: list[Sheet], names: dict[str, str], ended: Collection[str], ou
     """Writes `depends_on`; `names` are the processes by their Compose service, `ended` run before all of them."""
     for sheet in sheets:
         before = []
-        for name, (mark, options) in _dependencies(sheet).items():
+        for name, (mark, options) in sheet.after.items():
             key = f"depends_on.{name}"
             if name in names:
                 before.append(names[name])
@@ -68,19 +75,6 @@ def order(sheets: list[Sheet], names: dict[str, str], ended: Collection[str], ou
                 sheet.leave(key, mark, APART if name in ours else STAYS.format(name))
         if before:
             sheet.options["depends_on"] = before
-
-
-def _dependencies(sheet: Sheet) -> dict[str, tuple[Mark, dict[str, str]]]:
-    match sheet.service.node("depends_on"):
-        case Listing(items=items):
-            return {text(item): (item.mark, {}) for item in items}
-        case Mapping() as node:
-            return {
-                name: (mark, {option: text(each) for option, (_, each) in entries(value).items()})
-                for name, (mark, value) in entries(node).items()
-            }
-        case _:
-            return {}
 
 
 def _mark(sheet: Sheet, option: str) -> Mark:

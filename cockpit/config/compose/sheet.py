@@ -35,7 +35,7 @@ class Sheet:
     secrets: dict[str, str] = field(default_factory=dict)  # variables that belong into a file of their own
     proxied: dict[str, str] = field(default_factory=dict)  # labels that a proxy reads
     published: list[Published] = field(default_factory=list)
-    after: dict[str, str] = field(default_factory=dict)  # service that it waits for -> on which condition
+    after: dict[str, tuple[Mark, dict[str, str]]] = field(default_factory=dict)  # services that it waits for, and how
 
     @property
     def name(self) -> str:

@@ -55,6 +55,8 @@ def pairs(node: Node, separators: str = "=") -> dict[str, tuple[Mark, str | None
     """A map, or a list of NAME=value; None where there is a name alone."""
     if isinstance(node, Mapping):
         return {name: (mark, None if is_null(value) else text(value)) for name, (mark, value) in entries(node).items()}
+    if isinstance(node, Scalar):
+        raise Unclear(node.mark, "expected a map or a list of NAME=value, got text")
     found: dict[str, tuple[Mark, str | None]] = {}
     for item in items(node):
         name, separator, value = _split(text(item), separators)

@@ -1,0 +1,61 @@
+"""Compose files in a directory of their own, and what becomes of them."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+from cockpit.config.compose.building import Repository
+from cockpit.config.compose.convert import Conversion, convert
+from cockpit.config.load import load
+from cockpit.config.settings import Process, Service, Settings
+
+URL = "git@git.example.com:acme/shop.git"
+
+
+class Composing:
+    """A project called `shop`; its directory is the work tree."""
+
+    def __init__(self, path: Path) -> None:
+        self.directory = path / "shop"
+        self.config = path / "etc"
+        self.directory.mkdir()
+        self.config.mkdir()
+        self.made: Conversion | None = None
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    def convert(self, text: str, *named: str, name: str = "") -> Conversion:
+        path = self.write("compose.yaml", text)
+        self.made = convert(path, Repository(URL, self.directory), self.config, name=name, named=named)
+        return self.made
+
+    def settings(self, text: str, *named: str) -> Settings:
+        path = self.config / "config.yaml"
+        path.write_text(self.convert(text, *named).text)
+        path.chmod(0o600)
+        return load(path)
+
+    def service(self, text: str, *named: str) -> Service:
+        return self.settings(text, *named).placements[0].service
+
+    def process(self, keys: str) -> Process:
+        """Of a service `web` with a build and these keys, which are indented as a map is."""
+        return self.service(web(keys)).main
+
+    def left(self) -> dict[tuple[str, str], str]:
+        """Service and key -> why, of the last file."""
+        assert self.made is not None
+        return {(each.service, each.key): each.why for each in self.made.left}
+
+    def text(self) -> str:
+        assert self.made is not None
+        return self.made.text
+
+
+def web(keys: str) -> str:
+    return f"services:\n  web:\n    build: .\n{textwrap.indent(textwrap.dedent(keys).strip(chr(10)), '    ')}\n"
