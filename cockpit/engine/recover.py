@@ -156,7 +156,7 @@ async def _back(ports: Ports, host: Host, operation: Operation, release: Release
 async def _migration(host: Host, operation: Operation, release: ReleaseRecord | None) -> str:
     """What became of the migration that it died in: it is never run again by itself. One that still runs is left to."""
     step = operation.step("migrate")
-    if release is None or step is None or step.state is not StepState.RUNNING:
+    if release is None or step is None or step.state not in (StepState.RUNNING, StepState.FAILED):
         return ""
     found = await host.target.one_offs(release.key, release.number)
     if not found:

@@ -76,7 +76,8 @@ class _Check:
         self._news = asyncio.Event()
 
     def named(self, failure: Failure) -> Failure:
-        return replace(failure, summary=f"{self._prefix}{failure.summary}")
+        current = self._run.operation.current
+        return replace(failure, step=current.name if current else "", summary=f"{self._prefix}{failure.summary}")
 
     @asynccontextmanager
     async def looking(self) -> AsyncIterator[None]:

@@ -56,7 +56,7 @@ def service(**changes: Any) -> Service:
     }
     keys = usual | changes
     web = {key: keys.pop(key) for key in Process.model_fields if key in keys}
-    return Service(processes={"web": Process(**web)}, **keys)
+    return Service(**{"processes": {"web": Process(**web)}} | keys)
 
 
 def settings(*placements: tuple[PlacementKey, Service]) -> Settings:
@@ -71,9 +71,13 @@ def settings(*placements: tuple[PlacementKey, Service]) -> Settings:
 
 
 class Hurrying(SystemClock):
-    """The real clock, whose sleeps a test may make short."""
+    """The real clock, whose sleeps a test may make short, and which it may set ahead by seconds."""
 
     longest = 3600.0
+    ahead = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead
 
     def hurry(self) -> None:
         self.longest = 0.02

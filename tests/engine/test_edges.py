@@ -225,7 +225,7 @@ async def test_a_live_service_that_the_configuration_loses_goes_on_and_says_so(t
         await shop.make_good(1)
         await shop.shipped("second")
         await shop.reconfigured(settings((OTHER, service())))
-        assert {route.key for route in shop.edge.routes} == {SHOP, OTHER}
+        await shop.until(lambda: {route.key for route in shop.edge.routes} == {SHOP, OTHER})
         seen = {each.key: each for each in shop.engine.window.snapshot().placements}
         assert (seen[SHOP].configured, seen[OTHER].configured) == (False, True)
         assert (await shop.call(PENDING, For(SHOP))).count == 0
@@ -233,7 +233,7 @@ async def test_a_live_service_that_the_configuration_loses_goes_on_and_says_so(t
             await shop.deploy(shop.commit("third"))
 
         await shop.again()  # also for an engine that never knew its configuration
-        assert {route.key for route in shop.edge.routes} == {SHOP, OTHER}
+        await shop.until(lambda: {route.key for route in shop.edge.routes} == {SHOP, OTHER})
         assert (await shop.ended(await shop.rollback())).state is OperationState.SUCCEEDED
         assert shop.customers_on() == 1
 
@@ -242,7 +242,7 @@ async def test_a_service_that_never_served_goes_with_its_configuration(tmp_path:
     async with rig(tmp_path, settings((SHOP, service()), (OTHER, service()))) as shop:
         await shop.shipped("first")
         await shop.reconfigured(settings((SHOP, service())))
-        assert [each.key for each in shop.engine.window.snapshot().placements] == [SHOP]
+        await shop.until(lambda: [each.key for each in shop.engine.window.snapshot().placements] == [SHOP])
 
 
 async def test_fifty_failed_deploys_do_not_hide_where_to_go_back_to(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ class FakeTarget:
     def __init__(self, installation: str = "test", *, clock: Clock | None = None, cidr: str = "10.231.0.0/18") -> None:
         self.installation = installation
         self.programs: dict[int, Program] = {}  # by release; others run for ever and say nothing
+        self.process_programs: dict[tuple[int, str], Program] = {}  # by release and process; these come first
         self.down = ""  # when set, each call raises TargetDown with it
         self.foreign: set[str] = set()  # names of containers that are not the cockpit's
         self.migrations: dict[int, Migration] = {}  # by release; others exit with 0 at once
@@ -401,4 +402,4 @@ class FakeTarget:
         raise TargetError(f"Docker refused to show {container}: no such container")
 
     def _program(self, order: StartOrder) -> Program:
-        return self.programs.get(order.release, Program())
+        return self.process_programs.get((order.release, order.process)) or self.programs.get(order.release, Program())

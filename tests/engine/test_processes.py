@@ -1,0 +1,218 @@
+"""Services of several processes: one release, one switch, and the workers follow the customers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cockpit.config.settings import Healthcheck, Process, Settings
+from cockpit.engine import spec
+from cockpit.errors import Refused
+from cockpit.model import Health, Operation, OperationKind, OperationState, StepState
+from cockpit.protocol import RESTART, RestartRequest
+from tests.engine.rig import SHOP, Rig, rig, service, settings
+from tests.fakes.target import Program
+
+QUICK = Healthcheck(interval=0.1, timeout=1.0, retries=2)
+WEB = Process(port=8000, healthcheck=QUICK, stop_grace_period=0.1)
+WORKER = Process(command=("work",), stop_grace_period=0.1)
+RUNS = Program(health="healthy")
+
+
+def shop_with(**processes: Process) -> Settings:
+    return settings((SHOP, service(processes=processes)))
+
+
+def workers_run(shop: Rig, *names: str) -> None:
+    """At once, where the real ones would have to run for ten seconds."""
+    for number in range(1, 6):
+        for name in names:
+            shop.target.process_programs.setdefault((number, name), RUNS)
+
+
+def running(shop: Rig, process: str) -> set[int]:
+    return {each.release for each in shop.target.containers if each.running and each.process == process}
+
+
+def acts(shop: Rig, process: str) -> list[str]:
+    return [call for call in shop.target.calls if process in call and call.split()[0] in ("start", "stop")]
+
+
+async def restarted(shop: Rig, **more: Any) -> Operation:
+    return await shop.ended(await shop.call(RESTART, RestartRequest(SHOP, **more)))
+
+
+async def test_one_deploy_brings_all_processes_and_the_workers_follow_the_customers(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB, worker=WORKER)) as shop:
+        workers_run(shop, "worker")
+        first = await shop.shipped("first")
+        assert [step.name for step in first.steps][-4:] == ["switch", "confirm", "processes", "settle"]
+        second = await shop.shipped("second")
+        assert second.state is OperationState.SUCCEEDED
+        assert (running(shop, "web"), running(shop, "worker")) == ({1, 2}, {2})
+
+
+async def test_a_rollback_brings_the_workers_back_too(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB, worker=WORKER)) as shop:
+        workers_run(shop, "worker")
+        await shop.shipped("first")
+        await shop.shipped("second")
+        back = await shop.ended(await shop.rollback())
+        assert back.state is OperationState.SUCCEEDED
+        assert back.steps[0].state is StepState.SKIPPED  # web was hot
+        assert (shop.customers_on(), running(shop, "worker")) == (1, {1})
+
+
+async def test_a_worker_that_does_not_run_leaves_its_predecessor_working_and_says_which_it_is(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB, worker=WORKER)) as shop:
+        workers_run(shop, "worker")
+        await shop.shipped("first")
+        shop.target.process_programs[2, "worker"] = Program(exits=1)
+        second = await shop.shipped("second")
+        assert second.state is OperationState.FAILED
+        assert second.failure is not None
+        assert (second.failure.step, second.failure.summary[:8]) == ("processes", "worker: ")
+        assert (shop.customers_on(), running(shop, "worker")) == (2, {1})
+        assert shop.engine.window.snapshot().placements[0].health is Health.DEGRADED
+        back = await shop.ended(await shop.rollback())
+        assert back.state is OperationState.SUCCEEDED
+        assert (shop.customers_on(), running(shop, "worker")) == (1, {1})
+
+
+async def test_what_must_not_run_twice_is_stopped_before_its_successor_starts(tmp_path: Path) -> None:
+    clock = WORKER.model_copy(update={"replace": "recreate"})
+    async with rig(tmp_path, shop_with(web=WEB, clock=clock)) as shop:
+        workers_run(shop, "clock")
+        await shop.shipped("first")
+        twice: list[set[int]] = []
+        begun = shop.target.start
+
+        async def start(order: Any) -> Any:
+            if order.process == "clock":
+                twice.append(running(shop, "clock"))
+            return await begun(order)
+
+        shop.target.start = start  # type: ignore[method-assign]  # to look at the moment of the start
+        assert (await shop.shipped("second")).state is OperationState.SUCCEEDED
+        assert twice == [set()]
+        assert running(shop, "clock") == {2}
+
+
+async def test_a_service_without_customers_moves_when_its_new_process_runs(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(mailer=WORKER)) as shop:
+        workers_run(shop, "mailer")
+        await shop.shipped("first")
+        shop.target.process_programs[2, "mailer"] = Program(exits=3)
+        failed = await shop.shipped("second")
+        assert failed.state is OperationState.FAILED
+        assert (await shop.live(), running(shop, "mailer")) == (1, {1})
+        assert (await shop.shipped("third")).state is OperationState.SUCCEEDED
+        assert (await shop.live(), running(shop, "mailer")) == (3, {3})
+
+
+async def test_a_process_that_a_release_no_longer_has_stops_after_the_switch(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB, worker=WORKER, mailer=WORKER)) as shop:
+        workers_run(shop, "worker", "mailer")
+        await shop.shipped("first")
+        await shop.reconfigured(shop_with(web=WEB, worker=WORKER))
+        assert (await shop.shipped("second")).state is OperationState.SUCCEEDED
+        assert (running(shop, "worker"), running(shop, "mailer")) == ({2}, set())
+
+
+async def test_two_processes_that_customers_reach_move_in_one_line(tmp_path: Path) -> None:
+    admin = Process(port=9000, hosts=("admin.example.com",), healthcheck=QUICK)
+    web = WEB.model_copy(update={"hosts": ("shop.example.com",)})
+    async with rig(tmp_path, shop_with(web=web, admin=admin)) as shop:
+        assert (await shop.shipped("first")).state is OperationState.SUCCEEDED
+        pointer = shop.edge.pointers[SHOP]
+        assert (len(pointer.addresses), [name for name, _ in pointer.others]) == (1, ["admin"])
+        assert {(route.process, route.hosts) for route in shop.edge.routes} == {
+            ("", ("shop.example.com",)),
+            ("admin", ("admin.example.com",)),
+        }
+
+
+async def test_an_engine_that_died_after_the_switch_lets_the_workers_follow(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB, worker=WORKER)) as shop:
+        workers_run(shop, "worker")
+        await shop.shipped("first")
+        shop.target.process_programs[2, "worker"] = Program(starts_in=3600.0)
+        deploying = await shop.deploy(shop.commit("second"))
+        await shop.until(lambda: shop.customers_on() == 2)
+        shop.target.process_programs[2, "worker"] = RUNS
+        await shop.again()
+        found = await shop.store.operation(deploying.id)
+        assert found is not None
+        assert found.state is OperationState.SUCCEEDED
+        assert running(shop, "worker") == {2}
+
+
+# ---------------------------------------------------------------- restart
+
+
+async def test_a_restart_brings_the_same_release_in_new_containers_and_clears_the_old_ones(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB, worker=WORKER)) as shop:
+        workers_run(shop, "worker")
+        await shop.shipped("first")
+        before = {each.id for each in shop.target.containers}
+        pointer = shop.edge.pointers[SHOP]
+        done = await restarted(shop, reason="leaks")
+        assert (done.kind, done.state) == (OperationKind.RESTART, OperationState.SUCCEEDED)
+        assert await shop.live() == shop.customers_on() == 1
+        assert shop.edge.pointers[SHOP] != pointer
+
+        shop.clock.hurry()
+        shop.clock.ahead = 60.0  # what was open has had its time
+        await shop.until(lambda: not before & {each.id for each in shop.target.containers})
+        assert (running(shop, "web"), running(shop, "worker")) == ({1}, {1})
+        assert (await shop.shipped("second")).state is OperationState.SUCCEEDED
+
+
+async def test_a_restart_that_does_not_come_up_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB)) as shop:
+        await shop.shipped("first")
+        before = shop.target.containers
+        pointer = shop.edge.pointers[SHOP]
+        shop.target.programs[1] = Program(exits=1)
+        done = await restarted(shop)
+        assert done.state is OperationState.FAILED
+        assert shop.edge.pointers[SHOP] == pointer
+        assert {each.id for each in shop.target.containers} == {each.id for each in before}
+        live = await shop.store.release(SHOP, 1)
+        assert live is not None
+        assert spec.from_text(live.spec).pointer(1, live.slot or 0, shop.host.subnet) == pointer
+
+
+@pytest.mark.parametrize("moved", [False, True])
+async def test_an_engine_that_died_in_a_restart_finds_which_containers_have_the_customers(
+    tmp_path: Path, moved: bool
+) -> None:
+    async with rig(tmp_path, shop_with(web=WEB)) as shop:
+        await shop.shipped("first")
+        old = await shop.store.release(SHOP, 1)
+        assert old is not None
+        shop.prober.answers[1] = 0  # so that it stays in verify
+        restarting = await shop.call(RESTART, RestartRequest(SHOP))
+        await shop.until(lambda: len(shop.target.containers) == 2)
+        spare = next(each.slot for each in shop.target.containers if each.slot != old.slot)
+        if moved:
+            shop.edge.pointers[SHOP] = spec.from_text(old.spec).pointer(1, spare, shop.host.subnet)
+        shop.prober.answers[1] = 200
+        await shop.again()
+        found = await shop.store.operation(restarting.id)
+        live = await shop.store.release(SHOP, 1)
+        assert found is not None
+        assert live is not None
+        assert found.state is OperationState.INTERRUPTED
+        assert live.slot == (spare if moved else old.slot)
+        shop.clock.hurry()
+        shop.clock.ahead = 60.0
+        await shop.until(lambda: {each.slot for each in shop.target.containers} == {live.slot})
+
+
+async def test_nothing_is_restarted_where_nothing_is_live(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        with pytest.raises(Refused, match="nothing is live"):
+            await shop.call(RESTART, RestartRequest(SHOP))
