@@ -81,23 +81,31 @@ def arguments(tool: CommandLine, order: BuildOrder, labels: Mapping[str, str], i
     return (tool.program, *start, *options, str(order.context))
 
 
-def environment(outer: Mapping[str, str], host: str, *, buildx: bool) -> dict[str, str]:
-    """The user's environment; which daemon and which builder is ours to say."""
+def environment(
+    outer: Mapping[str, str], host: str, *, buildx: bool, configuration: Path | None = None
+) -> dict[str, str]:
+    """The user's environment; which daemon and which builder is ours to say, and where logins of ours are."""
     kept = {
         name: value
         for name, value in outer.items()
         if name == "DOCKER_CONFIG" or not name.startswith(("DOCKER_", "BUILDX_", "BUILDKIT_"))
     }
     ours = {"DOCKER_HOST": host, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
-    return kept | ours | ({} if buildx else {"DOCKER_BUILDKIT": "1"})
+    lent = {} if configuration is None else {"DOCKER_CONFIG": str(configuration)}
+    return kept | ours | lent | ({} if buildx else {"DOCKER_BUILDKIT": "1"})
 
 
 @asynccontextmanager
 async def building(
-    tool: CommandLine, host: str, order: BuildOrder, labels: Mapping[str, str], image_file: Path
+    tool: CommandLine,
+    host: str,
+    order: BuildOrder,
+    labels: Mapping[str, str],
+    image_file: Path,
+    configuration: Path | None,
 ) -> AsyncIterator[Process]:
     argv = arguments(tool, order, labels, image_file)
-    env = environment(os.environ, host, buildx=tool.buildx)
+    env = environment(os.environ, host, buildx=tool.buildx, configuration=configuration)
     async with process.started(argv, env=env, stderr=STDOUT) as running:
         yield running
 

@@ -25,6 +25,7 @@ T = TypeVar("T")
 Item = Mapping[str, Any]
 
 TESTED_API = (1, 41)  # of Docker 20.10; later engines answer it in the same shapes, or tell the oldest they speak
+THREADS = 6
 QUICK = 20  # seconds for one request
 SILENT = 600  # seconds without a word in a build or a push
 CUT_WITHIN = 1.5  # seconds for a long answer to end once it is cut
@@ -69,7 +70,7 @@ Begin = Callable[["APIClient", Cut], Iterable[Item]]
 class Daemon:
     def __init__(self, host: str) -> None:
         self.url = (os.environ.get("DOCKER_HOST") or _DEFAULT_SOCKET) if host == "local" else host
-        self._pool = ThreadPoolExecutor(6, "build")
+        self._pool = ThreadPoolExecutor(THREADS, "build")
 
     async def ask(self, work: Callable[[APIClient], T]) -> T:
         """Raises BuildError."""

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cockpit.build import command, context, distribution, pull, push, words
+from cockpit.build import command, context, distribution, login, pull, push, words
 from cockpit.build.base import BuildLine, BuildOrder, Built, Emit, Login, Pulled, Pushed
 from cockpit.build.classic import ClassicReader
 from cockpit.build.command import CommandLine
 from cockpit.build.daemon import Begin, Cut, Daemon, Item, answered, image_missing
+from cockpit.build.lent import lent
 from cockpit.build.lines import lines
 from cockpit.build.plain import PlainReader
 from cockpit.clock import Clock
@@ -107,10 +108,13 @@ class DockerBuilder:
         tails: defaultdict[int, deque[str]],
     ) -> str:
         reader = PlainReader()
-        file = await self._daemon.aside(command.image_file)
         image = ""
+        file = await self._daemon.aside(command.image_file)
         try:
-            async with command.building(tool, self._daemon.url, order, labels, file) as running:
+            async with (
+                lent(self._daemon, order.logins) as logins,
+                command.building(tool, self._daemon.url, order, labels, file, logins) as running,
+            ):
                 assert running.stdout is not None
                 async for text in lines(running.stdout):
                     line = reader.read(text, self._clock.now())
@@ -137,8 +141,9 @@ class DockerBuilder:
                 name = line.name or name
                 keep(line)
 
+        auths = await login.everyones(order.logins, lambda error: keep(self._told(error)))
         try:
-            await self._daemon.stream(_classic(order, labels), each)
+            await self._daemon.stream(_classic(order, labels, auths), each)
         except BuildError as error:
             if not answered(error):
                 raise
@@ -149,6 +154,9 @@ class DockerBuilder:
             said = reader.error or "error reading from server: the answer ended early"
             raise words.failure(said, name, tails[reader.failed_step])
         return reader.image
+
+    def _told(self, error: BuildError) -> BuildLine:
+        return BuildLine(self._clock.now(), 0, "", f"without a login: {error.message}")
 
     async def _remove(self, containers: Iterable[str]) -> None:
         """A cut build's containers: the daemon removes them itself, mostly."""
@@ -202,8 +210,9 @@ def fingerprint(order: BuildOrder) -> str:
     return hashlib.sha256(shape.encode()).hexdigest()[:16]
 
 
-def _classic(order: BuildOrder, labels: dict[str, str]) -> Begin:
+def _classic(order: BuildOrder, labels: dict[str, str], auths: dict[str, login.Auth]) -> Begin:
     def begin(client: APIClient, cut: Cut) -> Iterable[Item]:
+        login.only(client, auths)
         with context.pack(order, cut.check) as spool:
             yield from client.build(
                 fileobj=spool,

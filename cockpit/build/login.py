@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cockpit import process
 from cockpit.build import reference
@@ -20,9 +20,11 @@ from cockpit.errors import BuildError
 from cockpit.text import clean, decode
 
 if TYPE_CHECKING:
+    from docker import APIClient
     from docker.auth import AuthConfig
 
 HELPER = 10.0  # seconds for a credential helper; it may want a person to type something
+_HUB = "https://index.docker.io/v1/"
 _TOKEN = "<token>"  # for a user name, says that the secret is an identity token
 _UNKNOWN = "credentials not found in native keychain"  # a helper's agreed words for having no such login
 _ANSWER = 64 * 1024  # bytes
@@ -45,7 +47,7 @@ async def everyones(logins: Iterable[Login], failed: Callable[[BuildError], None
         configuration = await asyncio.to_thread(_configuration)
         for registry in {*configuration.auths, *configuration.cred_helpers}:
             try:
-                found[registry] = await _stored(configuration, reference.server(registry))
+                found[address(registry)] = await _stored(configuration, reference.server(registry))
             except BuildError as error:
                 failed(error)
     except BuildError as error:
@@ -53,24 +55,47 @@ async def everyones(logins: Iterable[Login], failed: Callable[[BuildError], None
     return found | {address(login.server): given(login) for login in logins}
 
 
+def only(client: APIClient, auths: Mapping[str, Auth]) -> None:
+    """For a build, which has no parameter for it: these logins, and no look of the SDK's own for others."""
+    from docker.auth import AuthConfig
+
+    # With none at all it would look. The stubs do not know the attribute.
+    client._auth_configs = AuthConfig({"auths": {_HUB: {}, **auths}})  # type: ignore[attr-defined]
+
+
 def address(server: str) -> str:
     """How Docker's files name a registry."""
-    from docker.auth import INDEX_URL
-
     host = reference.server(server)
-    return INDEX_URL if host == reference.HUB else host
+    return _HUB if host == reference.HUB else host
 
 
 def given(login: Login) -> Auth:
     return {"username": login.username, "password": login.password, "serveraddress": address(login.server)}
 
 
-def file() -> Path | None:
-    """The user's Docker configuration, when there is one."""
-    from docker.utils.config import find_config_file
+def folder() -> Path:
+    """Where the user's Docker configuration is, if there is one."""
+    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
 
-    found = find_config_file()
-    return Path(str(found)) if found else None
+
+def content(path: Path) -> dict[str, Any]:
+    """Of a config.json; {} when there is none. Raises BuildError."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise BuildError(f"{path} cannot be read ({error.strerror})", "check its owner and mode") from None
+    except ValueError:
+        raise _no_configuration(path) from None
+    if not isinstance(found, dict):
+        raise _no_configuration(path)
+    return found
+
+
+def _no_configuration(path: Path) -> BuildError:
+    """Without a cause: that may quote what is in the file."""
+    return BuildError(f"{path} is no Docker configuration", "correct it, or log in again: docker login")
 
 
 def _check(login: Login, registry: str) -> None:
@@ -84,18 +109,13 @@ def _configuration() -> AuthConfig:
     from docker.auth import AuthConfig, load_config
     from docker.errors import DockerException
 
-    path = file()
-    if path is None:
-        return AuthConfig({})
+    path = folder() / "config.json"
+    found = content(path)
     try:
-        content = json.loads(path.read_text("utf-8"))
-        # An empty one would make the SDK look for the file itself.
-        return load_config(config_dict=content) if content else AuthConfig({})
-    except OSError as error:
-        raise BuildError(f"{path} cannot be read ({error.strerror})", "check its owner and mode") from None
+        # With an empty one the SDK would look for the file itself.
+        return load_config(config_dict=found) if found else AuthConfig({})
     except (ValueError, AttributeError, TypeError, DockerException):
-        # Without the cause: it may quote what is in the file.
-        raise BuildError(f"{path} is no Docker configuration", "correct it, or log in again: docker login") from None
+        raise _no_configuration(path) from None
 
 
 async def _stored(configuration: AuthConfig, registry: str) -> Auth:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cockpit.build import distribution, login, words
@@ -29,7 +30,7 @@ async def pull(
     held = await _held(daemon, name)
     if held is not None:
         emit(BuildLine(now(), 0, "pull", f"{name} is on the host already", cached=True, done=True))
-        return Pulled(name, held)
+        return held.fitting(name)
     at = registry(repository)
     auth = await login.of(given, at)
     layers = Layers("pull", emit, now)
@@ -42,7 +43,28 @@ async def pull(
     held = await _held(daemon, name)
     if held is None:
         raise BuildError("the pull ended without the image", "check that Docker still runs, then deploy again")
-    return Pulled(name, held)
+    try:
+        return held.fitting(name)
+    except BuildError:
+        await daemon.ask(lambda client: client.remove_image(name))
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    image: str
+    made: str  # architecture
+    host: str
+
+    def fitting(self, name: str) -> Pulled:
+        if not runs(self.made, self.host):
+            raise words.other_machine(self.made, self.host)
+        return Pulled(name, self.image)
+
+
+def runs(image: str, host: str) -> bool:
+    """Architectures as Docker names them; one that is not known is given the benefit of the doubt."""
+    return not image or not host or image == host or (host, image) in _RUNS_TOO
 
 
 async def _stream(daemon: Daemon, begin: Begin, each: Callable[[Item], None], at: str) -> None:
@@ -69,24 +91,17 @@ def _pulling(repository: str, digest: str, auth: login.Auth) -> Begin:
     return begin
 
 
-async def _held(daemon: Daemon, name: str) -> str | None:
-    """The id of an image that is on the host. Raises BuildError when this host cannot run it."""
+async def _held(daemon: Daemon, name: str) -> _Held | None:
+    """None when it is not on the host."""
 
-    def look(client: APIClient) -> tuple[Item, Item]:
-        return client.inspect_image(name), client.version(api_version=False)  # type: ignore[no-untyped-call]
+    def look(client: APIClient) -> _Held:
+        image = client.inspect_image(name)  # type: ignore[no-untyped-call]
+        host = client.version(api_version=False)
+        return _Held(str(image["Id"]), str(image.get("Architecture", "")), str(host.get("Arch", "")))
 
     try:
-        image, host = await daemon.ask(look)
+        return await daemon.ask(look)
     except BuildError as error:
         if image_missing(error):
             return None
         raise
-    made, there = str(image.get("Architecture", "")), str(host.get("Arch", ""))
-    if not runs(made, there):
-        raise words.other_machine(made, there)
-    return str(image["Id"])
-
-
-def runs(image: str, host: str) -> bool:
-    """Architectures as Docker names them; one that is not known is given the benefit of the doubt."""
-    return not image or not host or image == host or (host, image) in _RUNS_TOO

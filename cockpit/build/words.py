@@ -30,6 +30,7 @@ _MISSING = (
     re.compile(r"(?:COPY|ADD) failed: no source files were specified()"),
 )
 _BASE = re.compile(r"load metadata for (\S+)|\] FROM (?:--platform=\S+ )?(\S+)")
+_HELPER = re.compile(r"error getting credentials.*", re.DOTALL)
 _PARSE = re.compile(r"dockerfile parse error[^:]*?(?:on )?line (\d+): (.*)", re.IGNORECASE)
 _TARGET = re.compile(r"target stage \S+ could not be found|failed to reach build target", re.IGNORECASE)
 
@@ -56,6 +57,10 @@ def _explain(error: str, step: str, said: str) -> tuple[str, str]:
         return f"the Dockerfile cannot be read: line {parse[1]}: {clean(parse[2], 200)}", "correct the Dockerfile"
     if _TARGET.search(error):
         return f"the Dockerfile has no such stage: {clean(error, 200)}", "check `target` in the configuration"
+    if helper := _HELPER.search(error):
+        return f"Docker's credential helper failed: {clean(helper[0], 200)}", (
+            "install it where the engine runs, log in again, or put the login under `registries`"
+        )
     if (base := _BASE.search(step)) and (base[1] or base[2]):
         return f"the base image {base[1] or base[2]} is not on this host and was not got: {_last(error)}", (
             "check its name and that this host reaches its registry and may read from it"

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cockpit.build import command
-from cockpit.build.base import BuildLine
+from cockpit.build.base import BuildLine, BuildOrder, Built
 from cockpit.build.docker import INSTALLATION, DockerBuilder
 from cockpit.clock import SystemClock
+from tests.build import registries
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -69,6 +70,14 @@ async def classic_builder(installation: str) -> AsyncIterator[DockerBuilder]:
     await made.close()
 
 
+@pytest.fixture
+async def plain_builder() -> AsyncIterator[DockerBuilder]:
+    """For what is not about building."""
+    made = DockerBuilder("local", "t", SystemClock())
+    yield made
+    await made.close()
+
+
 @pytest.fixture(params=["buildkit", "classic"])
 def builder(request: pytest.FixtureRequest) -> DockerBuilder:
     made: DockerBuilder = request.getfixturevalue(f"{request.param}_builder")
@@ -78,3 +87,35 @@ def builder(request: pytest.FixtureRequest) -> DockerBuilder:
 @pytest.fixture
 def lines() -> list[BuildLine]:
     return []
+
+
+@pytest.fixture
+async def image(installation: str, context: Path) -> AsyncIterator[tuple[DockerBuilder, Built]]:
+    builder = DockerBuilder("local", installation, SystemClock(), buildkit=False)
+    (context / "Dockerfile").write_text(f"FROM scratch\nCOPY busybox /x\nLABEL unique={uuid.uuid4().hex}\n")
+    yield (
+        builder,
+        await builder.build(BuildOrder(context, "Dockerfile", f"cockpit-test:{installation}"), lambda _: None),
+    )
+    await builder.close()
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    with registries.debian(tmp_path / "registry") as address:
+        yield address
+
+
+@pytest.fixture
+def private_registry(tmp_path: Path) -> Iterator[str]:
+    """Only registries.USER gets in."""
+    with registries.debian(tmp_path / "private", private=True) as address:
+        yield address
+
+
+@pytest.fixture(autouse=True)
+def docker_config(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of nobody: empty, and where Docker looks by itself."""
+    monkeypatch.delenv("DOCKER_CONFIG", raising=False)
+    (own_home / ".docker").mkdir()
+    return own_home / ".docker/config.json"
