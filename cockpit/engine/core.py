@@ -13,6 +13,7 @@ from typing import Any
 
 from cockpit.engine import recover
 from cockpit.engine.api import Handler, Peer
+from cockpit.engine.auto import Auto
 from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.following import Following
 from cockpit.engine.hub import Hub
@@ -31,6 +32,8 @@ from cockpit.model import Operation
 from cockpit.protocol import Event
 
 log = logging.getLogger(__name__)
+
+AUTO_EVERY = 2.0  # seconds between looks for a commit that is deployed by itself
 
 
 class Cockpit:
@@ -53,6 +56,7 @@ class Cockpit:
         self.requests = Requests(
             ports, self.world, self.hub, self.rows, self.window, self.watch, self.operations, self.following
         )
+        self._auto = Auto(self.world, self.operations)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -70,6 +74,7 @@ class Cockpit:
         await self.watch.first_look()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watch.run(), name="watch")
+            group.create_task(self.watch.forever(self._auto.tick, AUTO_EVERY), name="automatic deploys")
             for operation in left:
                 group.create_task(self._recover(operation), name=f"recovery of {operation.id}")
 

@@ -8,9 +8,10 @@ from cockpit.engine import plan, spec, views
 from cockpit.engine.ports import Ports
 from cockpit.engine.world import Seen, World
 from cockpit.errors import UsageError
-from cockpit.model import PlacementKey, Tier
+from cockpit.model import OperationKind, PlacementKey, Tier
 from cockpit.store.base import ReleaseRecord
 
+OPERATIONS = 5  # of a placement that are looked through for its newest deploy or rollback
 RECORDS = 50  # releases of a placement kept in memory
 
 
@@ -51,9 +52,10 @@ class Rows:
             if number is not None and all(each.number != number for each in records):
                 found = await store.release(key, number)
                 records += (found,) if found else ()
-        newest = next(iter(await store.operations(key, limit=1)), None)
+        operations = await store.operations(key, limit=OPERATIONS)
         seen = self._world.placements.setdefault(key, Seen(row))
-        seen.row, seen.records, seen.newest = row, records, newest
+        seen.row, seen.records, seen.newest = row, records, next(iter(operations), None)
+        seen.newest_move = next((each for each in operations if each.kind is not OperationKind.RESTART), None)
 
     def settings_changed(self, placement: PlacementSettings) -> bool:
         """What is configured, or what its env files say, is not what runs."""

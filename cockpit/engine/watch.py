@@ -86,6 +86,10 @@ class Watch:
             ):
                 group.create_task(self._forever(work, every), name=_name(work))
 
+    async def forever(self, work: Work, every: float) -> None:
+        """Another's look, kept up like our own."""
+        await self._forever(work, lambda: every)
+
     async def _forever(self, work: Work, every: Callable[[], float]) -> None:
         while True:
             await self._once(work)

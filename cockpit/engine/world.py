@@ -24,6 +24,7 @@ class Seen:
     row: PlacementRecord
     records: tuple[ReleaseRecord, ...] = ()  # newest first
     newest: Operation | None = None
+    newest_move: Operation | None = None  # the newest deploy or rollback
     pending: Pending | None = None
     health: Health = Health.UNKNOWN
     why: str = ""

@@ -1,0 +1,65 @@
+"""Environments where each new commit is deployed by itself: until one fails, and then until a person has deployed."""
+
+from __future__ import annotations
+
+import logging
+
+from cockpit.config.settings import PlacementSettings
+from cockpit.engine.operations import Operations
+from cockpit.engine.world import Seen, World
+from cockpit.errors import CockpitError
+from cockpit.model import Actor, OperationKind, OperationState
+from cockpit.protocol import DeployRequest
+
+log = logging.getLogger(__name__)
+
+AUTO = Actor("auto")
+ON = "on"
+
+
+class Auto:
+    def __init__(self, world: World, operations: Operations) -> None:
+        self._world = world
+        self._operations = operations
+
+    async def tick(self) -> None:
+        for placement in self._world.settings.placements:
+            seen = self._world.placements.get(placement.key)
+            if seen is not None:
+                seen.auto = why_not(seen) or ON if placement.environment.auto else ""
+                if seen.auto == ON:
+                    await self._deploy(placement, seen)
+
+    async def _deploy(self, placement: PlacementSettings, seen: Seen) -> None:
+        commit = wanted(placement, seen)
+        if commit and not self._world.busy(placement.key):
+            request = DeployRequest(placement.key, commit, seen_live=seen.row.live, reason="a new commit")
+            try:
+                await self._operations.deploy(request, AUTO)
+            except CockpitError as error:  # somebody was quicker, or the engine is still finding out: soon again
+                log.info("%s is not deployed by itself now: %s", placement.key, error.message)
+
+
+def why_not(seen: Seen) -> str:
+    """Why nothing is deployed by itself here; "" when it is. Pure.
+
+    A commit that failed would fail again and again, and what somebody rolled back from is not brought back."""
+    if seen.row.hold is not None:
+        return f"held by {seen.row.hold.by}"
+    last = seen.newest_move
+    if last is None or (last.kind is OperationKind.DEPLOY and last.state in _WELL):
+        return ""
+    ended = "rolled back by hand" if last.kind is OperationKind.ROLLBACK else f"a deploy ended as {last.state.value}"
+    return f"{ended}: the next deploy is a person's"
+
+
+_WELL = (OperationState.RUNNING, OperationState.SUCCEEDED)
+
+
+def wanted(placement: PlacementSettings, seen: Seen) -> str:
+    """The newest pending commit that can be deployed: where images come from CI, one that has its own. Pure."""
+    pending = seen.pending
+    if pending is None or not pending.count:
+        return ""
+    ready = (each for each in pending.commits if each.image or not placement.service.from_ci)
+    return next((each.sha for each in ready), "")
