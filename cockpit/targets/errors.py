@@ -45,7 +45,17 @@ _REFUSALS: tuple[tuple[str, str, str], ...] = (
     ),
     (r"unable to find (?:user|group)", "its user does not exist in the image", "Look at `user`."),
     (
-        r"invalid (?:volume|mount|bind)|mount path|mounting |local volume name|Duplicate mount",
+        r"bind source path does not exist",
+        "a path of `volumes` is not on the host",
+        "Make it there, with the owner that the process needs, or correct `volumes`: the cockpit makes no directories.",
+    ),
+    (
+        r"tmpfs option",
+        "a tmpfs cannot be mounted",
+        "Look at `tmpfs`: /path or /path:size=64m,mode=1777.",
+    ),
+    (
+        r"invalid (?:volume|mount|bind)|mount path|mounting |local volume name|Duplicate mount|not a shared mount",
         "a volume cannot be mounted",
         "Look at `volumes`: name:/path or /host/path:/path, with :ro to protect it.",
     ),
@@ -58,6 +68,29 @@ _REFUSALS: tuple[tuple[str, str, str], ...] = (
         r"(?i:minimum memory limit|memory limit|cannot allocate memory|range of cpus)",
         "the host cannot give it these limits",
         "Look at limits.memory and limits.cpus.",
+    ),
+    (
+        r"rlimit|ulimit",
+        "the host refuses one of its ulimits",
+        "Look at `ulimits`: soft is at most hard, and hard at most what `ulimit -Ha` tells for the Docker engine.",
+    ),
+    (
+        r"does not support reading",
+        "its logging driver keeps no lines to be read",
+        "They are where logging.driver sends them; json-file, local and journald can be read here.",
+    ),
+    (
+        r"logging (?:plugin|driver)|log opt",
+        "it cannot log as `logging` says",
+        "Look at logging.driver and logging.options; `docker info` names the drivers that the host has.",
+    ),
+    (r"unknown capability", "a capability is none", "Look at cap_add and cap_drop: names like NET_BIND_SERVICE."),
+    (r"add-host", "an extra host is none", "Look at extra_hosts: name:address."),
+    (r"Invalid signal", "its stop signal is none", "Look at stop_signal: a name like SIGTERM."),
+    (
+        r"connected to (?:host|multiple) network|not manually attachable",
+        "a network cannot be joined",
+        "Look at `networks`: bridges, and overlays that were made with --attachable.",
     ),
     (r"invalid reference format", "the image's name is none", "Look at `image`."),
     (

@@ -43,6 +43,10 @@ class Frames:
             at = end
         del self._rest[:at]
 
+    def end(self) -> Iterator[tuple[str, bytes]]:
+        """Nothing: half a frame is not shown."""
+        yield from ()
+
 
 class Terminal:
     """The stream of a container with a terminal: its bytes as they are, each line behind its time."""
@@ -57,8 +61,13 @@ class Terminal:
         for line in whole:
             yield "out", bytes(line.removesuffix(b"\r")) + b"\n"
         if len(rest) > LINE_BYTES:
-            self._rest = bytearray()
-            yield "out", bytes(rest)
+            yield from self.end()
+
+    def end(self) -> Iterator[tuple[str, bytes]]:
+        """What came last, without a newline."""
+        rest, self._rest = bytes(self._rest), bytearray()
+        if rest:
+            yield "out", rest
 
 
 @dataclass(slots=True)
@@ -121,6 +130,8 @@ async def log_lines(
             for stream, payload in frames.feed(data):
                 if line := lines.feed(stream, payload):
                     yield line
+    for stream, payload in frames.end():
+        lines.feed(stream, payload)
     for line in lines.end():
         yield line
 

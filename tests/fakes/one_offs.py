@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from cockpit.clock import Clock
-from cockpit.errors import TargetError
+from cockpit.errors import TargetDown, TargetError
 from cockpit.model import PlacementKey
 from cockpit.targets.base import ContainerState, OneOff, RawLine, RunOrder
 from cockpit.targets.one_offs import why_not_done
@@ -52,7 +52,9 @@ class FakeOneOffs:
             while self._now(box).running:
                 await asyncio.sleep(_LOOK)
                 reached()
-        except asyncio.CancelledError:
+        except TargetDown:
+            raise
+        except BaseException:
             self._boxes.pop(identifier, None)
             raise
         if identifier not in self._boxes:

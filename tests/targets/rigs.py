@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cockpit.clock import SystemClock
 from cockpit.model import PlacementKey
-from cockpit.targets.base import Container, ContainerSpec, StartOrder, Target
+from cockpit.targets.base import Container, ContainerSpec, RunOrder, StartOrder, Target
 from cockpit.targets.docker import DockerTarget
 from cockpit.targets.labels import IMAGE_INSTALLATION, all_of, images_of
+from tests.fakes.one_offs import Migration
 from tests.fakes.target import FakeTarget, Program
+from tests.targets.line import line
 from tests.waiting import until
 from tests.world import fresh_installation, runtime_image
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 KEY = PlacementKey("shop", "production")
 RUNS = Program()
+DONE = Migration()
 
 
 def order(
@@ -46,9 +51,38 @@ def shell(program: Program) -> tuple[str, ...]:
     return ("sh", "-c", "; ".join(["trap 'exit 0' TERM", *says, *serves, *sleeps, f"exit {program.exits or 0}"]))
 
 
+def run_order(
+    release: int = 1, *, operation: int = 1, image: str = "fake", command: tuple[str, ...] | None = None
+) -> RunOrder:
+    return RunOrder(KEY, release, operation, ContainerSpec(image, command=command), {"COCKPIT_RELEASE": f"r{release}"})
+
+
+def migrates(migration: Migration) -> tuple[str, ...]:
+    """The migration as a command of the runtime image."""
+    if migration.refuses:
+        return ("/nope",)
+    if migration.oom:
+        return ("sh", "-c", "exec tail /dev/zero")
+    return shell(Program(exits=migration.exits, after=migration.after, lines=migration.lines))
+
+
 class Rig(Protocol):
     @property
     def target(self) -> Target: ...
+
+    def migration(self, release: int = 1, migration: Migration = DONE, *, operation: int = 1) -> RunOrder: ...
+
+    def comes_back(self, container: Container) -> bool:
+        """Its restart policy is `always`."""
+
+    def network(self) -> str:
+        """One of the host that isn't the cockpit's."""
+
+    def lacks_path(self, path: str) -> None:
+        """Nothing is there on the host."""
+
+    def breakable(self) -> AbstractAsyncContextManager[tuple[Target, Callable[[], None]]]:
+        """A target of the same installation, and what cuts its line to Docker."""
 
     def order(
         self, release: int = 1, program: Program = RUNS, *, operation: int = 1, slot: int = 0, replicas: int = 1
@@ -74,6 +108,28 @@ class FakeRig:
     def __init__(self) -> None:
         self.target = FakeTarget()
         self.target.pruned.add("missing")
+
+    def migration(self, release: int = 1, migration: Migration = DONE, *, operation: int = 1) -> RunOrder:
+        self.target.migrations[release] = migration
+        return run_order(release, operation=operation)
+
+    def comes_back(self, container: Container) -> bool:
+        return self.target.always(container.name)
+
+    def network(self) -> str:
+        self.target.networks.add("front")
+        return "front"
+
+    def lacks_path(self, path: str) -> None:
+        self.target.missing_paths.add(path)
+
+    @asynccontextmanager
+    async def breakable(self) -> AsyncIterator[tuple[Target, Callable[[], None]]]:
+        def cut() -> None:
+            self.target.down = "Docker does not answer"
+
+        yield self.target, cut
+        self.target.down = ""
 
     def order(
         self, release: int = 1, program: Program = RUNS, *, operation: int = 1, slot: int = 0, replicas: int = 1
@@ -106,6 +162,32 @@ class DockerRig:
         self.installations = [self.target.installation]
         self.image = runtime_image(client)
         self._foreign: dict[str, str] = {}
+        self.networks: list[str] = []
+
+    def migration(self, release: int = 1, migration: Migration = DONE, *, operation: int = 1) -> RunOrder:
+        return run_order(release, operation=operation, image=self.image, command=migrates(migration))
+
+    def comes_back(self, container: Container) -> bool:
+        told = self.client.api.inspect_container(container.id)["HostConfig"]["RestartPolicy"]["Name"]
+        return bool(told == "always")
+
+    def network(self) -> str:
+        name = f"{self.target.installation}-front{len(self.networks)}"
+        self.client.networks.create(name)
+        self.networks.append(name)
+        return name
+
+    def lacks_path(self, path: str) -> None:
+        assert not Path(path).exists()
+
+    @asynccontextmanager
+    async def breakable(self) -> AsyncIterator[tuple[Target, Callable[[], None]]]:
+        with tempfile.TemporaryDirectory(prefix="ck") as folder:
+            async with line(Path(folder) / "docker.sock") as laid:
+                host = f"unix://{laid.path}"
+                target = DockerTarget(host, self.target.installation, subnet=None, clock=SystemClock())
+                yield target, laid.cut
+                await target.close()
 
     def order(
         self, release: int = 1, program: Program = RUNS, *, operation: int = 1, slot: int = 0, replicas: int = 1
@@ -152,6 +234,8 @@ class DockerRig:
                 self.client.api.remove_image(image["Id"], force=True)
         for identifier in self._foreign.values():
             self.client.api.remove_container(identifier, force=True)
+        for name in self.networks:
+            self.client.api.remove_network(name)
 
 
 async def observed(target: Target, true: Callable[[tuple[Container, ...]], bool]) -> tuple[Container, ...]:

@@ -249,6 +249,11 @@ VERBS: dict[str, Callable[[Target, Rig], Awaitable[object]]] = {
     "has_image": lambda target, rig: target.has_image("x"),
     "remove_image": lambda target, rig: target.remove_image("x"),
     "listeners": lambda target, rig: target.listeners("x"),
+    "others": lambda target, rig: target.others(),
+    "missing": lambda target, rig: target.missing(rig.order().spec),
+    "run": lambda target, rig: target.run(rig.migration(), lambda line: None),
+    "one_offs": lambda target, rig: target.one_offs(KEY, 1),
+    "remove_one_offs": lambda target, rig: target.remove_one_offs(KEY, 1),
 }
 
 

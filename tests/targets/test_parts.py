@@ -168,7 +168,11 @@ def test_a_process_of_something_else_is_not_taken_for_the_containers(tmp_path: P
         ("driver failed: Bind for 0.0.0.0:80 failed: port is already allocated", "a port it needs is taken"),
         ("Address already in use", "another container has its address"),
         ('exec: "x": executable file not found in $PATH', "its command cannot be run"),
-        ('invalid mount config for type "bind": bind source path does not exist', "a volume cannot be mounted"),
+        ('invalid mount config for type "bind": bind source path does not exist: /x', "is not on the host"),
+        ("bad name! includes invalid characters for a local volume name", "a volume cannot be mounted"),
+        ("container cannot be disconnected from host network or connected to host network", "cannot be joined"),
+        ('network front not manually attachable"', "cannot be joined"),
+        ("configured logging driver does not support reading", "keeps no lines to be read"),
         ("something new", "refused to start it: something new"),
     ],
 )
