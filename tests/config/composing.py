@@ -30,9 +30,11 @@ class Composing:
         return path
 
     def convert(self, text: str, *named: str, name: str = "") -> Conversion:
-        path = self.write("compose.yaml", text)
-        self.made = convert(path, Repository(URL, self.directory), self.config, name=name, named=named)
+        self.made = self.convert_path(self.write("compose.yaml", text), *named, name=name)
         return self.made
+
+    def convert_path(self, path: Path, *named: str, name: str = "") -> Conversion:
+        return convert(path, Repository(URL, self.directory), self.config, name=name, named=named)
 
     def settings(self, text: str, *named: str) -> Settings:
         path = self.config / "config.yaml"
