@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 
 from cockpit.edge.base import EdgePlan, Listener
-from cockpit.targets.edge_image import caddy_binary
-from tests.edge.world import App, World, ask, free_port, world
+from tests.edge.proxy import proxy
+from tests.edge.world import App, World, ask, world
 from tests.waiting import until
 
 CUSTOMER = "127.0.0.55"
@@ -25,35 +24,9 @@ async def edge(tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
-@contextlib.asynccontextmanager
-async def front(directory: Path, edge: World) -> AsyncIterator[int]:
-    """The port of a proxy that ends TLS and asks the edge over plain HTTP."""
-    port = free_port()
-    proxy = {"handler": "reverse_proxy", "upstreams": [{"dial": f"127.0.0.1:{edge.port}"}]}
-    server = {
-        "listen": [f"127.0.0.1:{port}"],
-        "automatic_https": {"disable_redirects": True},
-        "tls_connection_policies": [{"default_sni": "shop.test"}],
-        "routes": [{"match": [{"host": ["shop.test"]}], "handle": [proxy]}],
-    }
-    config = {
-        "admin": {"disabled": True},
-        "storage": {"module": "file_system", "root": str(directory / "storage")},
-        "apps": {
-            "http": {"servers": {"front": server}},
-            "tls": {"automation": {"policies": [{"issuers": [{"module": "internal"}]}]}},
-            "pki": {"certificate_authorities": {"local": {"install_trust": False}}},
-        },
-    }
-    file = directory / "front.json"
-    file.write_text(json.dumps(config))
-    binary, quiet = await asyncio.to_thread(caddy_binary), asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(str(binary), "run", "--config", str(file), stderr=quiet)
-    try:
-        yield port
-    finally:
-        process.kill()
-        await process.wait()
+def front(directory: Path, edge: World) -> AbstractAsyncContextManager[int]:
+    """It ends TLS and asks the edge over plain HTTP."""
+    return proxy(directory, f"127.0.0.1:{edge.port}", tls=True)
 
 
 async def through(port: int, path: str = "/") -> str:
