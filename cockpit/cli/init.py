@@ -54,8 +54,11 @@ def init(
     here = compose.expanduser().absolute().parent if compose else Path.cwd()
     tree, said = _work_tree(here, repo)
     made = _carried(compose, tree, path.parent, project, named) if compose else _smallest(here, tree)
+    kept: list[Path] = []
     if output == STDOUT:
-        kept: list[Path] = []
+        said += [
+            f"{each} was not written; the configuration names it, with {_secrets(made, each)}." for each in made.secrets
+        ]
     else:
         kept = place({**_env_files(made), path: made.text}, force=force)
     for line in (*said, *made.said):
@@ -115,9 +118,14 @@ def _compose(here: Path) -> list[str]:
     return [name for name in COMPOSE if (here / name).exists()][:1]
 
 
+def _secrets(made: Made, path: Path) -> str:
+    count = len(made.secrets[path])
+    return f"{count} secret{'s' if count > 1 else ''}"
+
+
 def _next(path: Path, made: Made, kept: list[Path], *, chosen: bool) -> list[str]:
     lines = [f"✔ {path}: {', '.join(made.services)}"]
-    lines += [f"  {each}: {len(values)} secrets, readable for you alone" for each, values in made.secrets.items()]
+    lines += [f"  {each}: {_secrets(made, each)}, readable for you alone" for each in made.secrets]
     lines += [f"  {each} is what was there before" for each in kept]
     command = f"cockpit --config {path}" if chosen else "cockpit"
     lines += [
