@@ -13,8 +13,8 @@ from pathlib import Path
 from cockpit.ssh.address import Address
 
 CONNECT = 10  # seconds for ssh to reach its host
-ALIVE_EVERY = 1  # seconds; with the next, a line that was dropped without a word is seen after 4
-ALIVE_MISSED = 3
+ALIVE_EVERY = 1  # seconds; with the next, a line that was dropped without a word is seen after 3 or 4
+ALIVE_MISSED = 2
 SHELL = "exec sh"  # understood by every login shell; all that is run goes to its standard input
 
 _ALWAYS = {

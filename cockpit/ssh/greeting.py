@@ -23,11 +23,12 @@ if [ -z "$s" ]; then
     [ -S "$s" ] || [ ! -S "${{XDG_RUNTIME_DIR:-}}/docker.sock" ] || s=$XDG_RUNTIME_DIR/docker.sock ;; esac
 fi
 if [ ! -S "$s" ]; then a=absent; elif [ -r "$s" ] && [ -w "$s" ]; then a=open; else a=closed; fi
-printf '%s\\n' {token} "$(id -u)" "$(id -un)" "$(pwd -P)" "$s" "$a" "$(stat -c %G "$s" 2>/dev/null)"
+if grep -qs -e " 00010000 .* $s\\$" -e " 00010000 .* $(readlink -f "$s")\\$" /proc/net/unix; then l=yes; else l=no; fi
+printf '\\n'; printf '%s\\n' {token} "$(id -u)" "$(id -un)" "$(pwd -P)" "$s" "$a" $l "$(stat -c %G "$s" 2>/dev/null)"
 while IFS= read -r l; do printf '%s\\n' "$l"; done
 }}
 """
-LINES = 6  # after the token
+LINES = 7  # after the token
 
 
 class Access(StrEnum):
@@ -45,6 +46,7 @@ class Facts:
     root: PurePosixPath
     docker: str
     access: Access
+    listens: bool  # somebody is seen to; not seen says nothing
     group: str  # of Docker's socket
 
     @property
@@ -64,7 +66,9 @@ def root(installation: str) -> str:
 
 def facts(lines: list[bytes]) -> Facts:
     """Raises ValueError when the host printed something else."""
-    uid, user, where, docker, access, group = (decode(line).rstrip("\r\n") for line in lines)
+    uid, user, where, docker, access, listens, group = (decode(line).rstrip("\r\n") for line in lines)
     if not where.startswith("/") or clean(where) != where or not docker.startswith("/") or clean(docker) != docker:
         raise ValueError(f"strange paths: {clean(where)} {clean(docker)}")
-    return Facts(int(uid), clean(user, 64), PurePosixPath(where), docker, Access(access), clean(group, 64))
+    return Facts(
+        int(uid), clean(user, 64), PurePosixPath(where), docker, Access(access), listens == "yes", clean(group, 64)
+    )

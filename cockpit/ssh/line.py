@@ -22,7 +22,7 @@ from cockpit.ssh.lane import Lane
 from cockpit.ssh.session import Session, Unanswered, end_leftover, session, settings
 from cockpit.ssh.state import Condition, LineState
 from cockpit.ssh.words import Reason
-from cockpit.text import age
+from cockpit.text import age, clean
 
 Changed = Callable[[LineState], None]
 
@@ -173,7 +173,12 @@ class Line:
                 return words.no_shell(self.address, connection.said)
             return words.ended(connection.said, self.address, known, was_up=self.facts is not None)
         facts = connection.facts
-        problem = await self._forwarded(connection, facts)
+        ways = self._ways(facts)
+        if any(len(os.fsencode(there)) > SOCKET_BYTES for _, there in ways):
+            return words.too_deep(self.address, facts.edge)
+        if not await connection.forward(*ways):
+            return Reason(f"ssh cannot forward sockets: {clean(connection.said[-200:])}")
+        problem = await self._problem(connection, facts)
         if problem is not None and problem.stop:
             return problem
         self._session, self.facts, self._reached = connection, facts, {}
@@ -189,18 +194,17 @@ class Line:
             await self._lane.end()
         return words.ended(connection.said, self.address, known, was_up=True)
 
-    async def _forwarded(self, connection: Session, facts: Facts) -> Reason | None:
+    def _ways(self, facts: Facts) -> list[tuple[Path, str]]:
+        there = (facts.docker, str(facts.edge / SOCKETS[1]), str(facts.edge / SOCKETS[2]))
+        return list(zip((self.sockets / name for name in SOCKETS), there, strict=True))
+
+    async def _problem(self, connection: Session, facts: Facts) -> Reason | None:
         """None when Docker can be asked, or is merely not there."""
-        run = facts.edge / "run"  # where the edge keeps its sockets
-        there = (facts.docker, str(run / SOCKETS[1]), str(run / SOCKETS[2]))
-        ways = zip((self.sockets / name for name in SOCKETS), there, strict=True)
-        if not await connection.forward(*ways):
-            return Reason("ssh cannot forward sockets")
         if facts.access is Access.CLOSED:
             return words.no_docker(self.address, facts.docker, facts.user, facts.group)
-        if not await connection.opens(self.sockets / SOCKETS[0]) and words.is_forbidden(connection.said):
-            return words.no_forwarding(self.address)
-        return None
+        opens = await connection.opens(self.sockets / SOCKETS[0])
+        forbidden = facts.listens and not opens and "open failed" in connection.said  # older sshd say no more than that
+        return words.no_forwarding(self.address) if forbidden else None
 
     def _ended(self, reason: Reason) -> None:
         """A line that stopped stays stopped, and one that was lost stays lost since then, whatever the tries say."""

@@ -45,7 +45,7 @@ class Session:
         self._control, self._environment = control, environment
         self._said = bytearray()
         self._listening = asyncio.create_task(self._listen())
-        self._pulses: dict[bytes, asyncio.Future[None]] = {}
+        self._pulses: dict[bytes, asyncio.Future[bool]] = {}
 
     @property
     def said(self) -> str:
@@ -104,14 +104,14 @@ class Session:
     async def pulse(self, timeout: float) -> bool:
         """Whether the host answers."""
         token = secrets.token_hex(8).encode()
-        heard = self._pulses[token] = asyncio.get_running_loop().create_future()
+        heard: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._pulses[token] = heard
         try:
             async with asyncio.timeout(timeout):
                 self._in.write(token + b"\n")
                 await self._in.drain()
-                await heard
-            return True
-        except (TimeoutError, OSError, asyncio.InvalidStateError):
+                return await heard
+        except (TimeoutError, OSError):
             return False
         finally:
             del self._pulses[token]
@@ -122,7 +122,7 @@ class Session:
             while line := await self._out.readline():
                 heard = self._pulses.get(line.strip())
                 if heard is not None and not heard.done():
-                    heard.set_result(None)
+                    heard.set_result(True)
         await self._over()
 
     async def _over(self) -> None:
@@ -146,7 +146,8 @@ class Session:
     def end(self) -> None:
         self._listening.cancel()
         for heard in self._pulses.values():
-            heard.cancel()
+            if not heard.done():
+                heard.set_result(False)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from cockpit.ssh.address import Address
 from cockpit.text import clean
@@ -48,6 +49,11 @@ def no_forwarding(address: Address) -> Reason:
     return Reason(f"{address} forbids forwarding to Unix sockets, so Docker cannot be reached", hint, stop=True)
 
 
+def too_deep(address: Address, edge: PurePosixPath) -> Reason:
+    what = f"the path {edge} on {address.host} is too long for a socket"
+    return Reason(what, "Log in there as a user with a shorter home directory.", stop=True)
+
+
 def no_docker(address: Address, socket: str, user: str, group: str) -> Reason:
     what = f"{user} may not use Docker on {address.host} ({socket})"
     group = "docker" if group in ("", "root") else group
@@ -56,11 +62,6 @@ def no_docker(address: Address, socket: str, user: str, group: str) -> Reason:
 
 def no_ssh() -> Reason:
     return Reason("ssh is not installed on this machine", "Install it (openssh-client).", stop=True)
-
-
-def is_forbidden(said: str) -> bool:
-    """Whether the host refused to open a forwarded socket as a matter of principle."""
-    return "administratively prohibited" in said
 
 
 def _changed(said: str, address: Address, settings: Settings) -> Reason:
