@@ -31,6 +31,15 @@ def any_builder(request: pytest.FixtureRequest) -> Builder:
 
 
 @pytest.fixture
+def at(request: pytest.FixtureRequest, any_builder: Builder) -> str:
+    """A registry."""
+    if isinstance(any_builder, FakeBuilder):
+        return "r.test"
+    address: str = request.getfixturevalue("registry")
+    return address
+
+
+@pytest.fixture
 def order(tmp_path: Path) -> BuildOrder:
     (tmp_path / "small").mkdir()
     (tmp_path / "small/hello").write_text(uuid.uuid4().hex)
@@ -80,3 +89,30 @@ async def test_a_missing_context_is_said(any_builder: Builder, order: BuildOrder
 async def test_an_image_that_is_not_there_cannot_be_pushed(any_builder: Builder) -> None:
     with pytest.raises(BuildError, match="No such image"):
         await any_builder.push(f"sha256:{'0' * 64}", "127.0.0.1:1/a/b:c", None, lambda _: None)
+
+
+async def test_an_image_is_in_its_registry_once_it_is_pushed_and_pulled_by_what_it_is(
+    any_builder: Builder, order: BuildOrder, at: str
+) -> None:
+    reference, lines = f"{at}/team/shop:{'a' * 40}", list[BuildLine]()
+    assert await any_builder.available(reference, None) is None
+    built = await any_builder.build(order, lambda _: None)
+    pushed = await any_builder.push(built.image, reference, None, lambda _: None)
+    assert await any_builder.available(reference, None) == pushed.digest
+    pulled = await any_builder.pull(reference, pushed.digest, None, lines.append)
+    assert pulled.reference == pushed.reference == f"{at}/team/shop@{pushed.digest}"
+    assert pulled.image == built.image
+    assert [line.cached for line in lines] == [True]  # it was here
+
+
+async def test_a_digest_that_is_in_no_registry_cannot_be_pulled(any_builder: Builder, at: str) -> None:
+    with pytest.raises(BuildError, match=f"{at} has no such image") as caught:
+        await any_builder.pull(f"{at}/team/shop:a", f"sha256:{'1' * 64}", None, lambda _: None)
+    assert caught.value.hint
+
+
+async def test_a_name_without_a_tag_is_refused(any_builder: Builder) -> None:
+    with pytest.raises(BuildError, match="is not registry/name:tag"):
+        await any_builder.available("r.test/shop", None)
+    with pytest.raises(BuildError, match="is not registry/name:tag"):
+        await any_builder.pull("r.test/shop", f"sha256:{'1' * 64}", None, lambda _: None)

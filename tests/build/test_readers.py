@@ -11,6 +11,7 @@ from cockpit.build import words
 from cockpit.build.base import BuildLine
 from cockpit.build.classic import ClassicReader
 from cockpit.build.plain import PlainReader
+from cockpit.build.progress import Layers
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -137,3 +138,61 @@ def test_the_tail_is_short_and_plain() -> None:
 )
 def test_a_registrys_refusal_is_explained(error: str, message: str) -> None:
     assert message in words.registry(error, "r.test", words.PUSH).message
+
+
+@pytest.mark.parametrize(
+    ("error", "doing", "message", "hint"),
+    [
+        ("manifest unknown", words.PULL, "r.test has no such image", "have CI push it again"),
+        ("name unknown: no repository", words.PUSH, "r.test has no such image", "create the repository"),
+        ("no matching manifest for linux/arm64/v8 in the manifest list", words.PULL, "platform", "--platform"),
+        ("write /var/lib/x: no space left on device", words.PULL, "no space left on the Docker host", "free"),
+        ("toomanyrequests: You have reached your limit. denied", words.ASK, "asks to slow down", "login"),
+        ("Head https://r.test:401/v2/x: EOF", words.ASK, "cut the connection", "ask again"),
+    ],
+)
+def test_the_words_fit_what_was_asked_of_the_registry(error: str, doing: words.Doing, message: str, hint: str) -> None:
+    told = words.registry(error, "r.test", doing)
+    assert message in told.message
+    assert hint in told.hint
+
+
+@pytest.mark.parametrize("doing", [words.PUSH, words.PULL, words.ASK])
+def test_who_has_no_login_is_told_to_get_one(doing: words.Doing) -> None:
+    told = words.registry("denied: no", "r.test", doing, anonymous=True)
+    assert "wants a login" in told.message
+    assert "docker login" in told.hint
+
+
+def test_layers_are_steps_and_big_ones_tell_their_quarters() -> None:
+    lines: list[BuildLine] = []
+    layers = Layers("pull", lines.append, lambda: 1.0)
+    layers.read({"status": "Pulling from a/b", "id": "sha256:1"})
+    layers.read({"status": "Already exists", "id": "one", "progressDetail": {}})
+    for mb in (0, 1, 30, 31, 50, 120):
+        detail = {"current": mb * 1_000_000, "total": 100_000_000}
+        layers.read({"status": "Downloading", "id": "two", "progressDetail": detail})
+    layers.read({"status": "Extracting", "id": "two", "progressDetail": {"current": 3, "units": "s"}})
+    layers.read({"status": "Extracting", "id": "two", "progressDetail": {"current": 4, "units": "s"}})
+    layers.read({"status": "Pull complete", "id": "two"})
+    layers.read({"status": "Digest: sha256:1"})
+    assert [(line.step, line.name, line.text, line.cached, line.done) for line in lines] == [
+        (0, "pull", "Pulling from a/b", False, False),
+        (1, "pull one", "Already exists", True, True),
+        (2, "pull two", "Downloading 0.0 of 100.0 MB", False, False),
+        (2, "pull two", "Downloading 30.0 of 100.0 MB", False, False),
+        (2, "pull two", "Downloading 50.0 of 100.0 MB", False, False),
+        (2, "pull two", "Downloading 100.0 of 100.0 MB", False, False),
+        (2, "pull two", "Extracting", False, False),
+        (2, "pull two", "Pull complete", False, True),
+        (0, "pull", "Digest: sha256:1", False, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "detail", [None, [], {"current": "1", "total": 2}, {"current": -5, "total": 10}, {"total": 0}, {"total": -1}]
+)
+def test_odd_progress_does_no_harm(detail: object) -> None:
+    lines: list[BuildLine] = []
+    Layers("pull", lines.append, lambda: 1.0).read({"status": "Downloading", "id": "x", "progressDetail": detail})
+    assert [line.text.split()[0] for line in lines] == ["Downloading"]

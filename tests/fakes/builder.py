@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from cockpit.build.base import BuildLine, BuildOrder, Built, Emit, Login, Pulled, Pushed
-from cockpit.build.reference import split
+from cockpit.build.reference import registry, split
 from cockpit.clock import Clock
 from cockpit.errors import BuildError
 
@@ -101,8 +101,10 @@ class FakeBuilder:
         emit(BuildLine(self.clock.now(), 1, "pull 1", "Pulling fs layer"))
         if self.pull_gate is not None:
             await self.pull_gate.wait()
-        if self.pull_fails or digest not in self.tags.values():
-            raise BuildError(self.pull_fails or f"there is no image {digest[:19]}", "look at the registry")
+        if self.pull_fails:
+            raise BuildError(self.pull_fails, "look at the registry")
+        if digest not in self.tags.values():
+            raise BuildError(f"{registry(reference)} has no such image", "have CI push it again")
         emit(BuildLine(self.clock.now(), 1, "pull 1", "Pull complete", done=True))
         self.pulled.append(name)
         self.held[name] = _sha(digest)
