@@ -112,6 +112,7 @@ class CockpitApp(LinkedApp):
         self.exit()
 
     def copy(self, text: str) -> None:
+        text = text.encode("utf-8", "replace").decode()  # half a character from outside is no reason to stop
         self.copy_to_clipboard(text[: terminal.CLIPBOARD])
         lines = text.count("\n") + 1
         self.say(f"copied {lines} lines" if lines > 1 else f"copied {text[:60]}")

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
 
 
+Command = tuple[str, str, Callable[[], object]]  # name, what it says of itself, what it does
+
+
 class Commands(Provider):
     async def discover(self) -> Hits:
         for name, text, act in self._all():
@@ -28,9 +31,9 @@ class Commands(Provider):
             if score > 0:
                 yield Hit(score, Content(name), act, text=name, help=text)
 
-    def _all(self) -> list[tuple[str, str, Callable[[], object]]]:
+    def _all(self) -> list[Command]:
         app = cast("CockpitApp", self.app)
-        found: list[tuple[str, str, Callable[[], object]]] = []
+        found: list[Command] = []
         for each in KEYS:
             if each.where is Where.ALL and not each.id.startswith("not."):
                 label = f"{each.id.replace('.', ' ')}: {each.does}"
@@ -40,6 +43,7 @@ class Commands(Provider):
                 if why:
                     act = partial(screen.say, f"{shown(each)}: {why}")
                 found.append((label, f"{shown(each, app.key_names)}{f' · not now: {why}' if why else ''}", act))
+        found += _menu(app)
         for name in sorted(app.available_themes):
             if name.startswith("cockpit-"):
                 act_theme = partial(setattr, app, "theme", name)
@@ -47,3 +51,17 @@ class Commands(Provider):
         if app.card_text is not None:
             found.append(("card: what to try", "the demo's card", app.bring_card_back))
         return found
+
+
+def _menu(app: CockpitApp) -> list[Command]:
+    """What stands in the menu of `x`, for the selected placement."""
+    from cockpit.tui.screens import menu
+
+    placement = app.state.placement
+    if placement is None:
+        return []
+    act = partial(menu.start, app, placement)
+    return [
+        (f"{each.does}: {placement.key}", f"x · not now: {each.why}" if each.why else "x", partial(act, each))
+        for each in menu.offered(app, placement)
+    ]

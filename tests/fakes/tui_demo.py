@@ -1,14 +1,15 @@
 """The cockpit on the scripted engine, to look at it: `python -m tests.fakes.tui_demo`.
 
-Flags: --light --card --ssh --flood --hostile --crash --adopted."""
+Flags: --light --card --ssh --flood --hostile --crash --adopted --shell."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Any
 
-from cockpit.protocol import LogOpened, Snapshot
+from cockpit.protocol import ExecTicket, LogOpened, Snapshot
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.terminal import launch
 from tests.fakes.link import FakeLink, FixedClock, adopted
@@ -18,6 +19,12 @@ CARD = """1  D  deploy the next good commit of web, and watch Steps
 3  q  in the middle of a deploy, then start `cockpit` again
 4  B y  when checkout turns bad
 5  kill -9 the engine in a deploy"""
+
+SHELL = """trap 'echo caught' INT
+echo "$GREETING from the shell"
+until [ "$word" = word ]; do read word; done
+echo "got $word"
+exit 3"""
 
 
 class Flooding(FakeLink):
@@ -59,6 +66,9 @@ def main(arguments: list[str]) -> int:
     if isinstance(link, Flooding):
         flood = link.flood
         app.call_later(lambda: app.run_worker(flood(), exit_on_error=False))
+    if "--shell" in arguments:
+        link.answers["exec"] = ExecTicket(5, ("sh", "-c", SHELL), {"GREETING": "hello"}, "checkout-r42-1", 42)
+        link.answers["exec.ended"] = lambda params: Path(arguments[-1]).write_text(f"{params.id} {params.status}")
     if "--crash" in arguments:
         app.call_later(lambda: 1 // 0)
     return launch(app)

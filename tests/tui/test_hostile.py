@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from cockpit.errors import Refused
-from cockpit.model import Hold, PlacementKey
-from cockpit.protocol import Diff, Event, LogChunk, Releases
+from cockpit.model import Hold, HostStatus, OtherContainer, PlacementKey, ProcessState
+from cockpit.protocol import Diff, Event, LogChunk, Others, ProbeAddress, Releases
+from cockpit.tui.screens.chooser import Rows
 from tests.fakes.link import (
     CHECKOUT,
     CHECKOUT_RELEASES,
@@ -43,13 +44,18 @@ def poisoned(text: str) -> FakeLink:
     releases = tuple(replace(each, subject=text, by=text, image=text) for each in CHECKOUT_RELEASES)
     sick = failing_checkout()
     replicas = tuple(replace(each, error=text, container=text) for each in sick.replicas)
+    processes = (ProcessState(text, 1, 0, True, text), ProcessState("worker", 2, 2, False, text))
     sick = replace(sick, why=text, replicas=replicas, hosts=(text,), hold=Hold(text, NOW, text))
+    sick = replace(sick, processes=processes, host=text, auto=text)
     assert FAILED_DEPLOY.failure is not None
     failure = replace(FAILED_DEPLOY.failure, line=text, means=text, next=text, summary=text)
     failed = replace(FAILED_DEPLOY, key=CHECKOUT, failure=failure, summary=text, reason=text)
     rows = tuple(sick if each.key == CHECKOUT else each for each in world().placements)
-    engine = replace(world().engine, connected=(text,), log_note=text)
-    strange = replace(rows[0], key=PlacementKey(text[:300], "production"))
+    hosts = tuple(HostStatus(text + str(n), text, n == 1, NOW, text, n == 2, text) for n in range(3))
+    engine = replace(world().engine, connected=(text,), log_note=text, hosts=hosts, config_note=text)
+    others = Others((OtherContainer(text, text, text, text, text, text, text, text, (text, text)),), (text,))
+    address = ProbeAddress(releases[0], text, text, (text, text), text, text)
+    strange = replace(rows[0], key=PlacementKey(text[:300], "production"), configured=False)
     link.snapshot = replace(world(), engine=engine, placements=(*rows, strange), operations=(failed,))
     link._changes.get_nowait()
     link.connect()
@@ -59,6 +65,10 @@ def poisoned(text: str) -> FakeLink:
         "deploy.sheet": deploy_sheet(CHECKOUT, commits=commits, warnings=(text,)),
         "rollback.sheet": replace(rollback_sheet(CHECKOUT), warnings=(text,), undoes=(commits, commits)),
         "rollback": Refused(text, text),
+        "others": others,
+        "open": address,
+        "exec": Refused(text, text),
+        "restart": Refused(text, text),
         "diff": Diff(commits[0], f"+{text}\n-{text}"),
     }
     return link
@@ -109,6 +119,34 @@ async def test_foreign_text_is_only_text_in_every_sheet(text: str) -> None:
                 await it.pilot.pause()
                 assert_clean(it)
             await it.press("escape")
+
+
+@pytest.mark.parametrize("text", CORPUS.values(), ids=CORPUS)
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 10)])
+async def test_foreign_text_is_only_text_in_everything_that_x_opens(text: str, size: tuple[int, int]) -> None:
+    link = poisoned(text)
+    async with cockpit(link, size=size) as it:
+        for action, name in (("open", "OpenScreen"), ("exec", "ExecScreen"), ("restart", "RestartScreen")):
+            await it.press("x")
+            screen: Any = it.app.screen
+            screen.rows.chosen = action
+            await it.sheet("enter", "y " if size != (40, 10) else "")
+            assert it.on_top == name
+            await it.press("j", "y")
+            await it.pilot.pause()
+            assert_clean(it)
+            await it.press("escape")
+            while it.on_top != "MainScreen":
+                await it.press("escape")
+        await it.press("x")
+        screen = it.app.screen
+        screen.rows.chosen = "others"
+        await it.press("enter")
+        await it.until(lambda: len(it.app.screen.query_one(Rows).items) > 1, "the list")
+        assert_clean(it)
+        await it.press(*(["enter"] if size == (40, 10) else []), "down", "enter")  # there it begins folded
+        await it.until(lambda: it.on_top == "ContainerLogScreen", "the log")
+        assert_clean(it)
 
 
 @pytest.mark.parametrize("size", [(200, 60), (80, 24), (40, 10), (1, 1)])

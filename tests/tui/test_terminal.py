@@ -148,3 +148,32 @@ def test_a_fault_gives_the_terminal_back_too() -> None:
         it.ended()
         assert ALT_SCREEN_OFF in it.output
         assert termios.tcgetattr(it.slave)[3] == it.before[3]
+
+
+def test_a_shell_has_the_terminal_until_it_ends_and_its_end_is_told(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    with terminal(120, 40, "--shell", str(told)) as it:
+        it.until(lambda: "▸ checkout" in it.text)
+        os.write(it.master, b"x")
+        it.until(lambda: "shell in a container" in it.text)
+        os.write(it.master, b"\x1b[B\x1b[B\x1b[B\x1b[B\r")
+        it.until(lambda: "Shell in checkout" in it.text)
+        it.until(lambda: _pressed(it, b"y", lambda: b"hello from the shell" in it.output))
+        assert termios.tcgetattr(it.slave)[3] == it.before[3]
+        os.killpg(it.process.pid, signal.SIGINT)  # as ctrl+c does: it is the shell's, not ours
+        it.until(lambda: b"caught" in it.output)
+        os.write(it.master, b"\nword\n")
+        it.until(lambda: "▸ checkout" in it.text and "ended with 3" in it.text)
+        assert b"got word" in it.output
+        assert told.read_text() == "5 3"
+        os.write(it.master, b"q")
+        assert it.ended() == 0
+        assert termios.tcgetattr(it.slave)[3] == it.before[3]
+
+
+def _pressed(it: Terminal, key: bytes, true: Callable[[], bool]) -> bool:
+    """A sheet drops what comes too early, so the key is pressed until it is heard."""
+    if not true():
+        os.write(it.master, key)
+        it.read(0.4)
+    return true()

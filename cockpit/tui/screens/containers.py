@@ -80,7 +80,10 @@ class ContainersScreen(Chooser):
 
     async def _ask(self) -> None:
         answer = await self.cockpit.ask(OTHERS, Nothing())
-        self.others = answer or self.others
+        if answer is None:
+            self.put([("", line(("not known: the engine was asked in vain", "warn")))])
+            return
+        self.others = answer
         if len(self.others.containers) + len(containers.groups(self.others)) + CHROME <= self.size.height * 3 // 4:
             self.unfolded = set(containers.groups(self.others))
         self.retitle(containers.title(self.others))

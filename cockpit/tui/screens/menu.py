@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cockpit import foreground
 from cockpit.model import Placement
 from cockpit.protocol import REFRESH, For
+from cockpit.tui.paced import PacedScreen
 from cockpit.tui.present import menu
 from cockpit.tui.screens.chooser import Chooser, Row
 
@@ -19,8 +20,7 @@ class MenuScreen(Chooser):
         """`release` is the one under the cursor, for those actions that are about one."""
         super().__init__(f"{placement.key.service}, {placement.key.environment}")
         self.cockpit, self.placement, self.release = app, placement, release
-        docker_here = foreground.is_there("docker")
-        self.actions = {each.id: each for each in menu.actions(placement, app.state, docker_here=docker_here)}
+        self.actions = {each.id: each for each in offered(app, placement)}
         if placement.hold:
             self.rows.chosen = "unhold"
 
@@ -29,28 +29,36 @@ class MenuScreen(Chooser):
 
     def take(self, identity: str) -> None:
         action = self.actions[identity]
-        if action.why:
-            self.cockpit.say(f"{action.does}: {action.why}")
-            return
-        self.dismiss(None)
-        if identity == "refresh":
-            self.cockpit.request(REFRESH, For(self.placement.key), said="fetching and probing")
-        elif identity == "url":
-            self.cockpit.copy(self.placement.url or ", ".join(self.placement.hosts))
-        else:
-            self._open(identity)
+        if not action.why:
+            self.dismiss(None)
+        start(self.cockpit, self.placement, action, self.release)
 
-    def _open(self, identity: str) -> None:
-        from cockpit.tui.screens.containers import ContainersScreen
-        from cockpit.tui.screens.exec import ExecScreen
-        from cockpit.tui.screens.open import OpenScreen
-        from cockpit.tui.screens.reason import UnholdScreen
-        from cockpit.tui.screens.restart import RestartScreen
 
-        if identity == "open":
-            self.cockpit.push_screen(OpenScreen(self.cockpit, self.placement.key, self.release))
-        elif identity == "others":
-            self.cockpit.push_screen(ContainersScreen(self.cockpit))
-        else:
-            sheet = {"exec": ExecScreen, "restart": RestartScreen, "unhold": UnholdScreen}[identity]
-            self.cockpit.push_screen(sheet(self.cockpit, self.placement))
+def offered(app: CockpitApp, placement: Placement) -> list[menu.Action]:
+    return menu.actions(placement, app.state, docker_here=foreground.is_there("docker"))
+
+
+def start(app: CockpitApp, placement: Placement, action: menu.Action, release: int | None = None) -> None:
+    """What would change anything only opens its sheet."""
+    if action.why:
+        app.say(f"{action.does}: {action.why}")
+    elif action.id == "refresh":
+        app.request(REFRESH, For(placement.key), said="fetching and probing")
+    elif action.id == "url":
+        app.copy(placement.url or ", ".join(placement.hosts))
+    else:
+        app.push_screen(_screen(app, placement, action.id, release))
+
+
+def _screen(app: CockpitApp, placement: Placement, id: str, release: int | None) -> PacedScreen:
+    from cockpit.tui.screens.containers import ContainersScreen
+    from cockpit.tui.screens.exec import ExecScreen
+    from cockpit.tui.screens.open import OpenScreen
+    from cockpit.tui.screens.reason import UnholdScreen
+    from cockpit.tui.screens.restart import RestartScreen
+
+    if id == "others":
+        return ContainersScreen(app)
+    if id == "open":
+        return OpenScreen(app, placement.key, release)
+    return {"exec": ExecScreen, "restart": RestartScreen, "unhold": UnholdScreen}[id](app, placement)
