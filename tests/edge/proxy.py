@@ -19,7 +19,12 @@ async def proxy(
 ) -> AsyncIterator[int]:
     """The port on loopback where it listens, with a certificate of its own for shop.test or in plain HTTP."""
     port = free_port()
-    handler = {"handler": "reverse_proxy", "upstreams": [{"dial": to}], "transport": transport or {"protocol": "http"}}
+    handler = {
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": to}],
+        "transport": transport or {"protocol": "http"},
+        "headers": {"request": {"set": {"Host": ["{http.request.host}"]}}},
+    }
     server: dict[str, Any] = {
         "listen": [f"127.0.0.1:{port}"],
         "automatic_https": {"disable_redirects": True} if tls else {"disable": True},
@@ -28,7 +33,7 @@ async def proxy(
     if tls:
         server["tls_connection_policies"] = [{}]
     config = {
-        "admin": {"disabled": True},
+        "admin": {"disabled": True, "config": {"persist": False}},
         "storage": {"module": "file_system", "root": str(directory / "storage")},
         "apps": {
             "http": {"servers": {"front": server}},

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cockpit.edge.base import EdgePlan, Route
+from cockpit.edge.base import Alias, EdgePlan, Listener, Route, Tls
 from cockpit.edge.config import address_pattern
 from cockpit.edge.config import document as document_of
+from cockpit.edge.doors import door_document
 from cockpit.edge.follow import WHOLE
 from cockpit.edge.follow import follow as follow_pointer
 from cockpit.edge.servers import normal
@@ -191,3 +192,71 @@ def test_the_pattern_of_a_subnet_takes_its_addresses_and_no_other(start: int, ot
 @pytest.mark.parametrize("text", ["10.231.0.999", "10.231.0.01", "10.231.0", "10x231.0.1", "10.231.0.1.1", "localhost"])
 def test_the_pattern_of_a_subnet_takes_nothing_but_addresses(text: str) -> None:
     assert not re.fullmatch(address_pattern("10.231.0.0/18"), text)
+
+
+def refused(*listeners: Listener, hosts: tuple[str, ...] = ("shop.test",)) -> ConfigError:
+    routes = tuple(Route(PlacementKey(f"s{index}", "p"), each.listen, hosts) for index, each in enumerate(listeners))
+    with pytest.raises(ConfigError) as caught:
+        document_of(EdgePlan(routes, listeners), ROOT, "10.231.0.0/18")
+    return caught.value
+
+
+def test_acme_needs_names() -> None:
+    error = refused(Listener(":80", tls=Tls()), hosts=())
+    assert error.message == "s0/p answers to any name on :443, and a certificate needs names"
+    assert "hosts" in error.hint
+
+
+def test_a_wildcard_needs_certificate_files() -> None:
+    error = refused(Listener(":80", tls=Tls()), hosts=("*.shop.test",))
+    assert "*.shop.test" in error.message
+    assert "edge.tls.certificates" in error.hint
+
+
+def test_http_and_https_cannot_share_an_address() -> None:
+    assert "both HTTP and HTTPS on :80" in refused(Listener(":80", tls=Tls(":80"))).message
+
+
+def test_listeners_that_share_a_tls_address_say_the_same_of_it() -> None:
+    error = refused(Listener(":80", tls=Tls()), Listener(":81", tls=Tls(hsts=5)))
+    assert error.message == ":80 and :81 want different things of :443"
+
+
+def test_two_placements_that_meet_only_on_the_tls_listener_clash_there() -> None:
+    error = refused(Listener(":80", tls=Tls(redirect=False)), Listener(":81", tls=Tls(redirect=False)))
+    assert error.message == "s0/p and s1/p both want requests for shop.test on :443"
+
+
+def test_automatic_https_is_on_for_tls_listeners_alone() -> None:
+    plan = EdgePlan((Route(WEB, ":80", ("a.test",)), Route(API, ":81")), (Listener(":80", tls=Tls()),))
+    made = servers_of(plan, ROOT)
+    assert [name for name, server in made.items() if not server["automatic_https"].get("disable")] == [":443"]
+    assert made[":443"]["automatic_https"]["disable_redirects"]
+
+
+def test_challenges_are_answered_on_the_ports_that_the_edge_has() -> None:
+    plan = EdgePlan((Route(WEB, ":8080", ("a.test",)),), (Listener(":8080", tls=Tls(":8443", email="a@b.test")),))
+    policy = json.loads(document_of(plan, ROOT, "10.231.0.0/18")[0])["apps"]["tls"]["automation"]["policies"][0]
+    assert policy["subjects"] == ["a.test"]
+    assert policy["issuers"] == [
+        {
+            "module": "acme",
+            "email": "a@b.test",
+            "challenges": {"http": {"alternate_port": 8080}, "tls-alpn": {"alternate_port": 8443}},
+        }
+    ]
+
+
+def test_without_tls_nothing_of_it_is_configured() -> None:
+    apps = json.loads(document((Route(WEB, ":80"),), ROOT, "10.231.0.0/18")[0])["apps"]
+    assert list(apps) == ["http"]
+
+
+def test_the_doors_of_two_processes_have_sockets_of_their_own() -> None:
+    aliases = tuple(Alias(WEB, process, ("net",), ("web",), 8000) for process in ("", "admin"))
+    made = json.loads(document_of(EdgePlan(aliases=aliases), ROOT, "10.231.0.0/18")[0])["apps"]["http"]["servers"]
+    sockets = {server["listen"][0] for name, server in made.items() if name.startswith("door ")}
+    doors = [json.loads(door_document(alias, ROOT))["apps"]["http"]["servers"]["door"] for alias in aliases]
+    dials = {door["routes"][0]["handle"][0]["upstreams"][0]["dial"] for door in doors}
+    assert sockets == {f"{dial.replace('/run/', '/{env.EDGE_RUN}/')}|0600" for dial in dials}
+    assert len(sockets) == 2
