@@ -13,16 +13,26 @@ Answerer = tuple[PlacementSettings, str]  # a placement and its process
 
 def check(settings: Settings, into: Reading) -> None:
     _say_shared(settings, into)
-    taken: dict[tuple[str, str, str], Answerer] = {}
+    taken: dict[tuple[str, str, str, str], Answerer] = {}
     for placement in settings.placements:
-        listener = (placement.environment.host, normal(placement.environment.edge.listen))
         for process, names in placement.service.public.items():
             mine = (placement, process)
             for name in names or (ANY,):
-                other = taken.setdefault((*listener, name), mine)
-                if other is not mine:
-                    _complain(mine, other, name, into)
+                _take(mine, name, taken, into)
             _certify(mine, names, into)
+
+
+def _take(mine: Answerer, name: str, taken: dict[tuple[str, str, str, str], Answerer], into: Reading) -> None:
+    """On the listener for plain HTTP, and on that for HTTPS; a clash is said once."""
+    environment = mine[0].environment
+    listens = {"edge.listen": environment.edge.listen}
+    if environment.edge.tls is not None:
+        listens["edge.tls.listen"] = environment.edge.tls.listen
+    for key, listen in listens.items():
+        other = taken.setdefault((environment.host, key, normal(listen), name), mine)
+        if other is not mine:
+            _complain(mine, other, name, (key, listen), into)
+            return
 
 
 def _say_shared(settings: Settings, into: Reading) -> None:
@@ -43,12 +53,12 @@ def normal(listen: str) -> str:
     return f"{'' if address in {'0.0.0.0', '[::]'} else address}:{port}"
 
 
-def _complain(mine: Answerer, other: Answerer, name: str, into: Reading) -> None:
+def _complain(mine: Answerer, other: Answerer, name: str, where: tuple[str, str], into: Reading) -> None:
     what = f"answer to {quoted(name)}" if name else "answer to any name"
-    where = f"on {mine[0].environment.edge.listen}"
+    key, listen = where
     cure = "give one of them other hosts" if name else "give one of them hosts"
-    away = "" if mine[0] is other[0] else ", or its environment another edge.listen"
-    into.problems.add(_mark(mine, into), f"{_said(other)} and {_said(mine)} both {what} {where}; {cure}{away}")
+    away = "" if mine[0] is other[0] else f", or its environment another {key}"
+    into.problems.add(_mark(mine, into), f"{_said(other)} and {_said(mine)} both {what} on {listen}; {cure}{away}")
 
 
 def _certify(answerer: Answerer, names: tuple[str, ...], into: Reading) -> None:

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from cockpit.config.kinds import MISSING, Always, Choice, Flag, JsonSchema, Kind, Never, Reading, Size, Text
+from cockpit.config.kinds import MISSING, Always, Choice, Flag, JsonSchema, Kind, Never, Reading, Size, Word, Wrong
 from cockpit.config.problems import At, quoted
 from cockpit.config.shapes import Key, Table, Values
-from cockpit.config.tree import Mapping, Node
+from cockpit.config.tree import Mapping, Node, Scalar
 from cockpit.config.words import SOURCE, TARGET, VOLUME
+
+
+class Mode(Word):
+    """Permissions as Docker takes them; YAML's prefix of octal numbers may stand before them."""
+
+    expects = "an octal mode such as 1777"
+    pattern: ClassVar[str] = "(?:0o?)?([0-7]{3,4})"
+
+    def value(self, scalar: Scalar) -> str:
+        match = re.fullmatch(self.pattern, scalar.text)
+        if match is None:
+            raise Wrong("")
+        return match[1]
+
+    def schema(self) -> JsonSchema:
+        return {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": f"^{self.pattern}$"}]}
+
 
 BIND = Table({"create_host_path": Key(Always(), "A folder that is missing is made.")})
 NAMED = Table({"nocopy": Key(Never(), "A new volume starts with what the image has there.")})
 TMPFS = Table(
     {
         "size": Key(Size(), "How large it may become."),
-        "mode": Key(
-            Text("an octal mode such as 1777", r"[0-7]{3,4}", lambda text: text.lstrip("0o")), "Its permissions."
-        ),
+        "mode": Key(Mode(), "Its permissions."),
     }
 )
 TYPES = ("volume", "bind", "tmpfs")  # each has a key of its own name
