@@ -329,10 +329,10 @@ class Target(Protocol):
     async def run(self, order: RunOrder, emit: Callable[[RawLine], None]) -> int:
         """Run the order's command once and return its exit code; `emit` gets its log lines as they come.
 
-        Cancelling stops (SIGTERM, SIGKILL after 5 s) and removes it. Afterwards it stays, for whoever has to find out
-        what it came to, until `remove_one_offs`. Raises TargetError when the command cannot be run, was killed for
-        want of memory, or was begun by this operation before; TargetDown when Docker went away in the middle: it may
-        still run."""
+        Cancelling stops (SIGTERM, SIGKILL after 5 s) and removes it, if Docker answers. One that ended stays, for
+        whoever has to find out what it came to, until `remove_one_offs`. Raises TargetError when the command cannot be
+        run, was killed for want of memory, or was begun by this operation before; TargetDown when Docker went away in
+        the middle: it may still run."""
 
     async def one_offs(self, key: PlacementKey, release: int) -> tuple[OneOff, ...]:
         """What `run` made for this release and nobody removed yet, oldest operation first."""

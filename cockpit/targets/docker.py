@@ -184,7 +184,11 @@ class DockerTarget:
     async def run(self, order: RunOrder, emit: Callable[[RawLine], None]) -> int:
         if self._subnet is None:
             await self.prepare()
-        return await self._one_offs.run(order, emit)
+        try:
+            return await self._one_offs.run(order, emit)
+        except TargetError:
+            self._subnet = None  # the network may be what is missing: ask for it again next time
+            raise
 
     async def one_offs(self, key: PlacementKey, release: int) -> tuple[OneOff, ...]:
         return await self._one_offs.found(key, release)

@@ -17,9 +17,11 @@ def missing_networks(client: DockerClient, names: Iterable[str]) -> tuple[str, .
     return tuple(f"{error.message}: {error.hint}" for error in found if error is not None)
 
 
-def joinable(client: DockerClient, names: Iterable[str]) -> dict[str, str]:
-    """The id of each. Raises TargetError when one does not exist: the cockpit makes no network but its own."""
-    found = network_ids(client, names)
+def joinable(client: DockerClient, names: Iterable[str], *, but: str = "") -> dict[str, str]:
+    """The id of each `but` the cockpit's own, where a container is anyhow.
+
+    Raises TargetError when one does not exist: the cockpit makes no network but its own."""
+    found = network_ids(client, (name for name in names if name != but))
     for name, ids in found.items():
         if (error := _unfit(name, ids)) is not None:
             raise error

@@ -25,7 +25,18 @@ if TYPE_CHECKING:
 GRACE = 5  # seconds from SIGTERM to SIGKILL
 
 # What runc writes in the process's place; it can be told from a program's own words by being all there is.
-_NOT_RUN = re.compile(r"(?:standard_init_linux\.go:\d+: )?exec (?P<what>.+?)(?: caused)?: (?P<why>[a-z ]+)")
+_NOT_RUN = re.compile(r"(?:standard_init_linux\.go:\d+: )?exec (?:user process caused|/\S+): (?P<why>[a-z ]+)")
+_NOT_RUN_BECAUSE = {
+    "exec format error": (
+        "it is no program for this host",
+        "The image was built for another architecture, or a script lacks its first line (#!/bin/sh).",
+    ),
+    "no such file or directory": (
+        "the file, or what its first line names, is not in the image",
+        "Look at the command of `migrate`, and at the script's first line.",
+    ),
+    "permission denied": ("the file may not be run", "Give it the right in the image: `chmod +x`."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +114,10 @@ def why_not_done(order: RunOrder, ended: OneOff, said: tuple[str, ...]) -> Targe
         having = f"its limit of {limit // 2**20} MB" if limit else "the host's"
         return TargetError(f"{doing} was killed: it wanted more memory than {having}", "Look at limits.memory.")
     unrun = _NOT_RUN.fullmatch(said[0].strip()) if ended.exit_code and len(said) == 1 else None
-    if unrun is None:
+    if unrun is None or unrun["why"] not in _NOT_RUN_BECAUSE:
         return None
-    words = text.clean(said[0], 300)
-    if "format" in unrun["why"]:
-        return TargetError(
-            f"{doing} cannot be run: it is no program for this host ({words})",
-            "The image was built for another architecture, or a script lacks its first line (#!/bin/sh).",
-        )
-    return TargetError(
-        f"{doing} cannot be run: the file, or what its first line names, is not in the image ({words})",
-        "Look at migrate.command, and at the script's first line.",
-    )
+    meaning, hint = _NOT_RUN_BECAUSE[unrun["why"]]
+    return TargetError(f"{doing} cannot be run: {meaning} ({text.clean(said[0], 300)})", hint)
 
 
 def _create(client: DockerClient, work: Work) -> str:
@@ -128,7 +131,7 @@ def _create(client: DockerClient, work: Work) -> str:
         "stop_timeout": GRACE,
         "healthcheck": {"Test": ["NONE"]},
     }
-    networks = joinable(client, order.spec.networks)
+    networks = joinable(client, order.spec.networks, but=work.network)
     host = host_arguments(order.spec, work.network, LOGS)  # a driver that can be read
     try:
         return create(client, arguments, host, work.network, "", networks.values())

@@ -65,7 +65,7 @@ def replica_addresses(subnet: Subnet, order: StartOrder) -> tuple[str, ...]:
 
 def start_replica(client: DockerClient, replica: Replica) -> Started:
     """It runs, or has just exited. When it cannot start, what this call made or woke is taken back."""
-    networks = joinable(client, replica.order.spec.networks)
+    networks = joinable(client, replica.order.spec.networks, but=replica.network)
     identifier, origin = _obtain(client, replica, networks)
     try:
         _go_on(replica)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from cockpit.clock import Clock
-from cockpit.errors import TargetDown
+from cockpit.errors import TargetDown, TargetError
 from cockpit.model import PlacementKey
 from cockpit.targets import labels, removal
 from cockpit.targets.base import ContainerState, OneOff, RawLine, RunOrder
@@ -47,7 +48,7 @@ class OneOffs:
         except TargetDown:
             raise  # it may still run, and must not be stopped by one who cannot see it
         except BaseException:
-            await self._cleanups.finish(self._remove(identifier))
+            await self._cleanups.finish(self._give_up(identifier))
             raise
         if (error := why_not_done(order, last, tuple(first))) is not None:
             raise error
@@ -74,13 +75,18 @@ class OneOffs:
             return await asyncio.shield(job)
         except asyncio.CancelledError:
             work.abandoned.set()
-            await self._cleanups.finish(self._give_up(job))
+            await self._cleanups.finish(self._give_up_start(job))
             raise
 
-    async def _give_up(self, job: asyncio.Future[str]) -> None:
+    async def _give_up_start(self, job: asyncio.Future[str]) -> None:
         await asyncio.wait({job})
-        if job.exception() is None:
-            await self._remove(job.result())
+        if not job.cancelled() and job.exception() is None:
+            await self._give_up(job.result())
+
+    async def _give_up(self, identifier: str) -> None:
+        """Best effort: one that Docker does not stop now stays for the recovery, under its labels."""
+        with contextlib.suppress(TargetError):
+            await self._remove(identifier)
 
     async def _look(self, identifier: str) -> OneOff | None:
         return await self._daemon.call("inspect a container", partial(look, identifier=identifier))

@@ -25,5 +25,5 @@ def create_terminal(client: DockerClient, installation: str, network: str, order
         "healthcheck": {"Test": ["NONE"]},
     }
     host = host_arguments(order.spec, network, LOGS) | {"auto_remove": True}
-    create(client, arguments, host, network, "", joinable(client, order.spec.networks).values())
+    create(client, arguments, host, network, "", joinable(client, order.spec.networks, but=network).values())
     return str(arguments["name"])
