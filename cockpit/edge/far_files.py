@@ -67,7 +67,7 @@ class FarFiles:
         self._run(f"rm -f {_quoted(name)}", name)
 
     def ensure(self, *names: str) -> None:
-        self._run(f"mkdir -p {' '.join(_quoted(name) for name in names)} && chmod 700 {_EDGE} {_EDGE}/*/", "")
+        self._run(f"mkdir -p {' '.join(_quoted(name) for name in names)} && chmod 700 {_EDGE}", "")
 
     def tail(self, name: str) -> Tail:
         return FarTail(self, name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from cockpit.clock import Clock, SystemClock
+from cockpit.errors import LineDown
 from cockpit.http import Answer, Http
 from cockpit.text import clean
 
@@ -41,24 +43,42 @@ class Probe:
         return 200 <= self.status < 300
 
 
+class Line(Protocol):
+    """The way to an edge on another host."""
+
+    async def answers(self) -> bool:
+        """Whether that host itself answers now."""
+
+    async def reach(self, target: str) -> Path:
+        """A socket here that leads to an address there. Raises LineDown."""
+
+
 class Prober:
     """Never raises: whatever goes wrong is in the Probe."""
 
-    def __init__(self, socket: Path, clock: Clock | None = None) -> None:
+    def __init__(self, socket: Path, clock: Clock | None = None, line: Line | None = None) -> None:
         self._clock = clock or SystemClock()
+        self._line = line
         self._private = Http(socket)
         self._public = Http()
+        self._there: dict[Path, Http] = {}
 
     async def probe(self, address: str, path: str, host: str | None, timeout: float) -> Probe:
         """`address` is "10.231.0.6:8080"; `timeout` seconds are for the whole exchange."""
         url = f"http://{address}/to/{address}{_absolute(path)}"
         answer = await self._private.ask("GET", url, timeout=timeout, headers=_headers(host or address))
-        return read(answer, self._clock.now())
+        found = read(answer, self._clock.now())
+        if answer.status or not found.reached or self._line is None or await self._line.answers():
+            return found
+        return replace(found, error=EDGE_SILENT, reached=False)  # it was the line that was silent
 
     async def public(self, listen: str, path: str, host: str | None, timeout: float) -> Probe:
-        """As a customer asks: at the edge's own listener (":80" is asked on this host)."""
+        """As a customer asks: at the edge's own listener (":80" is asked on its host)."""
         url = f"http://{reachable(listen)}{_absolute(path)}"
-        answer = await self._public.ask("GET", url, timeout=timeout, headers=_headers(host))
+        try:
+            answer = await (await self._way(listen)).ask("GET", url, timeout=timeout, headers=_headers(host))
+        except LineDown as error:
+            return Probe(0, 0.0, error.message, at=self._clock.now(), reached=False)
         return Probe(
             answer.status,
             answer.ms,
@@ -70,7 +90,14 @@ class Prober:
 
     async def close(self) -> None:
         await self._private.close()
-        await self._public.close()
+        for each in (self._public, *self._there.values()):
+            await each.close()
+
+    async def _way(self, listen: str) -> Http:
+        if self._line is None:
+            return self._public
+        socket = await self._line.reach(reachable(listen))
+        return self._there.setdefault(socket, Http(socket))
 
 
 def read(answer: Answer, at: float) -> Probe:

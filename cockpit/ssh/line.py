@@ -35,6 +35,7 @@ ANSWER = 5.0  # seconds for a sign of life
 SCRIPT = 10.0
 
 SOCKETS = ("docker.sock", "admin.sock", "probe.sock")
+EDGE_RUN = "run"  # in the edge's directory: where its sockets are
 SOCKET_BYTES = 107  # the kernel's limit of a Unix socket's path
 _CONTROL = "ctl"
 _CONTROL_MORE = 17  # ssh makes its control socket under a longer name first
@@ -195,7 +196,7 @@ class Line:
         return words.ended(connection.said, self.address, known, was_up=True)
 
     def _ways(self, facts: Facts) -> list[tuple[Path, str]]:
-        there = (facts.docker, str(facts.edge / SOCKETS[1]), str(facts.edge / SOCKETS[2]))
+        there = (facts.docker, *(str(facts.edge / EDGE_RUN / name) for name in SOCKETS[1:]))
         return list(zip((self.sockets / name for name in SOCKETS), there, strict=True))
 
     async def _problem(self, connection: Session, facts: Facts) -> Reason | None:

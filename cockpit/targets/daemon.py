@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from cockpit.errors import ConfigError, TargetDown
+from cockpit.errors import CockpitError, ConfigError, TargetDown
 from cockpit.targets.errors import docker_errors, hung
 
 if TYPE_CHECKING:
@@ -46,9 +46,15 @@ def clamp(tested: str, minimum: str, maximum: str) -> str:
     return _dotted(min(max(_numbers(tested), _numbers(minimum)), _numbers(maximum)))
 
 
+Excuse = Callable[[], CockpitError | None]  # why nothing reaches the host at all; None when it is reached
+
+
 class Daemon:
-    def __init__(self, host: str) -> None:
+    """`excuse` is asked when Docker does not answer: a line that was lost is the better reason."""
+
+    def __init__(self, host: str, excuse: Excuse = lambda: None) -> None:
         self.socket = socket_path(host)
+        self._excuse = excuse
         self._quick = ThreadPoolExecutor(QUICK_THREADS, "docker-quick")
         self._slow = ThreadPoolExecutor(SLOW_THREADS, "docker-slow")
         self._local = threading.local()
@@ -96,10 +102,14 @@ class Daemon:
                 return await asyncio.get_running_loop().run_in_executor(pool, job)
         except TimeoutError:
             self._forget()
-            raise hung(doing, deadline) from None
-        except TargetDown:
+            raise self._reason(hung(doing, deadline)) from None
+        except TargetDown as error:
             self._forget()
-            raise
+            raise self._reason(error) from error
+
+    def _reason(self, error: TargetDown) -> TargetDown:
+        excuse = self._excuse()
+        return error if excuse is None else TargetDown(excuse.message, excuse.hint)
 
     def _client(self, request: float) -> DockerClient:
         if getattr(self._local, "generation", -1) != self._generation:

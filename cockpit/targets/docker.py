@@ -31,7 +31,7 @@ from cockpit.targets.base import (
 from cockpit.targets.cleanups import Cleanups
 from cockpit.targets.containers import inspected
 from cockpit.targets.creation import has_terminal
-from cockpit.targets.daemon import QUICK, Daemon
+from cockpit.targets.daemon import QUICK, Daemon, Excuse
 from cockpit.targets.joined import missing_networks
 from cockpit.targets.listeners import container_listeners
 from cockpit.targets.network import ensure_network
@@ -78,9 +78,10 @@ class DockerTarget:
         subnet: str | None,
         clock: Clock,
         port_owners: PortOwners = local_port_owners,
+        excuse: Excuse = lambda: None,
     ) -> None:
         self.installation = installation
-        self._daemon = Daemon(host)
+        self._daemon = Daemon(host, excuse)
         self._wanted_subnet = subnet
         self._port_owners = port_owners
         self._subnet: Subnet | None = None

@@ -68,10 +68,15 @@ def _processes(client: DockerClient, identifier: str) -> set[int]:
 
 def _rows(table: Path) -> Iterator[Listener]:
     try:
-        lines = table.read_text().splitlines()[1:]
+        text = table.read_text()
     except OSError:
         return
-    for fields in map(str.split, lines):
+    yield from rows(text)
+
+
+def rows(table: str) -> Iterator[Listener]:
+    """What /proc/net/tcp tells of those that listen."""
+    for fields in map(str.split, table.splitlines()):
         if len(fields) > 9 and fields[3] == _LISTEN:
             yield Listener(int(fields[1].rpartition(":")[2], 16), fields[9])
 
