@@ -48,13 +48,19 @@ class Edges:
         if plan != told or host.edge_error or now - at >= COMPARE:
             await host.edge.load(plan)
             self._loaded[host.name] = (plan, now)
+            if host.docker_ok:
+                await self._ensure(host)
+
+    async def _ensure(self, host: Host) -> None:
+        """It runs, and so does what hands it the calls of other containers; what wants doing is noted."""
+        state = await host.target.ensure_edge(await self.spec(host))
+        host.edge_note = " · ".join(filter(None, (state.outdated, *state.aliases)))
 
     async def _bring_up(self, host: Host) -> str:
         """ "" when it runs, else why it does not."""
         try:
             await host.edge.load(edge_plan(self._world.on(host)))
-            state = await host.target.ensure_edge(await self.spec(host))
-            host.edge_note = " · ".join(filter(None, (state.outdated, *state.aliases)))
+            await self._ensure(host)
         except CockpitError as error:
             return f"{error.message} · {error.hint}" if error.hint else error.message
         return "" if await host.edge.answers() else "started, and does not answer yet"

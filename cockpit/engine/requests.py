@@ -206,10 +206,13 @@ class Requests:
 
     async def _open(self, _: Peer, asked: OpenRequest) -> ProbeAddress:
         placement = self._operations.find(asked.key)
+        await self._watch.look(asked.key)
+        await self._rows.reload(asked.key)
         return probe_address(self._window.scene(placement), asked.release)
 
     async def _exec(self, peer: Peer, asked: ExecRequest) -> ExecTicket:
         self._operations.find(asked.key)
+        await self._watch.look(asked.key)
         return await self._commands.begin(asked, peer.actor)
 
     async def _exec_ended(self, _: Peer, asked: ExecEnded) -> Done:

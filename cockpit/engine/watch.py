@@ -112,6 +112,10 @@ class Watch:
     async def _look(self) -> None:
         await asyncio.gather(*(self._look_at(host) for host in self._world.hosts.values()))
 
+    async def look(self, key: PlacementKey) -> None:
+        """At the containers of one placement's host, now."""
+        await self._look_at(self._world.host(key))
+
     async def _look_at(self, host: Host) -> None:
         """A host that does not answer keeps what was last seen of it, with its age."""
         try:
