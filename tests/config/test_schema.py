@@ -92,6 +92,22 @@ def test_the_schema_accepts_the_example() -> None:
         {"environment": {"A": 1, "B": True}},
         {"hosts": "shop.example.com"},
         {"port": None},
+        {"env": ["A=b"], "env_file": "/a", "aliases": "web", "tmpfs": "/run"},
+        {"env_file": ["/a", {"path": "/b", "required": False}]},
+        {"networks": ["a"], "depends_on": ["web"], "extra_hosts": ["a:10.0.0.1"]},
+        {"networks": {"a": None, "b": {"aliases": ["x"]}}, "depends_on": {"web": {"condition": "service_healthy"}}},
+        {
+            "extra_hosts": {"a": "10.0.0.1", "b": ["10.0.0.2"]},
+            "ulimits": {"core": 0, "nofile": {"soft": 1, "hard": -1}},
+        },
+        {"volumes": ["a:/b", {"type": "tmpfs", "target": "/run", "tmpfs": {"size": "1m", "mode": 1777}}]},
+        {"healthcheck": {"test": "true"}, "logging": {"options": {"max-file": 3}}},
+        {"healthcheck": {"test": ["CMD", "true"], "disable": False}},
+        {"cpus": "0.5", "mem_limit": "1g", "pids_limit": -1},
+        {"deploy": {"replicas": 2, "resources": {"limits": {"cpus": "0.5", "memory": "1g"}}}},
+        {"image": "r.example.com/shop:{sha}", "migrate": "rake db"},
+        {"migrate": {"command": ["rake", "db"], "timeout": "5m"}},
+        {"processes": {"web": None, "worker": {"replace": "recreate"}}},
         {"environments": {"production": None}},
     ],
 )
@@ -113,11 +129,41 @@ def test_the_schema_accepts_the_short_forms(keys: dict[str, Any]) -> None:
         {"environment": {"COCKPIT_RELEASE": "x"}},
         {"path": "../x"},
         {"environments": {"Production": {}}},
+        {"replace": "rolling"},
+        {"image": "r.example.com/shop:latest"},
+        {"depends_on": {"web": {"condition": "service_completed_successfully"}}},
+        {"volumes": [{"type": "volume"}]},
+        {"ulimits": {"nofile": {"soft": 1}}},
+        {"env_file": ".env"},
+        {"migrate": {"timeout": "5m"}},
+        {"processes": {"worker": {"repo": "x"}}},
         {"environments": {"production": {"replica": 1}}},
     ],
 )
 def test_the_schema_refuses_what_the_loader_refuses(keys: dict[str, Any]) -> None:
     assert not accepts(schema(), {"services": {"web": WEB | keys}})
+
+
+@pytest.mark.parametrize(
+    ("edge", "fits"),
+    [
+        ({"tls": {}, "trusted_proxies": "private", "limits": {"body": "10m"}}, True),
+        ({"tls": None, "trusted_proxies": ["10.0.0.0/8"], "networks": ["traefik"], "labels": ["a=b"]}, True),
+        ({"trusted_proxies": None, "binaries": {"arm64": "/opt/caddy"}}, True),
+        ({"trusted_proxies": "all"}, False),
+        ({"tls": {"issuer": "letsencrypt"}}, False),
+        ({"tls": {"certificates": [{"certificate": "/a"}]}}, False),
+        ({"binaries": {"x86_64": "/opt/caddy"}}, False),
+    ],
+)
+def test_the_schema_knows_the_edges_forms(edge: dict[str, Any], fits: bool) -> None:
+    assert accepts(schema(), {"services": {"web": WEB}, "edge": edge}) is fits
+
+
+@pytest.mark.parametrize("host", ["local", "unix:///a", "ssh://a@b:22", "context:x", "deploy@host", "ssh://-oX"])
+def test_the_schema_knows_what_a_docker_host_is(host: str) -> None:
+    fits = not host.startswith(("deploy", "ssh://-"))
+    assert accepts(schema(), {"services": {"web": WEB}, "environments": {"a": {"host": host}}}) is fits
 
 
 def test_a_service_needs_a_repository() -> None:
