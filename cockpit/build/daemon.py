@@ -124,6 +124,7 @@ async def _end(reading: asyncio.Future[T], cut: Cut) -> None:
 def _mapped(work: Callable[..., T], *arguments: object) -> T:
     import docker.errors
     import requests.exceptions
+    import urllib3.exceptions
 
     try:
         return work(*arguments)
@@ -131,6 +132,8 @@ def _mapped(work: Callable[..., T], *arguments: object) -> T:
         raise words.daemon(error.explanation or str(error)) from error
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
         raise words.daemon(str(error)) from error
+    except (urllib3.exceptions.HTTPError, docker.errors.StreamParseError) as error:
+        raise words.daemon(f"Connection lost in the middle of an answer: {error}") from error
 
 
 @contextmanager

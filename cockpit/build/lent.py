@@ -73,8 +73,8 @@ def merged(theirs: Mapping[str, Any], logins: Iterable[Login]) -> dict[str, Any]
     ours = {login.address(each.server): {"auth": _encoded(each)} for each in logins}
     return {
         **theirs,
-        "auths": {**theirs.get("auths", {}), **ours},
-        "credHelpers": {**theirs.get("credHelpers", {}), **dict.fromkeys(ours, "")},
+        "auths": {**(theirs.get("auths") or {}), **ours},
+        "credHelpers": {**(theirs.get("credHelpers") or {}), **dict.fromkeys(ours, "")},
     }
 
 

@@ -27,6 +27,7 @@ HELPER = 10.0  # seconds for a credential helper; it may want a person to type s
 _HUB = "https://index.docker.io/v1/"
 _TOKEN = "<token>"  # for a user name, says that the secret is an identity token
 _UNKNOWN = "credentials not found in native keychain"  # a helper's agreed words for having no such login
+_BY_REGISTRY = ("auths", "credHelpers")
 _ANSWER = 64 * 1024  # bytes
 
 Auth = dict[str, str]  # as Docker's API takes it; {} is nobody
@@ -88,7 +89,7 @@ def content(path: Path) -> dict[str, Any]:
         raise BuildError(f"{path} cannot be read ({error.strerror})", "check its owner and mode") from None
     except ValueError:
         raise _no_configuration(path) from None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or any(not isinstance(found.get(key) or {}, dict) for key in _BY_REGISTRY):
         raise _no_configuration(path)
     return found
 
@@ -135,13 +136,12 @@ async def _helped(program: str, registry: str) -> Auth | None:
             (program, "get"), env=os.environ, timeout=HELPER, limit=_ANSWER, given=f"{asked}\n".encode()
         )
     except TimeoutError:
-        raise BuildError(
-            f"{program} gave no answer within {HELPER:.0f} s", f"run it by hand: echo {asked} | {program} get"
-        ) from None
+        raise _useless(program, f"gave no answer within {HELPER:.0f} s", _by_hand(program, asked)) from None
     except OSError as error:
-        raise BuildError(
-            f"the credential helper {program} cannot be run ({error.strerror})",
-            "install it where the engine runs, or take it out of Docker's config.json",
+        raise _useless(
+            program,
+            f"cannot be run ({error.strerror})",
+            "install this credential helper where the engine runs, or take it out of Docker's config.json",
         ) from None
     if ended.status:
         if _UNKNOWN in decode(ended.out):
@@ -153,10 +153,21 @@ async def _helped(program: str, registry: str) -> Auth | None:
 def _refused(program: str, asked: str, output: str) -> BuildError:
     # An answer that came before the failure is no explanation, and nothing to show.
     said = next((line for line in reversed(output.splitlines()) if line.strip() and '"' not in line), "")
-    return BuildError(
-        f"{program} has no login for {asked}: {clean(said, 200) or 'it did not say why'}",
+    why = clean(said, 200) or "it did not say why"
+    return _useless(
+        program,
+        f"has no login for {asked}: {why}",
         "log in again, or put the login under `registries` in the configuration",
     )
+
+
+def _useless(program: str, why: str, hint: str) -> BuildError:
+    """Its name and the registry's are the user's words, from a file."""
+    return BuildError(clean(f"{program} {why}", 500), clean(hint, 500))
+
+
+def _by_hand(program: str, asked: str) -> str:
+    return f"run it by hand, it shows the password: echo {asked} | {program} get"
 
 
 def _answered(program: str, asked: str, out: bytes) -> Auth | None:
@@ -164,9 +175,7 @@ def _answered(program: str, asked: str, out: bytes) -> Auth | None:
         answer = json.loads(out)
         user, secret = str(answer["Username"]), str(answer["Secret"])
     except (ValueError, KeyError, TypeError):
-        raise BuildError(
-            f"{program} gave an answer that is no login", f"run it by hand: echo {asked} | {program} get"
-        ) from None
+        raise _useless(program, "gave an answer that is no login", _by_hand(program, asked)) from None
     if not user and not secret:
         return None
     if user == _TOKEN:

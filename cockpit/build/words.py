@@ -76,7 +76,7 @@ def daemon(said: str) -> BuildError:
     """Docker did not answer, or refused what was asked."""
     text = clean(said, 300)
     if "Permission denied" in text:
-        return BuildError("this user may not use Docker's socket", "add the engine's user to the docker group")
+        return BuildError("this user may not use Docker's socket", "add the engine's user to the docker group", (text,))
     if _FULL.search(text):
         return BuildError("no space left on the build host", "free some: `docker system df` says what Docker holds")
     if re.search(r"No such file|refused|FileNotFound|timed out|Connection|fetching server API", text):

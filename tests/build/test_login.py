@@ -171,7 +171,10 @@ async def test_a_helper_that_hangs_is_ended_with_all_that_it_started(
     await until(lambda: not _runs(child))
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '"x"', '{"auths": {"r.test:5000": {"auth": "%%%"}}}', '{"auths": [1]}'])
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", '"x"', '{"auths": {"r.test:5000": {"auth": "%%%"}}}', '{"auths": [1]}', '{"credHelpers": ["x"]}'],
+)
 async def test_a_file_that_is_no_docker_configuration_is_said(docker_config: Path, content: str) -> None:
     docker_config.write_text(content)
     with pytest.raises(BuildError, match=r"config\.json is no Docker configuration"):

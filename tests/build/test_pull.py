@@ -11,6 +11,7 @@ import tarfile
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from cockpit.build import pull
 from cockpit.build.base import BuildLine, Built, Login
 from cockpit.build.docker import DockerBuilder
+from cockpit.clock import SystemClock
 from cockpit.errors import BuildError
 from tests.build.registries import HANG, PASSWORD, USER, V2, answer, odd, sha256
 from tests.waiting import until
@@ -150,6 +152,29 @@ async def test_a_pull_that_is_cancelled_within_a_layer_ends_at_once_and_can_be_d
         pulled = await plain_builder.pull(reference, sha256(manifest), None, lines.append)
     made.append(pulled.image)
     assert pulled.image == sha256(config)
+
+
+@pytest.mark.parametrize(
+    "said", [b'14\r\n{"status": "Pull', b'c\r\n{"status": "P\r\n0\r\n\r\n', b""], ids=["chunk", "item", "answer"]
+)
+async def test_a_docker_that_goes_away_in_the_middle_of_a_pull_is_said(tmp_path: Path, said: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            if b"/version" in head:
+                writer.write(answer("200 OK", b'{"MinAPIVersion": "1.12"}'))
+                continue
+            if b"/images/create" in head:
+                writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + said)
+                writer.close()
+                return
+            writer.write(answer("404 Not Found", b'{"message": "No such image: x"}'))
+
+    server = await asyncio.start_unix_server(serve, tmp_path / "docker.sock")
+    builder = DockerBuilder(f"unix://{tmp_path}/docker.sock", "t", SystemClock())
+    with pytest.raises(BuildError, match="Docker does not answer"):
+        await builder.pull("r.test/a/b:c", NOWHERE, None, lambda _: None)
+    await builder.close()
+    server.close()
 
 
 @pytest.mark.parametrize(
