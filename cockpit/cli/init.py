@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cockpit.cli.output import document, say, tell
+from cockpit.cli.output import document, part, say, tell
 from cockpit.cli.placing import place
 from cockpit.cli.root import cockpit, json_option
 from cockpit.cli.session import Session
@@ -70,7 +70,7 @@ def init(
     elif output == STDOUT:
         say(made.text.rstrip("\n"))
     else:
-        say(*_next(path, made, kept, chosen=path != session.paths.config))
+        say(*map(part, _next(path, made, kept, chosen=path != session.paths.config)))
 
 
 def _work_tree(here: Path, repo: str) -> tuple[WorkTree, list[str]]:

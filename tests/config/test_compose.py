@@ -325,6 +325,52 @@ def test_a_service_without_any_port_has_no_customers(compose: Composing) -> None
     assert compose.service("services: {mailer: {build: ., command: run}}").port is None
 
 
+def test_a_database_with_a_build_of_its_own_stays_with_compose(compose: Composing) -> None:
+    text = """
+        services:
+          web: {build: ., ports: ["80"], environment: {REDIS: "redis://cache:6379"}}
+          db: {build: ./postgres, ports: ["127.0.0.1:5432:5432"]}
+          cache: {build: ./redis}
+        """
+    made = compose.convert(text)
+    assert made.services == ("web",)
+    assert [each.name for each in made.stays] == ["db", "cache"]
+    assert "what it says on port 5432 is not HTTP" in made.text
+    assert compose.convert(text, "db").services == ("web", "db")
+
+
+def test_a_migration_that_comes_first_is_not_taken_for_the_service(compose: Composing) -> None:
+    service = compose.service(
+        """
+        services:
+          migrate: {build: ., command: migrate}
+          worker: {build: ., command: work}
+        """
+    )
+    assert (service.migrate, list(service.processes)) == (Migrate(command=("migrate",)), ["web"])
+    assert service.main.command == ("work",)
+    assert compose.convert("services: {migrate: {build: ., command: migrate}}").services == ("migrate",)
+
+
+def test_only_one_command_can_be_the_migration(compose: Composing) -> None:
+    service = compose.service(
+        """
+        services:
+          web:
+            build: .
+            ports: ["80"]
+            depends_on:
+              one: {condition: service_completed_successfully}
+              two: {condition: service_completed_successfully}
+          one: {build: ., command: first}
+          two: {build: ., command: second, user: admin}
+        """
+    )
+    assert service.migrate == Migrate(command=("first",))
+    assert list(service.processes) == ["web"]
+    assert {key for name, key in compose.left() if name == "two"} == {"build", "command", "user"}
+
+
 def test_extends_inherits_as_compose_does(compose: Composing) -> None:
     service = compose.service(
         """

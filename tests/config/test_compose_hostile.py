@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cockpit.config.compose.dotenv import dotenv, env_text
+from cockpit.config.load import load
 from cockpit.config.tree import Unreadable
 from cockpit.errors import CockpitError, ConfigError
 from cockpit.text import clean
@@ -130,10 +131,12 @@ EVIL = "\x1b]0;owned\x07\x1b[31mred\u202eevil\nnew: line"
 
 def test_escapes_reach_neither_the_comments_nor_the_terminal(compose: Composing) -> None:
     said = yaml_quoted(EVIL)
-    made = compose.convert(
-        f"services: {{web: {{build: ., {said}: {said}, restart: {said}, labels: {{{said}: {said}}}, ports: ['80'],"
-        f" image: {said}}}, {said}: {{image: {said}, depends_on: [web]}}}}"
-    )
+    keys = f"build: ., ports: ['80'], {said}: {said}, restart: {said}, environment: {{A: {said}}}, image: {said}"
+    other = f"image: {said}, depends_on: [web]"
+    made = compose.convert(f"services: {{web: {{{keys}, labels: {{{said}: {said}}}}}, {said}: {{{other}}}}}")
+    path = compose.config / "config.yaml"
+    path.write_text(made.text)
+    assert load(path).placements[0].service.main.environment == {"A": EVIL}
     comments = [line for line in made.text.splitlines() if line.lstrip().startswith("#")]
     assert all(not set("\x1b\x07\u202e") & set(line) for line in made.text.splitlines())
     assert any("new: line" in line for line in comments)

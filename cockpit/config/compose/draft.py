@@ -47,23 +47,23 @@ def draft(group: Group, project: Project, repository: Repository, exposed: int |
     """`exposed` is the port of the Dockerfile; `ours` are all Compose services that become ours."""
     sheets = [sheet_of(service, project) for service in group.services]
     _find_ports(sheets, project, exposed)
-    main = next((sheet for sheet in sheets if sheet.port is not None), sheets[0])
-    source = origin(main, group.building, repository)
-    fit_origin(source, main)
-    apart = {sheet.name for sheet in sheets}
     for sheet in sheets:
-        leave_rest(sheet, main)
         healthcheck(sheet)
-        _find_aliases(sheet, project, apart)
+        _find_aliases(sheet, project, {each.name for each in sheets})
         _find_clocks(sheet)
         _withhold(sheet)
     boot = next((str(sheet.options.pop("deploy_timeout")) for sheet in sheets if "deploy_timeout" in sheet.options), "")
     for sheet in sheets:
         fit(sheet)
     ending = one_shots(sheets)
+    running = [sheet for sheet in sheets if sheet not in ending]
+    main = next((sheet for sheet in running if sheet.port is not None), running[0])
+    source = origin(main, group.building, repository)
+    fit_origin(source, main)
+    for sheet in sheets:
+        leave_rest(sheet, main)
     for number, sheet in enumerate(ending):
         leave_one_shot(sheet, main, first=number == 0)
-    running = [sheet for sheet in sheets if sheet not in ending]
     names = _process_names(running, main)
     order(running, names, {sheet.name for sheet in ending}, ours)
     left = list(dict.fromkeys(each for sheet in sheets for each in sheet.left))

@@ -35,7 +35,9 @@ def edge(project: Project, drafts: list[Draft]) -> tuple[dict[str, Any], list[st
         return {}, []
     taken = {each.port for each in every}
     port = next(port for port in range(FIRST, 65536) if str(port) not in taken)
-    notes.append("A proxy on this machine sends customers to this address; one in a container calls the aliases above.")
+    notes.append("The proxy passes on to this address.")
+    if any("aliases" in sheet.options for sheet in ours):
+        notes[-1] = "A proxy on this machine passes on to this address; one in a container goes on calling the aliases."
     notes += _behind_traefik(project, ours, ahead)
     return {"listen": f"127.0.0.1:{port}"}, notes
 
@@ -60,6 +62,8 @@ def known_hosts(sheet: Sheet) -> list[str]:
 
 def _has(front: Front) -> str:
     name = f"{front.service} ({front.image})" if front.image else front.service
+    if not front.ports:
+        return f"{name} is in this machine's own network, where the public ports are likely its."
     return f"{name} has port {' and '.join(front.ports)} of this machine while Compose runs it."
 
 

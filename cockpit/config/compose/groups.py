@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from cockpit.config.compose.building import Building, building, image
+from cockpit.config.compose.neighbours import talks_otherwise
 from cockpit.config.compose.project import Project, Service
 from cockpit.config.compose.values import Unclear
 from cockpit.config.kinds import is_null
@@ -46,7 +47,7 @@ def groups(project: Project, named: Collection[str] = ()) -> tuple[list[Group], 
     staying = []
     for service in project.services.values():
         source = _building(service, project) or built.get(image(service))
-        why = _why_not(service, source, named)
+        why = _why_not(service, source, project, named)
         if why is None:
             found.setdefault(source or image(service), []).append(service)
         else:
@@ -54,7 +55,7 @@ def groups(project: Project, named: Collection[str] = ()) -> tuple[list[Group], 
     return [Group(None if isinstance(key, str) else key, tuple(each)) for key, each in found.items()], staying
 
 
-def _why_not(service: Service, source: Building | None, named: Collection[str]) -> str | None:
+def _why_not(service: Service, source: Building | None, project: Project, named: Collection[str]) -> str | None:
     """None: it becomes ours."""
     if service.name in named and (source or image(service)):
         return None
@@ -63,6 +64,8 @@ def _why_not(service: Service, source: Building | None, named: Collection[str]) 
     profiles = service.keys.get("profiles")
     if profiles and not is_null(profiles[1]):
         return f"it has profiles, so Compose starts it on demand only; --service {service.name} takes it all the same"
+    if port := talks_otherwise(service, project):
+        return f"what it says on port {port} is not HTTP; --service {service.name} takes it all the same"
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cockpit.config.compose.building import image
@@ -14,26 +15,27 @@ from cockpit.config.compose.values import Unclear
 from cockpit.config.tree import Listing, Mapping, Node, Scalar
 
 PUBLIC = {"80", "443"}
+# Of mail, names, databases, caches and queues: nothing that an edge could pass requests on to.
+NOT_HTTP = {21, 22, 25, 53, 389, 465, 587, 1025, 1433, 1521, 1883, 2181, 3306, 4222, 5432, 5672, 6379, 9042, 9092, 9300}
+NOT_HTTP |= {11211, 27017}
 _PROXY = re.compile(r"(?:.*[/_-])?(?:nginx|traefik|caddy|haproxy|httpd|envoy|apache)(?:[:@_-].*)?")
 _TALKING = ("environment", "command", "entrypoint", "healthcheck", "labels")  # where addresses of others are written
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """A service that has port 80 or 443 of the host."""
+    """A service that has port 80 or 443 of the host; without `ports` it is in the host's network, where it may."""
 
     service: str
     image: str
-    ports: tuple[str, ...]
+    ports: tuple[str, ...] = ()
 
 
 def published(service: Service, project: Project) -> list[Published]:
     sheet, node = Sheet(service, project), service.node("ports")
-    try:
+    with suppress(Unclear):  # said where the service itself is carried over; a stock image's is no matter of ours
         if node is not None:
             ports(node, sheet)
-    except Unclear:  # said where the service itself is carried over; a stock image's is no matter of ours
-        pass
     return sheet.published
 
 
@@ -43,11 +45,20 @@ def fronts(project: Project) -> list[Front]:
         name = image(service)
         public = {each.port for each in published(service, project)} & PUBLIC
         host = service.node("network_mode")
-        if not public and isinstance(host, Scalar) and host.text == "host" and _PROXY.fullmatch(name):
-            public = PUBLIC
-        if public:
+        likely = isinstance(host, Scalar) and host.text == "host" and _PROXY.fullmatch(name)
+        if public or likely:
             found.append(Front(service.name, name, tuple(sorted(public, key=int))))
     return found
+
+
+def talks_otherwise(service: Service, project: Project) -> int | None:
+    """The port by which a service is known to speak something else than HTTP."""
+    sheet, node = Sheet(service, project), service.node("ports")
+    with suppress(Unclear):
+        if node is not None:
+            ports(node, sheet)
+    port = sheet.port or called_port(service.name, project)
+    return port if port in NOT_HTTP else None
 
 
 def callers(name: str, project: Project, apart: set[str]) -> list[str]:

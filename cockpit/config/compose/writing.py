@@ -83,5 +83,6 @@ def _is_plain(text: str, flow: bool) -> bool:
 
 
 def _quoted(text: str) -> str:
-    said: str = yaml.dump(text, default_style='"', allow_unicode=True, width=10**9)
+    # What a terminal would obey is escaped, also where YAML allows it: the direction of text, invisible characters.
+    said: str = yaml.dump(text, default_style='"', allow_unicode=text.isprintable(), width=10**9)
     return said.rstrip("\n")
