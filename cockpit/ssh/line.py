@@ -62,6 +62,7 @@ class Line:
             )
         self._session: Session | None = None
         self._reached: dict[str, Path] = {}
+        self._lanes: list[Lane] = []
         self._lane = self.lane()
         self._keeping: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
@@ -71,6 +72,11 @@ class Line:
     def docker_url(self) -> str:
         """For the target and the builder. It is known before the line is up."""
         return f"unix://{self.sockets / SOCKETS[0]}"
+
+    @property
+    def admin_socket(self) -> Path:
+        """The edge's, on this machine."""
+        return self.sockets / SOCKETS[1]
 
     def start(self) -> None:
         """Begins to connect, and returns."""
@@ -93,7 +99,12 @@ class Line:
 
     def lane(self, first: str = ":") -> Lane:
         """A shell of one's own, in the installation's directory; `first` runs whenever it is opened anew."""
-        return Lane(self._opened, f"cd && cd {root(self._installation)} && {first}")
+        made = Lane(self._opened, f"cd && cd {root(self._installation)} && {first}")
+        self._lanes.append(made)
+        return made
+
+    async def _end_lanes(self) -> None:
+        await asyncio.gather(*(each.end() for each in self._lanes))
 
     async def run(self, script: str, *, given: bytes = b"", timeout: float = SCRIPT) -> bytes:
         """What a line of POSIX shell printed on the host. Raises LineDown, TimeoutError, ScriptFailed."""
@@ -131,7 +142,7 @@ class Line:
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.wait([self._keeping])
-        await self._lane.end()
+        await self._end_lanes()
 
     # ------------------------------------------------------------ kept up
 
@@ -192,7 +203,7 @@ class Line:
             return Reason(self.state.why, self.state.hint)
         finally:
             self._session = None
-            await self._lane.end()
+            await self._end_lanes()
         return words.ended(connection.said, self.address, known, was_up=True)
 
     def _ways(self, facts: Facts) -> list[tuple[Path, str]]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import stat
+from functools import partial
 from pathlib import Path
 
 import docker as sdk
@@ -47,6 +48,12 @@ async def ask(socket: Path, said: bytes = b"GET / HTTP/1.0\r\n\r\n") -> bytes:
         writer.close()
 
 
+async def greets(name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(name.encode())
+    writer.close()
+
+
 # ---------------------------------------------------------------- up
 
 
@@ -84,18 +91,15 @@ async def test_the_edges_sockets_lead_into_its_directory_on_the_host(host: Elsew
     directory = Path(line.known_edge())
     assert directory == host.home / ".local/state/deploy-cockpit" / INSTALLATION / "edge"
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    (directory / "run").mkdir()
     for name in ("admin.sock", "probe.sock"):
-        server = await asyncio.start_unix_server(lambda _, writer: writer.close(), directory / name)
-        assert await ask(line.sockets / name) == b""
+        server = await asyncio.start_unix_server(partial(greets, name), directory / "run" / name)
+        assert await ask(line.sockets / name) == name.encode()
         server.close()
 
 
 async def test_a_port_of_the_host_is_reached_as_the_host_sees_it(host: Elsewhere, lines: Lines) -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"shop")
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(partial(greets, "shop"), "127.0.0.1", 0)
     line = await ups(lines(host.url))
     way = await line.reach(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
     assert await ask(way) == b"shop"
@@ -179,7 +183,7 @@ async def test_a_script_under_way_when_the_line_is_cut_is_no_answer(host: Elsewh
 
 
 async def test_ports_that_were_reached_are_reached_again_after_a_loss(host: Elsewhere, lines: Lines) -> None:
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    server = await asyncio.start_server(partial(greets, "shop"), "127.0.0.1", 0)
     target = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     line = await ups(lines(host.url))
     await line.reach(target)
@@ -188,7 +192,7 @@ async def test_ports_that_were_reached_are_reached_again_after_a_loss(host: Else
     with pytest.raises(LineDown):
         await line.reach(target)
     await ups(line)
-    assert await ask(await line.reach(target)) == b""
+    assert await ask(await line.reach(target)) == b"shop"
     server.close()
 
 
