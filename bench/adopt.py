@@ -8,6 +8,7 @@ requests, uploads and streams open while the nginx line is changed: there, back,
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from bench.adoption import compose
 from bench.adoption.compose import Shop, free_ports
 from bench.adoption.page import Block, blocks, placed, section, steps
 from bench.adoption.shell import Shell
-from bench.held import Held
+from bench.held import Broken, Held, Line
 from bench.report import Limit, Result, Say, main
 from cockpit.demo.clean import clean
 from cockpit.demo.load import Load
@@ -40,7 +41,8 @@ LIMITS = (
     Limit("non_2xx", "<=", 0),
     Limit("cut", "<=", 0),
     Limit("held", ">=", 3 * EACH.total()),
-    Limit("unsent", "<=", 0),
+    Limit("unsent", "<=", 0),  # orders that no worker has sent
+    Limit("missing", "<=", 0),  # customers' files in the volume that the cockpit's release does not have
 )
 
 
@@ -81,6 +83,22 @@ class Journey:
 
         if not await until(settled, SEEN):
             raise CockpitError(f"customers are not with {release} after {SEEN:g} s: {dict(self.load.tally.releases)}")
+
+    async def upload(self) -> str:
+        """A customer's file, which the application keeps in a volume. Its name there."""
+        content = os.urandom(1024)
+        async with Line.to(self.shop.url) as line:
+            await line.ask("POST", "/uploads", f"Content-Length: {len(content)}", "Connection: close", body=content)
+            return (await line.body(await line.answer(200))).decode().strip()
+
+    async def has(self, name: str) -> bool:
+        async with Line.to(self.shop.url) as line:
+            await line.ask("GET", f"/uploads/{name}", "Connection: close")
+            try:
+                await line.answer(200)
+            except Broken:
+                return False
+            return line.release == "r1"
 
     def use_own_port(self) -> None:
         """The page's may be taken here."""
@@ -125,6 +143,7 @@ async def _adopt(shop: Shop, world: World, say: Say) -> Result:
     async with Load((shop.url,), RATE) as load:
         journey = Journey(shop, shell, load, held, free_ports(1)[0])
         await journey.sees("compose")
+        uploaded = await journey.upload()
         started = time.monotonic()
         await journey.follow(write)
         journey.use_own_port()
@@ -136,6 +155,7 @@ async def _adopt(shop: Shop, world: World, say: Say) -> Result:
         await held.finish()
         await journey.follow(stop)
         await asyncio.sleep(AFTER)
+        missing = int(not await journey.has(uploaded))
     unsent = await _unsent(shop)
     stats = load.stats()
     return {
@@ -145,6 +165,7 @@ async def _adopt(shop: Shop, world: World, say: Say) -> Result:
         "cut": len(held.cut),
         "held": len(held.ended),
         "unsent": unsent,
+        "missing": missing,
         "requests": stats.requests,
         "wrong": stats.wrong,
         "reconnects": stats.reconnects,

@@ -101,8 +101,9 @@ class Line:
         finally:
             writer.close()
 
-    async def ask(self, method: str, target: str, *headers: str) -> None:
-        self.writer.write("\r\n".join((f"{method} {target} HTTP/1.1", f"Host: {self.host}", *headers, "", "")).encode())
+    async def ask(self, method: str, target: str, *headers: str, body: bytes = b"") -> None:
+        head = "\r\n".join((f"{method} {target} HTTP/1.1", f"Host: {self.host}", *headers, "", ""))
+        self.writer.write(head.encode() + body)
         await self.writer.drain()
 
     async def answer(self, wanted: int, patience: float = PATIENCE) -> dict[str, str]:
