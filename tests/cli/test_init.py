@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from cockpit.cli import worktree
 from cockpit.cli.worktree import without_password
 from cockpit.config.load import load
+from cockpit.errors import SourceError
 
 ROOT = Path(__file__).parent.parent.parent
 URL = "git@git.example.com:acme/shop.git"
@@ -246,3 +248,13 @@ def test_a_broken_compose_file_leaves_nothing_behind(shop: Path, init: Run, conf
     assert done.returncode == 2
     assert "compose.yaml:1:12: expected YAML" in done.stderr
     assert not config.parent.exists()
+
+
+def test_a_git_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = tmp_path / "git"
+    hanging.write_text("#!/bin/sh\nexec sleep 600\n")
+    hanging.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(worktree, "TIMEOUT", 0.2)
+    with pytest.raises(SourceError, match="git gave no answer"):
+        worktree.work_tree(tmp_path)

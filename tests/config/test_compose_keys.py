@@ -410,3 +410,31 @@ def _is_about(named: str, key: str) -> bool:
 def test_each_key_of_the_specification_is_carried_or_named(compose: Composing, key: str, value: str) -> None:
     made = compose.convert(web(f"{key}: {value}"))
     assert "MARK" in made.text.partition("# Not carried over")[0] or any(_is_about(each.key, key) for each in made.left)
+
+
+# With A=one, E= and no U in `.env`; docker-compose makes the same of those that it knows.
+FILLED_IN = {
+    "$A ${A} $$A $${A}": "one one $A ${A}",
+    "${E:-x} ${E-x} ${U:-x} ${U-x}": "x  x x",
+    "${A:+x} ${E:+x} ${E+x} ${U+x}": "x  x ",
+    "${U:-${A}-${E:-y}} ${U-$$}": "one-y $",
+    "${A:?why} ${U:-}": "one ",
+    "1$ ${ ${1} $-": "1$ ${ ${1} $-",
+}
+
+
+@pytest.mark.parametrize("text", FILLED_IN)
+def test_variables_are_filled_in_as_compose_does(compose: Composing, text: str) -> None:
+    compose.write(".env", "A=one\nE=\n")
+    assert compose.process(f"environment: {{V: '{text}'}}").environment == {"V": FILLED_IN[text]}
+
+
+def test_the_shell_s_own_variables_are_not_asked(compose: Composing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FROM_SHELL", "value")
+    compose.convert(web("environment: {A: '${FROM_SHELL}', FROM_SHELL: }"))
+    assert set(compose.left()) == {("web", "${FROM_SHELL}"), ("web", "environment.FROM_SHELL")}
+
+
+def test_a_value_that_says_null_is_text_when_it_was_filled_in(compose: Composing) -> None:
+    compose.write(".env", "A=null\n")
+    assert compose.process("user: $A").user == "null"
