@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cockpit.clock import SystemClock
-from cockpit.errors import TargetError
+from cockpit.errors import TargetDown, TargetError
 from cockpit.targets import docker as docker_target
 from cockpit.targets.base import ContainerState
 from cockpit.targets.docker import DockerTarget
@@ -157,6 +157,43 @@ async def test_what_runs_at_another_address_of_its_slot_is_refused_and_not_moved
     with pytest.raises(TargetError, match="runs already, at"):
         await docker_rig.target.start(replace(docker_rig.order(), first=1))
     assert [(each.id, each.state) for each in await docker_rig.target.observe()] == [(here.id, ContainerState.RUNNING)]
+
+
+async def test_a_container_is_found_by_its_labels_when_somebody_renamed_it(docker_rig: DockerRig) -> None:
+    (first,) = await docker_rig.target.start(docker_rig.order())
+    docker_rig.client.api.rename(first.id, f"{first.name}-old")
+    (again,) = await docker_rig.target.start(docker_rig.order())
+    assert (again.id, again.name) == (first.id, f"{first.name}-old")
+
+
+async def test_a_line_that_is_lost_in_a_start_leaves_nothing_that_the_next_start_does_not_take_up(
+    docker_rig: DockerRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with docker_rig.breakable() as (target, cut):
+
+        def lost_after_the_first(client: DockerClient, replica: Replica) -> Started:
+            if replica.index > 4:
+                gone.wait(10)
+            started = start_replica(client, replica)
+            loop.call_soon_threadsafe(lose)
+            return started
+
+        def lose() -> None:
+            cut()
+            gone.set()
+
+        loop, gone = asyncio.get_running_loop(), threading.Event()
+        await target.prepare()
+        monkeypatch.setattr(docker_target, "start_replica", lost_after_the_first)
+        with pytest.raises(TargetDown, match="Docker does not answer"):
+            await target.start(docker_rig.order(replicas=8))
+    monkeypatch.undo()
+    left = {each.id for each in await docker_rig.target.observe()}
+    again = await docker_rig.target.start(docker_rig.order(replicas=8))
+    assert left
+    assert [each.running for each in again] == [True] * 8
+    assert left <= {each.id for each in again}
+    assert await docker_rig.target.observe() == again
 
 
 async def test_removing_an_installation_removes_all_of_it_and_nothing_else(docker_rig: DockerRig) -> None:
