@@ -6,7 +6,7 @@ import json
 from pathlib import PurePosixPath
 
 from cockpit.build import docker as builder
-from cockpit.config import form, settings
+from cockpit.config import settings, words
 from cockpit.demo import runtime
 from cockpit.edge import base as edge_base
 from cockpit.edge import caddy, config, follow
@@ -20,7 +20,7 @@ KEY = PlacementKey("shop", "production")
 
 
 def test_a_release_has_as_many_replicas_as_a_slot_has_addresses_and_the_edge_follows() -> None:
-    assert settings.MAX_REPLICAS == base.SLOT_SIZE == follow.REPLICAS
+    assert settings.MAX_ROUTED == base.SLOT_SIZE == follow.REPLICAS
 
 
 def test_an_image_is_known_as_ours_by_the_label_that_it_was_built_with() -> None:
@@ -40,4 +40,4 @@ def test_the_prober_reads_the_header_that_the_edge_writes() -> None:
 
 def test_no_variable_that_the_engine_sets_is_left_to_the_configuration() -> None:
     ours = plan.container_environment(KEY, 1, "c0ffee", ContainerSpec("image"), {})
-    assert set(form.RESERVED) == set(ours)
+    assert set(words.RESERVED) == set(ours)
