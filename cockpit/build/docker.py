@@ -22,9 +22,12 @@ from cockpit.clock import Clock
 from cockpit.errors import BuildError
 
 if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+
     from docker import APIClient
 
 LONGEST = 3600.0  # seconds for one build
+ASKING = 120.0  # seconds without a line while a base image's registry is asked
 # An image's labels are inherited by every container of it, so they are not those that say whose a container is.
 INSTALLATION = "deploy-cockpit.image.installation"
 ORDER = "deploy-cockpit.image.order"
@@ -115,11 +118,7 @@ class DockerBuilder:
                 lent(self._daemon, order.logins) as logins,
                 command.building(tool, self._daemon.url, order, labels, file, logins) as running,
             ):
-                assert running.stdout is not None
-                async for text in lines(running.stdout):
-                    line = reader.read(text, self._clock.now())
-                    if line is not None:
-                        keep(line)
+                await self._read(running, reader, keep)
                 status = await running.wait()
         except FileNotFoundError:
             raise BuildError(f"{tool.program} is gone", "install it again, or restart the engine") from None
@@ -128,6 +127,20 @@ class DockerBuilder:
         if status != 0 or not image:
             raise words.failure(reader.error, reader.names.get(reader.failed_step, ""), tails[reader.failed_step])
         return image
+
+    async def _read(self, running: Process, reader: PlainReader, keep: Emit) -> None:
+        """BuildKit itself would wait for a registry or a credential helper without end."""
+        assert running.stdout is not None
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(None) as limit:
+                async for text in lines(running.stdout):
+                    line = reader.read(text, self._clock.now())
+                    if line is not None:
+                        keep(line)
+                    limit.reschedule(loop.time() + ASKING if reader.asking else None)
+        except TimeoutError:
+            raise words.unanswered(reader.names[min(reader.asking)], ASKING) from None
 
     async def _with_sdk(
         self, order: BuildOrder, labels: dict[str, str], keep: Emit, tails: defaultdict[int, deque[str]]

@@ -9,6 +9,7 @@ from cockpit.build.base import BuildLine
 _VERTEX = re.compile(r"#(\d+) (.*)", re.DOTALL)
 _LOGGED = re.compile(r"\d+\.\d+ ?(.*)", re.DOTALL)
 _DONE = re.compile(r"DONE \d")
+_ASKS = "load metadata for "  # of a base image, from its registry
 _NOISE = re.compile(r"(sha256:[0-9a-f]{64}|\.\.\.)$")  # a vertex's digest; "continued below"
 
 
@@ -19,6 +20,7 @@ class PlainReader:
         self.error = ""
         self.failed_step = 0
         self.names: dict[int, str] = {}
+        self.asking: set[int] = set()  # steps that wait for a registry's answer
 
     def read(self, line: str, at: float) -> BuildLine | None:
         vertex = _VERTEX.match(line)
@@ -27,10 +29,15 @@ class PlainReader:
         step, rest = int(vertex[1]), vertex[2]
         if step not in self.names:
             self.names[step] = rest
+            if _ASKS in rest:
+                self.asking.add(step)
             return BuildLine(at, step, rest, rest)
         if rest == self.names[step] or _NOISE.match(rest):
             return None
-        return self._of_step(step, rest, at)
+        made = self._of_step(step, rest, at)
+        if made.done:
+            self.asking.discard(step)
+        return made
 
     def _of_step(self, step: int, rest: str, at: float) -> BuildLine:
         name = self.names[step]

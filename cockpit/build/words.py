@@ -68,6 +68,14 @@ def _explain(error: str, step: str, said: str) -> tuple[str, str]:
     return clean(error, 300) or "the build ended without an image", "the last lines of the build say more"
 
 
+def unanswered(step: str, seconds: float) -> BuildError:
+    base = _BASE.search(step)
+    return BuildError(
+        f"the base image {clean(base[1] if base else step, 200)}: no answer within {seconds:.0f} s",
+        "check its registry, and that no credential helper of Docker's config.json waits for someone to type",
+    )
+
+
 def missing(what: str, path: str, hint: str) -> BuildError:
     return BuildError(f"{what} {clean(path, 200)} does not exist in this commit", hint)
 

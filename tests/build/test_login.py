@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cockpit.build import docker as docker_room
 from cockpit.build import lent, login
 from cockpit.build.base import BuildLine, BuildOrder, Built, Login
 from cockpit.build.command import CommandLine
@@ -22,7 +23,7 @@ from cockpit.build.docker import DockerBuilder
 from cockpit.clock import SystemClock
 from cockpit.errors import BuildError
 from tests.build.conftest import LABEL
-from tests.build.registries import PASSWORD, USER
+from tests.build.registries import HANG, PASSWORD, USER, answer, odd
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -339,6 +340,30 @@ async def test_a_base_image_behind_a_password_needs_a_login(
     with pytest.raises(BuildError):
         await builder.build(order, lines.append)
     assert any("docker-credential-nowhere" in line.text for line in lines)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("hangs", ["helper", "registry"])
+async def test_a_base_image_that_nobody_answers_for_ends_the_build(
+    buildkit_builder: DockerBuilder,
+    context: Path,
+    docker_config: Path,
+    helper: Helper,
+    monkeypatch: pytest.MonkeyPatch,
+    hangs: str,
+) -> None:
+    monkeypatch.setattr(docker_room, "ASKING", 1.0)
+    asked = helper("store", "sleep 1000000")
+    unauthorized = answer("401 Unauthorized", WWW_Authenticate="Basic realm=x")
+    async with odd(unauthorized if hangs == "helper" else HANG) as registry:
+        if hangs == "helper":
+            configure(docker_config, credHelpers={registry.address: "store"})
+        base = f"{registry.address}/team/base:r1"
+        (context / "Dockerfile").write_text(f"FROM {base}\nLABEL {LABEL}={context.name}\n")
+        order = BuildOrder(context, "Dockerfile", f"cockpit-test:{uuid.uuid4().hex}")
+        with pytest.raises(BuildError, match=f"the base image {base}: no answer within 1 s"):
+            await buildkit_builder.build(order, lambda _: None)
+    assert asked.exists() is (hangs == "helper")
 
 
 def _runs(pid: int) -> bool:

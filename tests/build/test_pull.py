@@ -155,7 +155,7 @@ async def test_a_pull_that_is_cancelled_within_a_layer_ends_at_once_and_can_be_d
 
 
 @pytest.mark.parametrize(
-    "said", [b'14\r\n{"status": "Pull', b'c\r\n{"status": "P\r\n0\r\n\r\n', b""], ids=["chunk", "item", "answer"]
+    "said", [b'14\r\n{"status": "Pull', b'd\r\n{"status": "P\r\n0\r\n\r\n', b""], ids=["chunk", "item", "answer"]
 )
 async def test_a_docker_that_goes_away_in_the_middle_of_a_pull_is_said(tmp_path: Path, said: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

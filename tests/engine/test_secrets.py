@@ -182,6 +182,12 @@ async def test_a_secret_comes_from_where_it_is_said_to(
     assert found == {"FILE": "from-file", "ENVIRONMENT": "from-environment", "COMMAND": "from-command"}
 
 
+async def test_a_variable_that_the_engine_has_not_is_said(secrets: Secrets) -> None:
+    with pytest.raises(ConfigError, match="secret TOKEN: the engine's environment has no TEST_NOWHERE") as caught:
+        await secrets.resolve({"TOKEN": Source(environment="TEST_NOWHERE")})
+    assert caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [
