@@ -46,6 +46,8 @@ def remove_doors(client: DockerClient, installation: str) -> None:
 def _ensure(
     client: DockerClient, installation: str, spec: EdgeSpec, alias: EdgeAlias, door: State | None, anew: bool
 ) -> None:
+    if not alias.networks:
+        raise TargetError(f"nobody can call {', '.join(alias.names)}", "An alias needs networks: name the callers'.")
     refuse_missing(client, alias.networks)
     for network in alias.networks:
         _refuse_held(client, network, alias, "" if door is None else door["Id"])

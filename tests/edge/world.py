@@ -223,10 +223,14 @@ async def world(directory: Path, *hosts: str) -> AsyncIterator[World]:
 
 @dataclass
 class Load:
-    """An open-loop client: a request each `every` seconds, on fresh and on kept-alive connections, no matter what."""
+    """An open-loop client: a request each `every` seconds, on fresh and on kept-alive connections, no matter what.
+
+    `looks`: it takes no kept-alive connection that was closed meanwhile, as every browser and proxy does."""
 
     port: int
     every: float = 0.005
+    address: str = "127.0.0.1"
+    looks: bool = False
     statuses: dict[int, int] = field(default_factory=dict)
     bodies: list[str] = field(default_factory=list)
     slowest: float = 0.0
@@ -253,10 +257,12 @@ class Load:
         keep = number % 2 == 0
         method = "POST" if number % 3 == 0 else "GET"
         try:
+            while self.looks and self._idle and self._idle[-1][0].at_eof():
+                self._idle.pop()[1].close()
             if keep and self._idle:
                 reader, writer = self._idle.pop()
             else:
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                reader, writer = await asyncio.open_connection(self.address, self.port)
             writer.write(
                 f"{method} /customer/{number} HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 0\r\n\r\n".encode()
             )
@@ -282,7 +288,13 @@ class Load:
 @contextlib.asynccontextmanager
 async def load(world: World, every: float = 0.005) -> AsyncIterator[Load]:
     """Nothing is left to answer when this ends."""
-    made, stop = Load(world.port, every), asyncio.Event()
+    async with customers(Load(world.port, every)) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def customers(made: Load) -> AsyncIterator[Load]:
+    stop = asyncio.Event()
     task = asyncio.create_task(made.run(stop))
     try:
         yield made
