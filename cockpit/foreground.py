@@ -19,7 +19,7 @@ PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
 
 def run(argv: Sequence[str], environment: Mapping[str, str]) -> int:
     """Its exit status, 128 + n when signal n ended it. `environment` is added to ours. Only from the main thread."""
-    running: list[subprocess.Popen[bytes]] = []
+    running = Running()
     with _terminal_as_it_was(), _signals_for(running):
         try:
             program = subprocess.Popen(argv, env={**os.environ, **environment})
@@ -27,14 +27,33 @@ def run(argv: Sequence[str], environment: Mapping[str, str]) -> int:
             return NOT_FOUND
         except OSError:
             return NOT_RUN
-        running.append(program)
+        running.begun(program)
         status = program.wait()
     return status if status >= 0 else 128 - status
 
 
+class Running:
+    """Passes signals on, also one that comes while the program is being started."""
+
+    def __init__(self) -> None:
+        self._program: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+
+    def begun(self, program: subprocess.Popen[bytes]) -> None:
+        self._program = program
+        for number in self._early:
+            program.send_signal(number)
+
+    def send(self, number: int) -> None:
+        if self._program is None:
+            self._early.append(number)
+        else:
+            self._program.send_signal(number)
+
+
 def wait_for_enter(said: str) -> None:
     """ctrl+c does not end us here either."""
-    with _signals_for([]), suppress(EOFError):
+    with _signals_for(Running()), suppress(EOFError):
         input(said)
 
 
@@ -43,15 +62,14 @@ def is_there(program: str) -> bool:
 
 
 @contextmanager
-def _signals_for(running: list[subprocess.Popen[bytes]]) -> Iterator[None]:
+def _signals_for(running: Running) -> Iterator[None]:
     """ctrl+c is the program's: we outlive it, to tell how it ended."""
 
     def leave_it(_number: int, _frame: FrameType | None) -> None:
         """A handler and not SIG_IGN: that one the program would inherit."""
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        for each in running:
-            each.send_signal(number)
+        running.send(number)
 
     before = {each: signal.signal(each, leave_it) for each in FROM_TERMINAL}
     before |= {each: signal.signal(each, pass_on) for each in PASSED_ON}

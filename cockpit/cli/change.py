@@ -19,6 +19,7 @@ from cockpit.protocol import (
     CANCEL,
     DEPLOY,
     DEPLOY_SHEET,
+    RESTART,
     ROLLBACK,
     ROLLBACK_SHEET,
     UNHOLD,
@@ -26,6 +27,7 @@ from cockpit.protocol import (
     DeployRequest,
     For,
     OperationRequest,
+    RestartRequest,
     RollbackRequest,
     RollbackSheet,
     UnholdRequest,
@@ -93,6 +95,28 @@ def rollback(
     Consent(yes, confirm).require(f"Roll back {key} to r{number}?", unarmed, sheet.unarmed_because)
     live = sheet.live.number if sheet.live else None
     return _begin(session, ROLLBACK, RollbackRequest(key, number, live, reason), detach, as_json)
+
+
+@cockpit.command()
+@placement_arguments
+@consent_options
+@json_option
+@click.pass_obj
+def restart(
+    session: Session, service: str, environment: str | None, reason: str,
+    yes: bool, confirm: str, detach: bool, as_json: bool,
+) -> int:  # fmt: skip
+    """The live release in new containers, then the switch to them: no gap."""
+    seen = session.snapshot()
+    key = names.placement(service, environment, [each.key for each in seen.placements])
+    placement = next(each for each in seen.placements if each.key == key)
+    if placement.live is None:
+        raise Refused(f"No release of {key} is live", f"cockpit deploy {key}")
+    if not as_json:
+        say(*render.restart_sheet(placement))
+    protected = key.service if placement.protected else ""
+    Consent(yes, confirm).require(f"Restart {key}?", protected, f"{key.environment} is protected")
+    return _begin(session, RESTART, RestartRequest(key, placement.live.number, reason), detach, as_json)
 
 
 @cockpit.command()

@@ -24,6 +24,7 @@ from cockpit.protocol import (
     OperationRequest,
 )
 
+NOTHING = (StepState.PENDING, False)
 LAST_LINES = 2.0  # seconds that the log gets to arrive after the operation has ended
 
 
@@ -32,7 +33,7 @@ class Screen:
     """What has been printed of one operation, so that nothing is printed twice."""
 
     as_json: bool
-    shown: dict[str, StepState] = field(default_factory=dict)
+    shown: dict[str, tuple[StepState, bool]] = field(default_factory=dict)  # and whether it had a word of what it does
     next_line: int = 0
 
     def operation(self, each: Operation) -> None:
@@ -40,9 +41,10 @@ class Screen:
             document({"operation": each})
             return
         for step in each.steps:
-            if step.state is not self.shown.get(step.name, StepState.PENDING):
+            now, before = (step.state, bool(step.detail)), self.shown.get(step.name, NOTHING)
+            if now[0] is not before[0] or (step.state is StepState.RUNNING and now > before):
                 say(render.step_line(step))
-            self.shown[step.name] = step.state
+            self.shown[step.name] = now
 
     def lines(self, chunk: LogChunk) -> None:
         if chunk.dropped and not self.as_json:

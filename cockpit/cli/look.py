@@ -84,11 +84,13 @@ def show(session: Session, what: str | None, service: str | None, environment: s
 @click.option("-f", "--follow", is_flag=True, help="Go on until ctrl+c.")
 @click.option("--tail", type=click.IntRange(0, MAX_TAIL), default=200, show_default=True, help="Lines to begin with.")
 @click.option("--release", help="Of this release instead of the live one: r41.")
+@click.option("--process", default="", metavar="NAME", help="Only of this process.")
 @json_option
 @click.pass_obj
 def logs(
-    session: Session, what: str, environment: str | None, follow: bool, tail: int, release: str | None, as_json: bool
-) -> None:
+    session: Session, what: str, environment: str | None, follow: bool, tail: int, release: str | None, process: str,
+    as_json: bool,
+) -> None:  # fmt: skip
     """The log of a service's live release, or of an operation by its number."""
     if names.is_number(what):
         found = session.ask(OPERATION, OperationRequest(int(what)))  # one that never was has no log to wait for
@@ -96,7 +98,7 @@ def logs(
     else:
         key = session.placement(what, environment)
         number = _release(session, names.release(release), key).number if release else None
-        request = LogRequest(LogKind.SERVICE, key, release=number, tail=tail, follow=follow)
+        request = LogRequest(LogKind.SERVICE, key, release=number, tail=tail, follow=follow, process=process)
     session.run(lambda client: follow_log(client, request, as_json))
 
 

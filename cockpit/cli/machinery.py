@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
-from cockpit.cli.output import document, say
+from cockpit.cli import render
+from cockpit.cli.output import document, part, say, words
 from cockpit.cli.root import Verbs, cockpit, json_option
-from cockpit.cli.session import Session
+from cockpit.cli.session import Consent, Session
 from cockpit.client import Client
 from cockpit.errors import CockpitError, EngineUnreachable
-from cockpit.protocol import STATUS, Nothing
+from cockpit.protocol import EDGE_UPGRADE, STATUS, EdgeUpgradeRequest, Nothing
 
 
 @cockpit.group(cls=Verbs)
@@ -56,7 +57,7 @@ def engine_status(session: Session, as_json: bool) -> None:
         document(found)
         return
     say(f"cockpit {found.version}, pid {found.pid}, config {found.config_path}, state {found.state_path}")
-    say(f"Docker: {found.docker}", f"edge: {found.edge}", f"clients: {', '.join(found.connected) or 'none'}")
+    say(*render.engine(found))
 
 
 @engine.command("run")
@@ -67,6 +68,31 @@ def engine_run(session: Session) -> None:
 
     where = launch.arguments(session.paths)
     os.execve(sys.executable, [*launch.ENGINE, *where], launch.environment())
+
+
+@cockpit.group(cls=Verbs)
+def edge() -> None:
+    """The proxy that customers reach. Engine upgrades leave it alone."""
+
+
+@edge.command()
+@click.argument("host", required=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_obj
+def upgrade(session: Session, host: str | None, yes: bool, as_json: bool) -> None:
+    """A new edge container as the configuration wants it. Says what is outdated and what customers notice, and asks."""
+    seen = session.ask(EDGE_UPGRADE, EdgeUpgradeRequest(host or ""))
+    if not seen.outdated:
+        document(seen) if as_json else say(f"The edge on {part(seen.host)} is as the configuration says")
+        return
+    if not as_json:
+        say(*render.edge_upgrade(seen))
+    Consent(yes, "").require(f"Upgrade the edge on {seen.host}?", "", "")
+    done = session.ask(EDGE_UPGRADE, EdgeUpgradeRequest(seen.host, confirmed=True))
+    if not done.done:
+        raise CockpitError(f"The edge on {done.host} was not upgraded: {done.outdated}", "cockpit doctor")
+    document(done) if as_json else say(words(("✔", "good"), f"The edge on {done.host} is new"))
 
 
 @cockpit.group(cls=Verbs)

@@ -10,6 +10,7 @@ from cockpit.model import (
     Commit,
     EngineStatus,
     Health,
+    HostStatus,
     Operation,
     OperationState,
     Pending,
@@ -19,7 +20,19 @@ from cockpit.model import (
     StepState,
     Tier,
 )
-from cockpit.protocol import Check, Checks, CheckState, DeploySheet, PlannedStep, Releases, RollbackSheet, Snapshot
+from cockpit.protocol import (
+    Check,
+    Checks,
+    CheckState,
+    DeploySheet,
+    EdgeUpgrade,
+    Others,
+    PlannedStep,
+    ProbeAddress,
+    Releases,
+    RollbackSheet,
+    Snapshot,
+)
 from cockpit.text import age, took
 
 HEALTH: dict[Health, Cell] = {
@@ -50,6 +63,13 @@ CHECK: dict[CheckState, Cell] = {
     CheckState.FAIL: ("✖ fail", "bad"),
     CheckState.UNKNOWN: ("? unknown", "warn"),
 }
+CONTAINER: dict[str, Cell] = {
+    "running": ("●", "good"),
+    "restarting": ("▲", "warn"),
+    "dead": ("✖", "bad"),
+    "paused": ("⏸", "warn"),
+}
+IMAGE = {True: "image", False: "no image yet", None: ""}
 SPEED = {Tier.HOT: "instant", Tier.STOPPED: "fast", Tier.RETAINED: "fast", Tier.GONE: "slow"}
 
 
@@ -64,30 +84,82 @@ def snapshot(seen: Snapshot) -> list[str]:
 
 
 def _around(engine: EngineStatus) -> list[str]:
-    """Only what is wrong."""
+    """Only what is wrong; of several hosts, each by its name."""
+    lines = hosts(engine) if len(engine.hosts) > 1 else _only_host(engine)
+    notes = [each.note for each in engine.hosts if each.note] if len(engine.hosts) == 1 else []
+    file = f"{engine.config_note} · the last good one is used" if engine.config_note else ""
+    return lines + [words(("▲", "warn"), each) for each in (*notes, engine.log_note, file) if each]
+
+
+def _only_host(engine: EngineStatus) -> list[str]:
     lines = [] if engine.docker_ok else [words(("✖", "bad"), f"Docker: {engine.docker}")]
-    lines += [] if engine.edge_ok else [words(("✖", "bad"), f"edge: {engine.edge}")]
-    return lines + ([words(("▲", "warn"), engine.log_note)] if engine.log_note else [])
+    return lines + ([] if engine.edge_ok else [words(("✖", "bad"), f"edge: {engine.edge}")])
+
+
+def hosts(engine: EngineStatus) -> list[str]:
+    return table(_host(each) for each in engine.hosts) if engine.hosts else []
+
+
+def _host(each: HostStatus) -> list[Cell]:
+    ok = each.docker_ok and each.edge_ok
+    glyph = ("✖", "bad") if not ok else ("▲", "warn") if each.note else ("●", "good")
+    seen = f", last seen {since(each.docker_seen_at)} ago" if each.docker_seen_at and not each.docker_ok else ""
+    return [glyph, (each.name, "strong"), f"Docker: {each.docker}{seen}", f"edge: {each.edge}", each.note]
+
+
+def engine(found: EngineStatus) -> list[str]:
+    """What the engine is wired to, well or not."""
+    around = hosts(found) or [part(f"Docker: {found.docker}"), part(f"edge: {found.edge}")]
+    note = [words(("▲", "warn"), f"configuration: {found.config_note}")] if found.config_note else []
+    return [*around, *note, part(f"clients: {', '.join(found.connected) or 'none'}")]
 
 
 def _placement(each: Placement, operation: Operation | None) -> list[Cell]:
     live = each.live
-    serving = [replica for replica in each.replicas if live and replica.release == live.number]
-    ready = sum(replica.running and not replica.error for replica in serving)
-    notes = [each.why, f"⏸ held by {each.hold.by}: {each.hold.reason}" if each.hold else "", each.pending_note]
+    notes = [
+        "" if each.configured else "not in config",
+        each.why,
+        _short(each),
+        f"⏸ held by {each.hold.by}: {each.hold.reason}" if each.hold else "",
+        each.pending_note,
+        _automatic(each),
+    ]
     if operation:
         step = operation.current
         notes.insert(0, f"◐ {operation.kind} {operation.id}{f': {step.name}' if step else ''}")
     return [
-        HEALTH[each.health],
+        _health(each),
         (str(each.key), "strong"),
         live.name if live else "–",
         live.commit[:7] if live else "–",
         since(live.live_since) if live else "–",
         f"{each.pending_count} pending" if each.pending_count else "–",
-        f"{ready}/{len(serving)}",
+        _runs(each),
         " · ".join(filter(None, notes)),
     ]
+
+
+def _health(each: Placement) -> Cell:
+    """A service is not well while one of its processes is not, even when customers notice nothing of it."""
+    short = any(process.running < process.wanted for process in each.processes)
+    return HEALTH[Health.DEGRADED if short and each.health is Health.HEALTHY else each.health]
+
+
+def _runs(each: Placement) -> str:
+    """Replicas that are there of those that should be; by process where there are several."""
+    if len(each.processes) > 1:
+        return " ".join(f"{process.name} {process.running}/{process.wanted}" for process in each.processes)
+    serving = [replica for replica in each.replicas if each.live and replica.release == each.live.number]
+    return f"{sum(replica.running and not replica.error for replica in serving)}/{len(serving)}"
+
+
+def _short(each: Placement) -> str:
+    short = [process for process in each.processes if process.why and process.why not in each.why]
+    return " · ".join(f"{process.name}: {process.why}" for process in short)
+
+
+def _automatic(each: Placement) -> str:
+    return f"auto off: {each.auto}" if each.auto not in ("", "on") else "auto" if each.auto else ""
 
 
 def pending(found: Pending) -> list[str]:
@@ -110,7 +182,7 @@ def commits(found: Sequence[Commit]) -> list[str]:
             since(each.at),
             each.author,
             f"+{each.added} -{each.removed}",
-            " ".join((*each.flags, "merge") if each.merge else each.flags),
+            " ".join(filter(None, (*each.flags, "merge" if each.merge else "", IMAGE[each.image]))),
             each.subject,
         )
         for each in found
@@ -145,6 +217,8 @@ def deploy_sheet(sheet: DeploySheet) -> list[str]:
     if sheet.count > 20:
         lines.append(f"… and {sheet.count - 20} more")
     lines += checks(sheet.checks)
+    if sheet.commit and sheet.commit.image is False:
+        lines.append(words(("▲", "warn"), f"the image of {sheet.commit.short} is not there yet: pull waits for it"))
     if sheet.hold:
         lines.append(words(("⏸", "warn"), f"held by {sheet.hold.by}: {sheet.hold.reason}"))
     return [*lines, *_warnings(sheet.warnings), *_plan([step for step in sheet.steps if not step.skipped])]
@@ -165,6 +239,51 @@ def rollback_sheet(sheet: RollbackSheet, chosen: int) -> list[str]:
     if undone:
         lines += ["Takes away:", *commits(undone)]
     return lines + _warnings(sheet.warnings)
+
+
+def restart_sheet(found: Placement) -> list[str]:
+    live = found.live.name if found.live else "nothing"
+    others = [each.name for each in found.processes if not each.routed]
+    return [
+        part((f"Restart {found.key}: {live} in new containers", "strong")),
+        "They start beside those that serve, are verified, and then customers are switched to them: no gap",
+        *([f"After the switch replaced as well: {part(', '.join(others))}"] if others else []),
+    ]
+
+
+def address(found: ProbeAddress) -> list[str]:
+    release = found.release
+    lines = [words((release.name, "strong"), release.commit[:7], release.subject)]
+    lines += [words(("▲", "warn"), found.note)] if found.note else []
+    lines.append(words((found.url, "accent"), f"(host {found.host})" if found.host else ""))
+    lines += [f"  {part(each)}" for each in found.commands]
+    return [*lines, *([f"Customers: {part(found.public)}"] if found.public else [])]
+
+
+def others(found: Others) -> list[str]:
+    several = len({each.host for each in found.containers}) + len(found.unreachable) > 1
+    lines = table(
+        (
+            CONTAINER.get(each.state, ("■", "muted")),
+            *([(each.host, "muted")] if several else []),
+            (each.project or "–", "muted"),
+            (each.name, "strong"),
+            each.status or each.state,
+            each.image,
+            (" ".join(each.ports), "muted"),
+        )
+        for each in found.containers
+    )
+    lines += [words(("✖", "bad"), f"{each} did not answer") for each in found.unreachable]
+    return lines or ["There is none beside those of the cockpit"]
+
+
+def edge_upgrade(found: EdgeUpgrade) -> list[str]:
+    return [
+        part((f"Upgrade the edge on {found.host}", "strong")),
+        words(("▲", "warn"), found.outdated),
+        part(f"Customers notice: {found.gap}"),
+    ]
 
 
 def checks(found: Checks | Sequence[Check]) -> list[str]:

@@ -49,3 +49,11 @@ def cli(paths: Paths) -> Cli:
 async def engine(paths: Paths) -> Paths:
     await launch.start(paths, FAKE)
     return paths
+
+
+@pytest.fixture
+async def adopted(paths: Paths) -> Paths:
+    """An engine on hosts that had things before it came."""
+    paths.config.write_text("# adopted\n")
+    await launch.start(paths, FAKE)
+    return paths

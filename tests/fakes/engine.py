@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from cockpit import protocol as p
@@ -33,9 +34,13 @@ LINES = ("fetching\x1b]52;c;aGk=\x07 layers", "\x1b[32mCOPY . .\x1b[0m", "[/x] [
 
 
 class FakeEngine:
-    """`seen` are the params of the calls that change something, with who asked."""
+    """`seen` are the params of the calls that change something, with who asked.
 
-    def __init__(self) -> None:
+    `adopted`: it runs on hosts that had things before. `record` gets a line for each command that ended."""
+
+    def __init__(self, *, adopted: bool = False, record: Path | None = None) -> None:
+        self.adopted, self.record = adopted, record
+        self.edge_is_old = True
         self.peers: list[Peer] = []
         self.subscribed: set[Peer] = set()
         self.operations: dict[int, Operation] = {}
@@ -56,6 +61,12 @@ class FakeEngine:
             p.ROLLBACK_SHEET.name: self._rollback_sheet,
             p.DEPLOY.name: self._deploy,
             p.ROLLBACK.name: self._rollback,
+            p.RESTART.name: self._restart,
+            p.OPEN.name: self._open,
+            p.EXEC.name: self._exec,
+            p.EXEC_ENDED.name: self._exec_ended,
+            p.OTHERS.name: self._others,
+            p.EDGE_UPGRADE.name: self._edge_upgrade,
             p.CANCEL.name: self._cancel,
             p.OPERATION.name: self._operation,
             p.OPERATIONS.name: self._operations,
@@ -151,6 +162,41 @@ class FakeEngine:
         self.seen.append((peer.actor, asked))
         return self._begin(OperationKind.ROLLBACK, asked.key, peer.actor, "", asked.to or 41)
 
+    async def _restart(self, peer: Peer, asked: p.RestartRequest) -> Operation:
+        self.seen.append((peer.actor, asked))
+        if asked.seen_live != 42:
+            raise Refused("r42 is live, not what your sheet showed", "Look again")
+        return self._begin(OperationKind.RESTART, asked.key, peer.actor, "", 42)
+
+    async def _open(self, peer: Peer, asked: p.OpenRequest) -> p.ProbeAddress:
+        if asked.release == 7:
+            raise UsageError(f"{asked.key} has no release r7")
+        return world.address(asked.key, asked.release)
+
+    async def _exec(self, peer: Peer, asked: p.ExecRequest) -> p.ExecTicket:
+        """The ticket runs the command here. `absent` as the process is a program that is not there."""
+        if asked.process == "nope":
+            raise UsageError(f"{asked.key} has no process 'nope'", "It has: web, worker")
+        argv = ("no-such-docker",) if asked.process == "absent" else asked.command or ("sh",)
+        told = f"{asked.process or 'main'} {'one-off' if asked.one_off else 'live'} {'tty' if asked.tty else 'pipe'}"
+        return p.ExecTicket(5, argv, {"TICKET": told}, "cockpit-x-web-production-r42-1", 42)
+
+    async def _exec_ended(self, peer: Peer, asked: p.ExecEnded) -> p.Done:
+        if self.record is not None:
+            with self.record.open("a") as file:
+                file.write(f"{asked.id} {asked.status}\n")
+        return p.Done("recorded")
+
+    async def _others(self, peer: Peer, _: p.Nothing) -> p.Others:
+        return world.OTHERS if self.adopted else p.Others(())
+
+    async def _edge_upgrade(self, peer: Peer, asked: p.EdgeUpgradeRequest) -> p.EdgeUpgrade:
+        if asked.host not in ("", "local"):
+            raise UsageError(f"There is no host {asked.host!r}", "There is: local")
+        was_old, self.edge_is_old = self.edge_is_old, self.edge_is_old and not asked.confirmed
+        outdated = "Caddy 2.10, this cockpit brings 2.11" if was_old else ""
+        return p.EdgeUpgrade("local", outdated, "new connections wait up to 2 s", done=asked.confirmed)
+
     async def _cancel(self, peer: Peer, asked: p.OperationRequest) -> p.Done:
         if asked.id not in self.cancelled:
             raise UsageError(f"There is no operation {asked.id}")
@@ -200,7 +246,8 @@ class FakeEngine:
 
     async def _open_logs(self, peer: Peer, asked: p.LogRequest) -> p.LogOpened:
         subscription = len(self.tails) + 1
-        lines = tuple(LogLine(n, world.AT + n, text, "build") for n, text in enumerate(LINES))[-asked.tail :]
+        source = asked.process or "build"
+        lines = tuple(LogLine(n, world.AT + n, text, source) for n, text in enumerate(LINES))[-asked.tail :]
         running = asked.operation in self.operations and not self.operations[asked.operation].state.ended
         followed = asked.follow and (asked.kind is p.LogKind.SERVICE or running)
         if followed:
@@ -213,5 +260,9 @@ class FakeEngine:
 
     def _snapshot(self) -> p.Snapshot:
         running = {each.key: each.id for each in self.operations.values() if not each.state.ended}
-        placements = tuple(replace(world.placement(key), operation=running.get(key)) for key in world.KEYS)
-        return p.Snapshot(world.status(os.getpid()), placements, tuple(self.operations.values())[-20:])
+        shown = world.adopted if self.adopted else world.placement
+        placements = tuple(replace(shown(key), operation=running.get(key)) for key in world.KEYS)
+        status = world.status(os.getpid())
+        if self.adopted:
+            status = replace(status, hosts=world.HOSTS, config_note="config.yaml:12:5 unknown key 'servces'")
+        return p.Snapshot(status, placements, tuple(self.operations.values())[-20:])

@@ -1,7 +1,7 @@
 """`python -m tests.fakes.engine_main run …`: the real engine process around a FakeEngine.
 
 A configuration file that says `broken` keeps it from starting, `crash` makes it die of a bug, `hang` never lets it
-open its socket."""
+open its socket, `adopted` puts it on hosts that had things before."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def build(paths: Paths) -> FakeEngine:
         raise ConfigError(f"{paths.config}:3:1: unknown key 'servces'", "did you mean 'services'?")
     if "crash" in text:
         raise ZeroDivisionError("a bug in the engine")
-    return Hanging() if "hang" in text else FakeEngine()
+    return Hanging() if "hang" in text else FakeEngine(adopted="adopted" in text, record=paths.state / "ended")
 
 
 if __name__ == "__main__":

@@ -10,20 +10,45 @@ from cockpit.model import (
     EngineStatus,
     Health,
     Hold,
+    HostStatus,
+    OtherContainer,
     Pending,
     Placement,
     PlacementKey,
+    ProcessState,
     Release,
     Replica,
     Tier,
 )
-from cockpit.protocol import Check, CheckState, DeploySheet, PlannedStep, RollbackOption, RollbackSheet
+from cockpit.protocol import (
+    Check,
+    CheckState,
+    DeploySheet,
+    Others,
+    PlannedStep,
+    ProbeAddress,
+    RollbackOption,
+    RollbackSheet,
+)
 
 AT = 1_790_000_000.0
 WEB_STAGING = PlacementKey("web", "staging")
 WEB = PlacementKey("web", "production")
 CHECKOUT = PlacementKey("checkout", "production")
 KEYS = (WEB_STAGING, WEB, CHECKOUT)
+HOSTS = (
+    HostStatus("local", "ok", True, AT, "ok", True, "the edge is outdated"),
+    HostStatus("ssh://deploy@shop-1", "connection refused", False, AT, "unknown", False),
+)
+OTHERS = Others(
+    (
+        OtherContainer("local", "c0ffee", "shop-db-1", "postgres:16", "running", "Up 3 hours", "shop", "db"),
+        OtherContainer(
+            "local", "decade", "n\x1b]0;x\x07 [/x]", "nginx:1.27", "exited", "Exited (1)", ports=("80/tcp",)
+        ),
+    ),
+    ("ssh://deploy@shop-1",),
+)
 ANA = Actor("ana", 1000, "ana")
 
 
@@ -53,6 +78,17 @@ def placement(key: PlacementKey) -> Placement:
         replicas=(Replica("c1", 42, 1, "10.231.0.6:8080", True, 200, 3.0),),
         hold=Hold("ben", AT, "rolled back r43") if key == WEB_STAGING else None,
     )
+
+
+def adopted(key: PlacementKey) -> Placement:
+    """The same, on a host that had things before: processes, one of them down, and what left the configuration."""
+    web, worker = ProcessState("web", 2, 2, True), ProcessState("worker", 1, 0, False, "exited 1 three times")
+    more = {
+        WEB: replace(placement(key), processes=(web, worker), host=HOSTS[1].name),
+        CHECKOUT: replace(placement(key), configured=False),
+        WEB_STAGING: replace(placement(key), auto="r43 was rolled back"),
+    }
+    return more[key]
 
 
 def status(pid: int) -> EngineStatus:
@@ -91,3 +127,9 @@ def rollback_sheet(key: PlacementKey) -> RollbackSheet:
         armed=key != WEB,
         unarmed_because="web is healthy. checkout fails" if key == WEB else "",
     )
+
+
+def address(key: PlacementKey, number: int | None) -> ProbeAddress:
+    url = "http://10.231.0.6:8000/"
+    found = release(key, number or 43, Tier.HOT)
+    return ProbeAddress(found, url, "shop.test", (f"curl -H 'Host: shop.test' {url}",), "", "customers are not on it")
