@@ -15,7 +15,6 @@ from cockpit.cli.worktree import WorkTree, root, without_password, work_tree
 
 COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 STDOUT = "-"
-PORT = 8000
 
 
 @dataclass

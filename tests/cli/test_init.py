@@ -239,7 +239,7 @@ def test_a_directory_that_lets_nobody_write_is_said(shop: Path, init: Run, tmp_p
     (tmp_path / "file").write_text("")
     done = init("--output", str(tmp_path / "file" / "cockpit.yaml"))
     assert done.returncode == 2
-    assert "Nothing else was written." in done.stderr
+    assert "The configuration was not written." in done.stderr
 
 
 def test_a_broken_compose_file_leaves_nothing_behind(shop: Path, init: Run, config: Path) -> None:

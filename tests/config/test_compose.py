@@ -325,6 +325,76 @@ def test_a_service_without_any_port_has_no_customers(compose: Composing) -> None
     assert compose.service("services: {mailer: {build: ., command: run}}").port is None
 
 
+def test_a_variable_that_workers_share_makes_none_of_them_a_server(compose: Composing) -> None:
+    service = compose.service(
+        """
+        services:
+          jobs: {build: ., command: work, environment: &env {PORT: 3000}}
+          web: {build: ., command: serve, environment: *env}
+        """
+    )
+    assert {name: process.port for name, process in service.processes.items()} == {"jobs": None, "web": 3000}
+
+
+def test_labels_for_a_traefik_of_another_project_put_the_edge_behind_it(compose: Composing) -> None:
+    settings = compose.settings(
+        """
+        services:
+          api:
+            build: ./api
+            labels: ["traefik.http.routers.a.rule=Host(`Shop.example.com`) && PathPrefix(`/api`)"]
+            ports: ["80"]
+          front:
+            build: ./front
+            labels: ["traefik.http.routers.b.rule=Host(`shop.example.com`)"]
+            ports: ["80"]
+          other:
+            build: ./other
+            environment: {VIRTUAL_HOST: other.example.com, VIRTUAL_PORT: 3000}
+        """
+    )
+    assert [each.service.hosts for each in settings.placements] == [
+        ("shop.example.com",),
+        ("front.example.com",),
+        ("other.example.com",),
+    ]
+    assert settings.placements[0].environment.edge.listen == "127.0.0.1:8100"
+    assert "# What api, front, other told a proxy says that one runs here, and has the public ports." in compose.text()
+
+
+def test_files_of_secrets_never_share_a_name(compose: Composing) -> None:
+    compose.convert(
+        """
+        services:
+          web: {build: ., ports: ["80"], environment: {A_TOKEN: one}}
+          worker: {build: ., environment: {A_TOKEN: two}}
+          web-worker: {build: ./other, environment: {A_TOKEN: three}}
+        """
+    )
+    assert compose.made is not None
+    assert {path.name: list(values.values()) for path, values in compose.made.files.items()} == {
+        "web.env": ["one"],
+        "web.worker.env": ["two"],
+        "web-worker.env": ["three"],
+    }
+
+
+def test_a_password_that_is_a_word_takes_nothing_else_with_it(compose: Composing) -> None:
+    compose.write(".env", "POSTGRES_PASSWORD=postgres\n")
+    service = compose.service(
+        """
+        services:
+          web:
+            build: .
+            ports: ["80"]
+            command: wait-for postgres:5432
+            environment: {DB_HOST: postgres, PGPASSWORD: "${POSTGRES_PASSWORD}"}
+        """
+    )
+    assert service.main.command == ("wait-for", "postgres:5432")
+    assert service.main.environment == {"DB_HOST": "postgres"}
+
+
 def test_a_database_with_a_build_of_its_own_stays_with_compose(compose: Composing) -> None:
     text = """
         services:

@@ -77,6 +77,14 @@ FORMS: dict[str, tuple[str, Any]] = {
         ("a:10.0.0.1", "b:10.0.0.2", "host.docker.internal:host-gateway"),
     ),
     "extra_hosts: {a: 10.0.0.1}": ("extra_hosts", ("a:10.0.0.1",)),
+    "extra_hosts: {a: [10.0.0.1, '[::1]']}": ("extra_hosts", ("a:10.0.0.1", "a:::1")),
+    "extra_hosts: ['a:10.0.0.1', 'a=::1']": ("extra_hosts", ("a:10.0.0.1", "a:::1")),
+    "environment: {PORT: 3000}": ("port", 3000),
+    "command: serve --port 3000": ("port", 3000),
+    "command: [gunicorn, -b, '0.0.0.0:3000']": ("port", 3000),
+    "environment: {VIRTUAL_PORT: 3000}": ("port", 3000),
+    "command: work --redis localhost:6379 -p 6379": ("port", None),
+    "environment: {BROKER: 'redis://web:1234@redis:6379'}": ("port", None),
     "tmpfs: /run": ("tmpfs", ("/run",)),
     "tmpfs: [/run, '/tmp:size=1m']": ("tmpfs", ("/run", "/tmp:size=1m")),
     "ulimits: {nproc: 65535, nofile: {soft: 1, hard: 2}}": (
@@ -182,12 +190,15 @@ LEFT: dict[str, str] = {
     "user: ${WHO:?say who}": "${WHO}",
     "command: run --password=${DB_PASSWORD}": "command",
     "command: celery -b redis://:pw@redis": "command",
+    "healthcheck: {test: 'redis-cli -a ${DB_PASSWORD} ping'}": "healthcheck",
+    "working_dir: /${API_TOKEN}": "working_dir",
+    "extra_hosts: [alone]": "extra_hosts.alone",
 }
 
 
 @pytest.mark.parametrize("keys", LEFT)
 def test_each_key_without_a_counterpart_is_named_with_its_line(compose: Composing, keys: str) -> None:
-    compose.write(".env", "DB_PASSWORD=hunter22\n")
+    compose.write(".env", "DB_PASSWORD=hunter22\nAPI_TOKEN=word\n")
     made = compose.convert(web(keys))
     line = {(each.service, each.key): each.line for each in made.left}
     key = LEFT[keys]

@@ -42,7 +42,7 @@ def with_secrets(draft: Draft, directory: Path) -> dict[Path, dict[str, str]]:
     same = all(each == every[0] for each in every)
     for name, sheet in draft.processes.items():
         if sheet.secrets:
-            path = directory / (f"{draft.name}.env" if same or name == WEB else f"{draft.name}-{name}.env")
+            path = directory / (f"{draft.name}.env" if same or name == WEB else f"{draft.name}.{name}.env")
             sheet.options["env_file"] = [*sheet.options.get("env_file", []), str(path)]
             names = ", ".join(sheet.secrets)
             sheet.note("env_file", f"{path.name} has what looks like a secret: {names}")

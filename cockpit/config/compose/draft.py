@@ -15,15 +15,16 @@ from cockpit.config.compose.health import healthcheck
 from cockpit.config.compose.neighbours import called_port, callers
 from cockpit.config.compose.options import sheet_of
 from cockpit.config.compose.order import leave_one_shot, one_shots, order
-from cockpit.config.compose.ports import guessed
+from cockpit.config.compose.ports import from_variable, told
 from cockpit.config.compose.project import Left, Project
 from cockpit.config.compose.sheet import Sheet
-from cockpit.config.compose.withheld import shows
+from cockpit.config.compose.withheld import named, shows
 from cockpit.config.processes import WEB
 from cockpit.config.tree import Scalar
 
 SERVERS = {"web", "app", "server", "api", "site", "www", "frontend", "backend"}
 TWICE = "two of it at once would do everything twice: the old one stops before the new one starts"
+_WORKER = re.compile("work|job|queue|consumer|cron|beat|clock|schedul|mail|sidekiq|celery|migrat")
 _CLOCK = re.compile(r"(?:^|[\s/_-])(?:beat|cron|crond|scheduler|schedule|clock|clockwork|periodic)(?:$|[\s_-])")
 
 
@@ -88,22 +89,32 @@ def unique(name: str, taken: Collection[str]) -> str:
 def _find_ports(sheets: list[Sheet], project: Project, exposed: int | None) -> None:
     """Where a service publishes no port, its own words or those of its callers name one."""
     for sheet in sheets:
-        if sheet.port is None:
-            called = called_port(sheet.name, project)
-            found = (called, f"from http://{sheet.name}:{called}, as others call it") if called else guessed(sheet)
-            if found:
-                sheet.options["port"] = found[0]
-                sheet.note("port", found[1])
-    if exposed and all(sheet.port is None for sheet in sheets):
-        server = next((sheet for sheet in sheets if sheet.name.lower() in SERVERS), None)
-        plain = [sheet for sheet in sheets if "command" not in sheet.options and "entrypoint" not in sheet.options]
-        for sheet in [server] if server else plain[:1]:
-            sheet.options["port"] = exposed
-            sheet.note("port", "from EXPOSE of the Dockerfile")
+        called = called_port(sheet.name, project) if sheet.port is None else None
+        found = (called, f"from http://{sheet.name}:{called}, as others call it") if called else told(sheet)
+        if sheet.port is None and found:
+            _take_port(sheet, *found)
+    server = _server(sheets) if all(sheet.port is None for sheet in sheets) else None
+    if server is not None and exposed:
+        _take_port(server, exposed, "from EXPOSE of the Dockerfile")
+    elif server is not None and (port := from_variable(server)):
+        _take_port(server, port, "from the variable PORT")
     for sheet in sheets:
         for each in sheet.published if sheet.port else ():
             where = f"{each.address}:{each.port}" if each.address else each.port
             sheet.note("port", f"was published on {where}; customers come through the edge now (edge.listen)")
+
+
+def _take_port(sheet: Sheet, port: int, where: str) -> None:
+    sheet.options["port"] = port
+    sheet.note("port", where)
+
+
+def _server(sheets: list[Sheet]) -> Sheet | None:
+    """The one that would have customers, if one has: called like one, or what the image runs by itself."""
+    named = [sheet for sheet in sheets if sheet.name.lower() in SERVERS]
+    plain = [sheet for sheet in sheets if "command" not in sheet.options and "entrypoint" not in sheet.options]
+    alone = [sheet for sheet in sheets if len(sheets) == 1 and not _WORKER.search(sheet.name.lower())]
+    return next(iter((*named, *plain, *alone)), None)
 
 
 def _find_aliases(sheet: Sheet, project: Project, apart: set[str]) -> None:
@@ -136,7 +147,8 @@ def _withhold(sheet: Sheet) -> None:
     """What shows a secret outside of the environment is named, and not carried."""
     known = secrets_of(sheet)
     for option, value in list(sheet.options.items()):
-        if option != "environment" and shows(value, known):
+        filled = any(named(each) and sheet.project.variables.get(each) for each in sheet.service.used.get(option, ()))
+        if option != "environment" and (filled or shows(value, known)):
             sheet.drop(option, option, "a secret's value stands in it; give it a variable instead")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from cockpit.config.compose.document import content
@@ -29,6 +30,7 @@ def environment(node: Node, sheet: Sheet) -> None:
         if value is None:
             sheet.leave(f"environment.{name}", mark, SHELL)
         elif name.startswith(("VIRTUAL_", "LETSENCRYPT_")):
+            sheet.virtual[name] = value
             sheet.leave(f"environment.{name}", mark, NGINX_PROXY)
         else:
             values[name] = value
@@ -94,16 +96,22 @@ def labels(node: Node, sheet: Sheet) -> None:
 
 
 def extra_hosts(node: Node, sheet: Sheet) -> None:
+    """A name may be there more than once, with an address each time."""
     hosts = []
-    for name, (mark, value) in (_hosts(node) if isinstance(node, Mapping) else pairs(node, "=:")).items():
-        if value is None:
-            sheet.leave(f"extra_hosts.{name}", mark, "it has no address")
+    for name, mark, address in _hosts(node):
+        if address:
+            hosts.append(f"{name}:{address.strip('[]')}")
         else:
-            hosts.append(f"{name}:{value.strip('[]')}")
+            sheet.leave(f"extra_hosts.{name}", mark, "it has no address")
     if hosts:
         sheet.options["extra_hosts"] = hosts
 
 
-def _hosts(node: Node) -> dict[str, tuple[Mark, str | None]]:
-    """A host may have several addresses in the long form; the first is taken as it is."""
-    return {name: (mark, text(items(value)[0])) for name, (mark, value) in entries(node).items() if items(value)}
+def _hosts(node: Node) -> Iterator[tuple[str, Mark, str]]:
+    if isinstance(node, Mapping):
+        for name, (mark, addresses) in entries(node).items():
+            yield from ((name, mark, text(each)) for each in items(addresses))
+        return
+    for item in items(node):
+        name, *address = re.split("[=:]", text(item), maxsplit=1)
+        yield name, item.mark, "".join(address)

@@ -12,12 +12,14 @@ from cockpit.config.compose.writing import yaml_text
 from cockpit.config.load import load
 from cockpit.errors import ConfigError
 
+# Where Compose says it, likeliest first, if not under our own name.
 NAMES = {
-    "limits": "deploy",
-    "replicas": "deploy",
-    "aliases": "networks",
-    "port": "ports",
-}  # Compose's, if it has ours not
+    "limits": ("mem_limit", "cpus", "pids_limit", "deploy"),
+    "replicas": ("scale", "deploy"),
+    "aliases": ("networks",),
+    "port": ("ports", "expose"),
+}
+WHOLE = {"command", "entrypoint", "healthcheck"}  # nothing of it without the rest
 VALUES = {"environment", "env_file"}  # never shown in a complaint
 
 
@@ -30,7 +32,7 @@ def fit(sheet: Sheet) -> None:
         if kept and not complaint(option, kept, sheet):
             sheet.options[option] = kept
         else:
-            sheet.drop(option, NAMES.get(option, option), why)
+            sheet.drop(option, _said(option, sheet), why)
 
 
 def fit_origin(origin: Origin, sheet: Sheet) -> None:
@@ -39,7 +41,8 @@ def fit_origin(origin: Origin, sheet: Sheet) -> None:
         if why := complaint(option, origin.options[option], sheet):
             del origin.options[option]
             origin.notes.pop(option, None)
-            sheet.drop("", "image" if option == "image" else "build", why)
+            key = "image" if option == "image" else "build"
+            sheet.leave(key, sheet.mark(key), why)
 
 
 def complaint(option: str, value: Any, sheet: Sheet) -> str:
@@ -63,12 +66,15 @@ def refusal(text: str, *, hide: bool = False) -> str:
     return ""
 
 
+def _said(option: str, sheet: Sheet) -> str:
+    return next((name for name in NAMES.get(option, ()) if name in sheet.service.keys), option)
+
+
 def _part(option: str, value: Any, sheet: Sheet) -> Any:
     """The entries that are taken on their own, the others named."""
-    if not isinstance(value, dict | list) or len(value) < 2 or option in {"command", "entrypoint", "healthcheck"}:
+    if not isinstance(value, dict | list) or len(value) < 2 or option in WHOLE:
         return None
-    said = NAMES.get(option, option)
-    mark = sheet.service.keys[said][0] if said in sheet.service.keys else sheet.service.mark
+    mark = sheet.mark(_said(option, sheet))
     refused = {}
     for key, each in list(value.items()) if isinstance(value, dict) else list(enumerate(value)):
         if why := complaint(option, {key: each} if isinstance(value, dict) else [each], sheet):

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from cockpit.config.compose.draft import Draft
+from cockpit.config.compose.fit import complaint
 from cockpit.config.compose.neighbours import Front, fronts, published
 from cockpit.config.compose.project import Project
 from cockpit.config.compose.sheet import Sheet
@@ -25,8 +26,11 @@ def edge(project: Project, drafts: list[Draft]) -> tuple[dict[str, Any], list[st
     ahead = fronts(project)
     ours = [sheet for draft in drafts for sheet in draft.processes.values()]
     loopback = [sheet.name for sheet in ours if any(each.loopback for each in sheet.published)]
+    spoken = [sheet.name for sheet in ours if sheet.proxied or sheet.virtual]
     if ahead:
         notes = [_has(each) for each in ahead]
+    elif spoken:
+        notes = [f"What {', '.join(spoken)} told a proxy says that one runs here, and has the public ports."]
     elif loopback:
         notes = [
             f"{', '.join(loopback)} was published on loopback alone, so a proxy of this machine has the public ports."
@@ -38,26 +42,31 @@ def edge(project: Project, drafts: list[Draft]) -> tuple[dict[str, Any], list[st
     notes.append("The proxy passes on to this address.")
     if any("aliases" in sheet.options for sheet in ours):
         notes[-1] = "A proxy on this machine passes on to this address; one in a container goes on calling the aliases."
-    notes += _behind_traefik(project, ours, ahead)
+    notes += _behind_traefik(project, ours)
     return {"listen": f"127.0.0.1:{port}"}, notes
 
 
 def hosts(drafts: list[Draft]) -> None:
     """Nobody needs one where a single process has customers; several need theirs."""
     routed = [(draft, name, sheet) for draft in drafts for name, sheet in draft.routed.items()]
+    taken: set[str] = set()
     for draft, name, sheet in routed if len(routed) > 1 else ():
-        if found := known_hosts(sheet):
-            sheet.options["hosts"] = found
+        known = known_hosts(sheet)
+        if known and not taken & set(known) and not complaint("hosts", known, sheet):
+            sheet.options["hosts"] = known
         else:
             first = next(iter(draft.routed)) == name
             sheet.options["hosts"] = [f"{draft.name}.example.com" if first else f"{name}.{draft.name}.example.com"]
             sheet.note("hosts", MADE_UP)
+        taken |= set(sheet.options["hosts"])
 
 
 def known_hosts(sheet: Sheet) -> list[str]:
-    """From Traefik's rules."""
+    """From Traefik's rules, and from what nginx-proxy is told."""
     rules = [value for name, value in sheet.proxied.items() if name.endswith(".rule") and ".http." in name]
-    return list(dict.fromkeys(name for rule in rules for said in _HOST.findall(rule) for name in _NAME.findall(said)))
+    found = [name for rule in rules for said in _HOST.findall(rule) for name in _NAME.findall(said)]
+    found += filter(None, sheet.virtual.get("VIRTUAL_HOST", "").split(","))
+    return list(dict.fromkeys(name.lower() for name in found))
 
 
 def _has(front: Front) -> str:
@@ -67,7 +76,7 @@ def _has(front: Front) -> str:
     return f"{name} has port {' and '.join(front.ports)} of this machine while Compose runs it."
 
 
-def _behind_traefik(project: Project, ours: list[Sheet], ahead: list[Front]) -> list[str]:
+def _behind_traefik(project: Project, ours: list[Sheet]) -> list[str]:
     """The two keys for it, with the labels that its containers had."""
     labels = {name: value for sheet in ours for name, value in sheet.proxied.items()}
     if not labels:

@@ -8,16 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from cockpit.config.compose.building import image
-from cockpit.config.compose.ports import ports
+from cockpit.config.compose.ports import NOT_HTTP, ports
 from cockpit.config.compose.project import Project, Service
 from cockpit.config.compose.sheet import Published, Sheet
 from cockpit.config.compose.values import Unclear
 from cockpit.config.tree import Listing, Mapping, Node, Scalar
 
 PUBLIC = {"80", "443"}
-# Of mail, names, databases, caches and queues: nothing that an edge could pass requests on to.
-NOT_HTTP = {21, 22, 25, 53, 389, 465, 587, 1025, 1433, 1521, 1883, 2181, 3306, 4222, 5432, 5672, 6379, 9042, 9092, 9300}
-NOT_HTTP |= {11211, 27017}
 _PROXY = re.compile(r"(?:.*[/_-])?(?:nginx|traefik|caddy|haproxy|httpd|envoy|apache)(?:[:@_-].*)?")
 _TALKING = ("environment", "command", "entrypoint", "healthcheck", "labels")  # where addresses of others are written
 
@@ -63,7 +60,9 @@ def talks_otherwise(service: Service, project: Project) -> int | None:
 
 def callers(name: str, project: Project, apart: set[str]) -> list[str]:
     """Services that address `name`: in their values, or (those that are not in `apart`) because they wait for it."""
-    address = re.compile(rf"(?<![\w.-]){re.escape(name)}:\d{{2,5}}\b|//(?:[^\s/@]*@)?{re.escape(name)}(?=[:/\"']|$)")
+    address = re.compile(
+        rf"(?<![\w.-]){re.escape(name)}:\d{{2,5}}\b(?!@)|//(?:[^\s/@]*@)?{re.escape(name)}(?=[:/\"']|$)"
+    )
     return [
         other.name
         for other in project.services.values()
@@ -77,7 +76,7 @@ def callers(name: str, project: Project, apart: set[str]) -> list[str]:
 
 def called_port(name: str, project: Project) -> int | None:
     """The port at which another service addresses it."""
-    address = re.compile(rf"(?<![\w.-]){re.escape(name)}:(\d{{2,5}})\b")
+    address = re.compile(rf"(?<![\w.-]){re.escape(name)}:(\d{{2,5}})\b(?!@)")
     for other in project.services.values():
         for key in _TALKING if other.name != name else ():
             for text in _texts(other.node(key)):

@@ -8,7 +8,6 @@ from typing import Any
 
 from cockpit.config.compose.sheet import Sheet
 from cockpit.config.compose.values import entries, text
-from cockpit.config.problems import Mark
 from cockpit.config.tree import Listing, Node
 
 APART = "every service is deployed for itself, and none waits for another"
@@ -41,7 +40,7 @@ def leave_one_shot(sheet: Sheet, main: Sheet, *, first: bool) -> None:
     """Names what it said for itself: a migration runs in a container like those of `main`."""
     if not first:
         for option in sheet.service.keys:
-            sheet.leave(option, _mark(sheet, option), "it ends when it is done, and only one command can be `migrate`")
+            sheet.leave(option, sheet.mark(option), "it ends when it is done, and only one command can be `migrate`")
         return
     why = f"a migration runs with the settings of {main.name}"
     for option, value in sheet.options.items():
@@ -50,12 +49,12 @@ def leave_one_shot(sheet: Sheet, main: Sheet, *, first: bool) -> None:
             continue
         if isinstance(value, dict) and isinstance(others, dict):
             for name in [name for name in value if value[name] != others.get(name)]:
-                sheet.leave(f"{option}.{name}", _mark(sheet, option), why)
+                sheet.leave(f"{option}.{name}", sheet.mark(option), why)
         else:
-            sheet.leave(option, _mark(sheet, option), why)
+            sheet.leave(option, sheet.mark(option), why)
     for name, value in sheet.secrets.items():
         if main.secrets.get(name) != value:
-            sheet.leave(f"environment.{name}", _mark(sheet, "environment"), why)
+            sheet.leave(f"environment.{name}", sheet.mark("environment"), why)
     for name, (mark, _) in sheet.after.items():
         sheet.leave(f"depends_on.{name}", mark, STAYS.format(name))
 
@@ -75,7 +74,3 @@ def order(sheets: list[Sheet], names: dict[str, str], ended: Collection[str], ou
                 sheet.leave(key, mark, APART if name in ours else STAYS.format(name))
         if before:
             sheet.options["depends_on"] = before
-
-
-def _mark(sheet: Sheet, option: str) -> Mark:
-    return sheet.service.keys[option][0] if option in sheet.service.keys else sheet.service.mark

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from cockpit.config.compose.sheet import Published, Sheet
 from cockpit.config.compose.values import Unclear, entries, items, text
@@ -14,7 +13,10 @@ ONE = "a process has one port"
 _SHORT = re.compile(
     r"(?:(?:(?P<address>\[[0-9a-fA-F:]+\]|[^:\[\]]*):)?(?P<host>\d*(?:-\d+)?):)?(?P<port>\d+)(?P<range>-\d+)?(?:/(?P<protocol>\w+))?"
 )
-_FROM_CONTAINER = re.compile(r"(?:0\.0\.0\.0|127\.0\.0\.1|localhost|\[::1?\]):(\d{2,5})\b|(?:-p|--port)[= ](\d{2,5})\b")
+_LISTENING = re.compile(r"(?:0\.0\.0\.0|\[::\]|\*):(\d{2,5})\b|(?:-p|--port)[= ](\d{2,5})\b")
+# Of mail, names, databases, caches and queues: nothing that an edge could pass requests on to.
+NOT_HTTP = {21, 22, 25, 53, 389, 465, 587, 1025, 1433, 1521, 1883, 2181, 3306, 4222, 5432, 5672, 6379, 9042, 9092, 9300}
+NOT_HTTP |= {11211, 27017}
 
 
 def ports(node: Node, sheet: Sheet) -> None:
@@ -40,31 +42,27 @@ def expose(node: Node, sheet: Sheet) -> None:
             )
 
 
-def guessed(sheet: Sheet) -> tuple[int, str] | None:
-    """From what is said elsewhere in the service: a port, and where it was found."""
-    for found, where in _guesses(sheet):
-        if 0 < found < 65536:
-            return found, where
+def told(sheet: Sheet) -> tuple[int, str] | None:
+    """What the service tells a proxy, or its program, about its port; and where that was found."""
+    for name, value in sheet.proxied.items():
+        if name.endswith("loadbalancer.server.port") and (port := _port(value)):
+            return port, f"from the label {name}"
+    if port := _port(sheet.virtual.get("VIRTUAL_PORT", "")):
+        return port, "from the variable VIRTUAL_PORT"
+    for key in ("command", "entrypoint"):
+        words: str | list[str] = sheet.options.get(key, "")
+        match = _LISTENING.search(words if isinstance(words, str) else " ".join(words))
+        if match and (port := _port(match[1] or match[2])) and port not in NOT_HTTP:
+            return port, f"from the {key}"
     return None
 
 
-def _guesses(sheet: Sheet) -> Iterator[tuple[int, str]]:
-    for label, value in sheet.proxied.items():
-        if label.endswith("loadbalancer.server.port") and value.isascii() and value.isdigit():
-            yield int(value[:9]), f"from the label {label}"
-    for name in ("VIRTUAL_PORT", "PORT"):
-        value = str(sheet.options.get("environment", {}).get(name, ""))
-        if value.isascii() and value.isdigit():
-            yield int(value[:9]), f"from the variable {name}"
-    for key in ("command", "entrypoint"):
-        for port in listening(sheet.options.get(key, "")):
-            yield port, f"from the {key}"
+def from_variable(sheet: Sheet) -> int | None:
+    return _port(str(sheet.options.get("environment", {}).get("PORT", "")))
 
 
-def listening(command: str | list[str]) -> list[int]:
-    """Ports that a command's words name as its own."""
-    words = command if isinstance(command, str) else " ".join(command)
-    return [int(one or other) for one, other in _FROM_CONTAINER.findall(words)]
+def _port(text: str) -> int | None:
+    return int(text) if re.fullmatch("[1-9][0-9]{0,4}", text) and int(text) < 65536 else None
 
 
 def _short(item: Node) -> tuple[int | None, Published | None, str]:

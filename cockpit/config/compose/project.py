@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cockpit.config.compose.document import HINT, content, document
@@ -45,7 +45,7 @@ class Service:
     mark: Mark
     keys: Entries
     unset: tuple[Unset, ...] = ()
-    used: frozenset[str] = frozenset()  # variables that were filled in
+    used: dict[str, frozenset[str]] = field(default_factory=dict)  # key -> variables that were filled in there
     left: tuple[Left, ...] = ()
 
     def node(self, *path: str) -> Node | None:
@@ -96,15 +96,15 @@ def _project(path: Path, name: str) -> Project:
     variables = _variables(path.parent / ".env")
     if "services" not in root:
         raise Unclear(Mark(1, 1), "expected a key services, which is missing")
-    said = Interpolation(variables).node(root["name"][1]) if "name" in root else None
+    filling = Interpolation(variables)
+    said = filling.node(root["name"][1]) if "name" in root else None
     name = name or (text(said) if said else variables.get("COMPOSE_PROJECT_NAME", "")) or _normal(path.parent.name)
-    rest = Interpolation(variables)
-    sections = {key: entries(rest.node(root[key][1])) for key in SECTIONS if key in root}
+    sections = {key: entries(filling.node(root[key][1])) for key in SECTIONS if key in root}
     left = [*_left_at_the_top(root, path), *_left_inside(sections)]
     return Project(
         name,
         path,
-        _services(entries(root["services"][1]), variables),
+        _services(entries(root["services"][1]), filling),
         _names(sections.get("volumes", {}), name),
         {"default": f"{name}_default", **_names(sections.get("networks", {}), name)},
         dict(_files(sections, path.parent)),
@@ -113,14 +113,19 @@ def _project(path: Path, name: str) -> Project:
     )
 
 
-def _services(written: Entries, variables: dict[str, str]) -> dict[str, Service]:
+def _services(written: Entries, filling: Interpolation) -> dict[str, Service]:
     services = {}
     for name, (mark, _) in written.items():
         whole, complaint = extended(name, written)
-        interpolation = Interpolation(variables)
-        keys = entries(interpolation.node(whole))
+        keys: Entries = {}
+        used: dict[str, frozenset[str]] = {}
+        unset: list[Unset] = []
+        for key, (place, node) in entries(whole).items():
+            filling.used, filling.unset = set(), unset
+            keys[key] = (place, filling.node(node))
+            used[key] = frozenset(filling.used)
         left = (Left(name, "extends", complaint.mark.line, complaint.why),) if complaint else ()
-        services[name] = Service(name, mark, keys, tuple(interpolation.unset), frozenset(interpolation.used), left)
+        services[name] = Service(name, mark, keys, tuple(unset), used, left)
     return services
 
 

@@ -34,6 +34,7 @@ class Sheet:
     notes: dict[str, list[str]] = field(default_factory=dict)  # our key -> what was chosen there
     secrets: dict[str, str] = field(default_factory=dict)  # variables that belong into a file of their own
     proxied: dict[str, str] = field(default_factory=dict)  # labels that a proxy reads
+    virtual: dict[str, str] = field(default_factory=dict)  # variables that one does
     published: list[Published] = field(default_factory=list)
     after: dict[str, tuple[Mark, dict[str, str]]] = field(default_factory=dict)  # services that it waits for, and how
 
@@ -52,8 +53,11 @@ class Sheet:
     def drop(self, option: str, key: str, why: str) -> None:
         """An option that was carried and has to go again; `key` is its name in the Compose file."""
         self.options.pop(option, None)
-        mark = self.service.keys[key][0] if key in self.service.keys else self.service.mark
-        self.leave(key, mark, why)
+        self.leave(key, self.mark(key), why)
+
+    def mark(self, key: str) -> Mark:
+        """Where a key is written; the service itself for one that is not."""
+        return self.service.keys[key][0] if key in self.service.keys else self.service.mark
 
     def note(self, option: str, text: str) -> None:
         self.notes.setdefault(option, []).append(text)

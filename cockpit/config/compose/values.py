@@ -51,7 +51,7 @@ def entries(node: Node) -> Entries:
     return {key.text: (key.mark, value) for key, value in node.entries}
 
 
-def pairs(node: Node, separators: str = "=") -> dict[str, tuple[Mark, str | None]]:
+def pairs(node: Node) -> dict[str, tuple[Mark, str | None]]:
     """A map, or a list of NAME=value; None where there is a name alone."""
     if isinstance(node, Mapping):
         return {name: (mark, None if is_null(value) else text(value)) for name, (mark, value) in entries(node).items()}
@@ -59,7 +59,7 @@ def pairs(node: Node, separators: str = "=") -> dict[str, tuple[Mark, str | None
         raise Unclear(node.mark, "expected a map or a list of NAME=value, got text")
     found: dict[str, tuple[Mark, str | None]] = {}
     for item in items(node):
-        name, separator, value = _split(text(item), separators)
+        name, separator, value = text(item).partition("=")
         found[name] = (item.mark, value if separator else None)
     return found
 
@@ -122,12 +122,6 @@ def signal_name(node: Node) -> str:
         return signal.Signals(int(word)).name if word.isascii() and word.isdigit() else f"SIG{word.removeprefix('SIG')}"
     except ValueError:
         raise Unclear(node.mark, f"expected a signal such as SIGTERM, got {shown(node)}") from None
-
-
-def _split(text: str, separators: str) -> tuple[str, str, str]:
-    """At the first of any of the separators."""
-    found = re.search(f"[{re.escape(separators)}]", text)
-    return (text[: found.start()], found[0], text[found.end() :]) if found else (text, "", "")
 
 
 def _kind(node: Node) -> str:

@@ -27,7 +27,7 @@ class Unset:
 
 @dataclass
 class Interpolation:
-    """One pass; notes which variables were asked for and which had no value."""
+    """Of one file, in which it may make so much and no more; notes what was asked for and what had no value."""
 
     variables: Map[str, str]
     unset: list[Unset] = field(default_factory=list)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-SHORTEST = 4  # characters of a secret that is looked for in other texts
+SHORTEST = 6  # characters of a secret that is looked for in other texts
+LONGEST_WORD = 15  # letters alone up to here may be any word, as the password `postgres` is one
 
 _NAME = re.compile(
     r"PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PRIVATE|APIKEY|(?:^|_)(?:PASS|PW|PWD|KEYS?|DSN|SALT|PEPPER|AUTH)(?:_|$)",
@@ -38,7 +39,7 @@ def shows(value: Any, known: Iterable[str]) -> bool:
         case str():
             return has_password(value) or any(each in value for each in known)
         case dict():
-            return any(shows(each, known) for each in (*value, *value.values()))
+            return any(shows(each, known) for each in value.values())
         case list() | tuple():
             return any(shows(each, known) for each in value)
         case _:
@@ -46,4 +47,7 @@ def shows(value: Any, known: Iterable[str]) -> bool:
 
 
 def recognisable(values: Iterable[str]) -> frozenset[str]:
-    return frozenset(value for value in values if len(value) >= SHORTEST)
+    """Those that stand in another text for no other reason."""
+    return frozenset(
+        value for value in values if len(value) >= SHORTEST and not (value.isalpha() and len(value) <= LONGEST_WORD)
+    )
