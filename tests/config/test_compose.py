@@ -395,6 +395,18 @@ def test_a_password_that_is_a_word_takes_nothing_else_with_it(compose: Composing
     assert service.main.environment == {"DB_HOST": "postgres"}
 
 
+def test_what_only_does_not_fit_together_is_named_as_well(compose: Composing) -> None:
+    service = compose.service(
+        """
+        services:
+          web: {build: ., ports: ["80"], scale: 5, depends_on: [api]}
+          api: {build: ., ports: ["81"], deploy: {replicas: 5}, depends_on: [web]}
+        """
+    )
+    assert [(each.replicas, each.depends_on) for each in service.processes.values()] == [(1, ()), (1, ())]
+    assert {("web", "scale"), ("api", "deploy"), ("web", "depends_on"), ("api", "depends_on")} <= set(compose.left())
+
+
 def test_a_database_with_a_build_of_its_own_stays_with_compose(compose: Composing) -> None:
     text = """
         services:

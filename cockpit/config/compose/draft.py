@@ -20,6 +20,7 @@ from cockpit.config.compose.project import Left, Project
 from cockpit.config.compose.sheet import Sheet
 from cockpit.config.compose.withheld import named, shows
 from cockpit.config.processes import WEB
+from cockpit.config.settings import MAX_ROUTED
 from cockpit.config.tree import Scalar
 
 SERVERS = {"web", "app", "server", "api", "site", "www", "frontend", "backend"}
@@ -67,6 +68,7 @@ def draft(group: Group, project: Project, repository: Repository, exposed: int |
         leave_one_shot(sheet, main, first=number == 0)
     names = _process_names(running, main)
     order(running, names, {sheet.name for sheet in ending}, ours)
+    _few_enough(running)
     left = list(dict.fromkeys(each for sheet in sheets for each in sheet.left))
     processes = {names[sheet.name]: sheet for sheet in running}
     return Draft(slug(main.name), source, processes, ending[0] if ending else None, boot, left)
@@ -115,6 +117,15 @@ def _server(sheets: list[Sheet]) -> Sheet | None:
     plain = [sheet for sheet in sheets if "command" not in sheet.options and "entrypoint" not in sheet.options]
     alone = [sheet for sheet in sheets if len(sheets) == 1 and not _WORKER.search(sheet.name.lower())]
     return next(iter((*named, *plain, *alone)), None)
+
+
+def _few_enough(sheets: list[Sheet]) -> None:
+    """Together as many containers with a port as one release has addresses for."""
+    counted = [sheet for sheet in sheets if sheet.port is not None and "replicas" in sheet.options]
+    if sum(sheet.options.get("replicas", 1) for sheet in sheets if sheet.port is not None) > MAX_ROUTED:
+        for sheet in counted:
+            key = "scale" if "scale" in sheet.service.keys else "deploy"
+            sheet.drop("replicas", key, f"one release has at most {MAX_ROUTED} containers with a port, all together")
 
 
 def _find_aliases(sheet: Sheet, project: Project, apart: set[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from cockpit.config.compose.sheet import Sheet
@@ -74,3 +75,8 @@ def order(sheets: list[Sheet], names: dict[str, str], ended: Collection[str], ou
                 sheet.leave(key, mark, APART if name in ours else STAYS.format(name))
         if before:
             sheet.options["depends_on"] = before
+    try:
+        TopologicalSorter({names[each.name]: each.options.get("depends_on", ()) for each in sheets}).prepare()
+    except CycleError:
+        for sheet in [each for each in sheets if "depends_on" in each.options]:
+            sheet.drop("depends_on", "depends_on", "each waits for the next, in a circle")
