@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from asyncio.subprocess import STDOUT
 from collections.abc import AsyncIterator, Mapping
@@ -110,17 +111,18 @@ async def building(
         yield running
 
 
-def image_file() -> Path:
-    """Where the builder writes the image's id; in a directory of its own, since the builder creates the file."""
-    return Path(tempfile.mkdtemp(prefix="cockpit-build-")) / "image"
+def folder() -> Path:
+    """A new one, where the builder writes the image's id: the file itself is the builder's to create."""
+    return Path(tempfile.mkdtemp(prefix="cockpit-build-"))
 
 
-def read_and_remove(file: Path) -> str:
+def removed(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def written(file: Path) -> str:
     """ "" when the builder wrote none."""
     try:
         return file.read_text().strip()
     except OSError:
         return ""
-    finally:
-        file.unlink(missing_ok=True)
-        file.parent.rmdir()

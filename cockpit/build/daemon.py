@@ -9,9 +9,9 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cockpit.build import words
@@ -106,6 +106,19 @@ class Daemon:
     async def aside(self, work: Callable[..., T], *arguments: object) -> T:
         """Blocking work of any kind in the room's own pool."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, _mapped, work, *arguments)
+
+    @asynccontextmanager
+    async def kept(self, make: Callable[[], T], remove: Callable[[T], None]) -> AsyncIterator[T]:
+        """What `make` gives, removed at the end, however and whenever that comes. Raises BuildError."""
+        making = asyncio.ensure_future(self.aside(make))
+        try:
+            yield await asyncio.shield(making)
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._removed(making, remove)))
+
+    async def _removed(self, making: asyncio.Future[T], remove: Callable[[T], None]) -> None:
+        with suppress(BuildError):  # it could not be made
+            await self.aside(remove, await making)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -111,19 +111,18 @@ class DockerBuilder:
         tails: defaultdict[int, deque[str]],
     ) -> str:
         reader = PlainReader()
-        image = ""
-        file = await self._daemon.aside(command.image_file)
-        try:
-            async with (
-                lent(self._daemon, order.logins) as logins,
-                command.building(tool, self._daemon.url, order, labels, file, logins) as running,
-            ):
-                await self._read(running, reader, keep)
-                status = await running.wait()
-        except FileNotFoundError:
-            raise BuildError(f"{tool.program} is gone", "install it again, or restart the engine") from None
-        finally:
-            image = await self._daemon.aside(command.read_and_remove, file)
+        async with (
+            self._daemon.kept(command.folder, command.removed) as folder,
+            lent(self._daemon, order.logins) as logins,
+        ):
+            file = folder / "image"
+            try:
+                async with command.building(tool, self._daemon.url, order, labels, file, logins) as running:
+                    await self._read(running, reader, keep)
+                    status = await running.wait()
+            except FileNotFoundError:
+                raise BuildError(f"{tool.program} is gone", "install it again, or restart the engine") from None
+            image = await self._daemon.aside(command.written, file)
         if status != 0 or not image:
             raise words.failure(reader.error, reader.names.get(reader.failed_step, ""), tails[reader.failed_step])
         return image

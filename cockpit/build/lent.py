@@ -5,21 +5,19 @@ It holds passwords, so it lies in a directory that nobody else may enter, in mem
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from cockpit.build import login
 from cockpit.build.base import Login
 from cockpit.build.daemon import Daemon
-from cockpit.errors import BuildError
 
 _FILE = "config.json"
 
@@ -30,16 +28,8 @@ async def lent(daemon: Daemon, logins: tuple[Login, ...]) -> AsyncIterator[Path 
     if not logins:
         yield None
         return
-    making = asyncio.ensure_future(daemon.aside(_made, logins))
-    try:
-        yield await asyncio.shield(making)
-    finally:
-        await asyncio.shield(asyncio.ensure_future(_given_back(daemon, making)))
-
-
-async def _given_back(daemon: Daemon, making: asyncio.Future[Path]) -> None:
-    with suppress(BuildError):  # it could not be made
-        await daemon.aside(_removed, await making)
+    async with daemon.kept(lambda: _made(logins), removed) as folder:
+        yield folder
 
 
 def _made(logins: tuple[Login, ...]) -> Path:
@@ -48,12 +38,12 @@ def _made(logins: tuple[Login, ...]) -> Path:
     try:
         _fill(folder, logins)
     except BaseException:
-        _removed(folder)
+        removed(folder)
         raise
     return folder
 
 
-def _removed(folder: Path) -> None:
+def removed(folder: Path) -> None:
     """What the links lead to is the user's, and stays."""
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import tempfile
 import time
 import uuid
 from pathlib import Path
@@ -113,7 +114,7 @@ async def test_a_cancelled_build_ends_within_two_seconds_and_leaves_nothing(
 ) -> None:
     seconds = 100_000 + int.from_bytes(os.urandom(3))
     held = order(context, SHELL + f'RUN ["/bin/busybox", "sleep", "{seconds}"]\n')
-    containers = {container.id for container in docker.containers.list(all=True)}
+    containers = {container.id for container in docker.containers.list(all=True, ignore_removed=True)}
     building = asyncio.create_task(builder.build(held, lines.append))
     await until(lambda: _runs(seconds), within=30)
     started = time.monotonic()
@@ -123,11 +124,15 @@ async def test_a_cancelled_build_ends_within_two_seconds_and_leaves_nothing(
     await until(lambda: not _runs(seconds))
     assert time.monotonic() - started < 2
     assert await builder.find(held.tag) is None
-    left = [each for each in docker.containers.list(all=True) if each.id not in containers]
+    left = [each for each in docker.containers.list(all=True, ignore_removed=True) if each.id not in containers]
     assert not [each for each in left if str(seconds) in str(each.attrs["Config"]["Cmd"])]
 
 
-async def test_a_build_that_is_cancelled_at_once_ends(builder: DockerBuilder, context: Path) -> None:
+async def test_a_build_that_is_cancelled_at_once_ends_and_leaves_nothing(
+    builder: DockerBuilder, context: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     quick = order(context, SHELL)
     for delay in (0.0, 0.005, 0.03, 0.08):
         building = asyncio.create_task(builder.build(quick, lambda _: None))
@@ -136,7 +141,7 @@ async def test_a_build_that_is_cancelled_at_once_ends(builder: DockerBuilder, co
         async with asyncio.timeout(2):
             with pytest.raises(asyncio.CancelledError):
                 await building
-    assert not list(Path("/tmp").glob("cockpit-build-*/image"))
+    await until(lambda: not list((tmp_path / "temporary").iterdir()))
 
 
 async def test_no_docker_at_all_is_said(context: Path, tmp_path: Path) -> None:
