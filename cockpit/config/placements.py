@@ -64,7 +64,10 @@ def over(base: Any, wins: Any) -> Any:
 
 
 def _environment(name: str, values: Values, into: Reading) -> Environment | None:
-    locate: Locate = lambda at: (("environments", name, *at), *((at,) if at[:1] == ("edge",) else ()))  # noqa: E731
+    def locate(at: At) -> tuple[At, ...]:
+        own = ("environments", name, *at)
+        return (own, at) if at[:1] == ("edge",) else (own,)
+
     valid = _validated(Environment, values, into, locate)
     if valid is not None:
         rules.of_environment(valid, locate, into)

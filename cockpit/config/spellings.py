@@ -33,7 +33,7 @@ def settle(values: Values, at: At, into: Reading) -> Values:
             values = _moved(values, value, other, ours, at, into)
     for spelling in {other[0] for other in OTHERS} & set(values):
         del values[spelling]
-    return _aliases_apart(_memory_apart(values), at, into)
+    return _aliases_apart(_names_alone(_memory_apart(values)), at, into)
 
 
 def check_of_docker(values: Values, at: At, into: Reading) -> Values:
@@ -89,26 +89,27 @@ def _memory_apart(values: Values) -> Values:
     return {**values, "volumes": rest, "tmpfs": (*_listed(values.get("tmpfs")), *memory)}
 
 
+def _names_alone(values: Values) -> Values:
+    """Of what comes first, only that it does."""
+    before = values.get("depends_on")
+    return {**values, "depends_on": tuple(before)} if isinstance(before, dict) else values
+
+
 def _aliases_apart(values: Values, at: At, into: Reading) -> Values:
-    """One set of names joins all networks; what depends on nothing more than a name is a list of names."""
-    if isinstance(values.get("depends_on"), dict):
-        values = {**values, "depends_on": tuple(values["depends_on"])}
+    """One set of names is joined to all networks."""
     networks = values.get("networks")
     if not isinstance(networks, dict):
         return values
-    sets = {frozenset(_listed(each.get("aliases"))) for each in networks.values() if isinstance(each, dict)}
     values = {**values, "networks": tuple(networks)}
-    if sets <= {frozenset()}:
+    said = [_listed(each.get("aliases")) for each in networks.values() if isinstance(each, dict)]
+    if not any(said):
         return values
-    if len(sets) > 1:
-        into.wrong_name(
-            (*at, "networks"), "expected the same aliases in each network, for they are names in all of them"
-        )
-        return values
-    if "aliases" in values:
+    if any(set(each) != set(said[0]) for each in said):
+        text = "expected the same aliases in each network, for they are names in all of them"
+        into.wrong_name((*at, "networks"), text)
+    elif "aliases" in values:
         into.wrong_name((*at, "aliases"), "networks say aliases too; keep one of the two")
-        return values
-    return {**values, "aliases": next(_listed(each["aliases"]) for each in networks.values() if "aliases" in each)}
+    return {"aliases": said[0], **values}
 
 
 def _listed(value: Any) -> tuple[Any, ...]:

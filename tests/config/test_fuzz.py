@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cockpit.config.form import SERVICE
+from cockpit.config.form import ROOT, SERVICE
+from cockpit.config.kinds import Kind
+from cockpit.config.mounts import LONG, Mount
+from cockpit.config.options import OPTIONS
+from cockpit.config.shapes import Table
 from cockpit.errors import ConfigError
 from cockpit.text import clean
 from tests.config.reading import complaints, read
@@ -22,6 +28,14 @@ YAMLISH = st.lists(st.sampled_from([*PIECES.split(), *SPACES]), max_size=60).map
 WORDS = ("null", "yes", "22:22", "010", "-1", "1e9", "{}", "[]", "[[]]", "''")
 SCALARS = st.one_of(st.sampled_from(WORDS), st.text(max_size=20).map(repr))
 KEYS = st.sampled_from(sorted(SERVICE.keys))
+
+
+def words_of(kind: Kind) -> set[str]:
+    """The keys of all tables in it."""
+    if isinstance(kind, Table):
+        return {*kind.keys, *(word for key in kind.keys.values() for word in words_of(key.kind))}
+    inner = [getattr(kind, name) for name in ("kind", "table") if hasattr(kind, name)]
+    return {word for each in inner for word in words_of(each)} | (words_of(LONG) if isinstance(kind, Mount) else set())
 
 
 def read_or_refused(text: str | bytes) -> None:
@@ -51,6 +65,39 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 def test_any_value_of_any_key_is_read_or_refused(keys: dict[str, str]) -> None:
     lines = "".join(f"    {key}: {value}\n" for key, value in keys.items())
     read_or_refused(f"services:\n  web:\n{lines}".encode("utf-8", "replace"))
+
+
+NAMES = sorted({*words_of(ROOT), "web", "worker", "production", "A", "local", "x y"})
+LEAVES = st.one_of(
+    st.sampled_from([None, True, False, 0, -1, 9, 0.5, "", "/a", "a:/b", "web", "db", "1m", "5s", "CMD", "A=b", ":80"]),
+    st.sampled_from(["tmpfs", "bind", "volume", "files", "acme", "recreate", "private", "10.0.0.0/8", "a:10.0.0.1"]),
+)
+TREES = st.recursive(
+    LEAVES,
+    lambda below: st.one_of(st.lists(below, max_size=3), st.dictionaries(st.sampled_from(NAMES), below, max_size=4)),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(KEYS, TREES, max_size=4), st.dictionaries(st.sampled_from(sorted(ROOT.keys)), TREES, max_size=2))
+def test_any_structure_of_any_key_is_read_or_refused(keys: dict[str, Any], top: dict[str, Any]) -> None:
+    services = {"services": {"web": {"repo": "r", **keys}}}
+    read_or_refused(json.dumps({**top, **services}))  # JSON is YAML
+
+
+STRANGE = (None, "x", 1, ["x"], {"xyzzy": 1}, [["x"]])
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_a_good_value_beside_a_strange_one_is_read_or_refused(name: str) -> None:
+    """What is made of all parts together meets a part that could not be read."""
+    words = sorted(words_of(Table({name: OPTIONS[name]})) - {name})
+    forms = ["x", "/a", 1, *({word: value} for word in words for value in ("x", ["x"], 1))]
+    for form in forms:
+        for strange in STRANGE:
+            for value in ({"a": form, "b": strange}, {"b": strange, "a": form}, [form, strange], form):
+                read_or_refused(json.dumps({"services": {"web": {"repo": "r", name: value}}}))
 
 
 LARGE = 256 * 1024
