@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,14 +24,15 @@ from cockpit.engine.images import all_logins, login_for, wait_for
 from cockpit.engine.run import Run, StepWork
 from cockpit.engine.starting import file_fingerprints, one_off
 from cockpit.engine.traffic import MOVE, undo_start
-from cockpit.errors import Failed, SourceError
+from cockpit.errors import Failed, SourceError, TargetError
 from cockpit.model import Failure, Side
 from cockpit.source.base import Repository
 from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import RawLine
-from cockpit.text import clean_log, took
+from cockpit.text import took
 
 EDGE_WAIT = 5.0  # seconds for an edge that is just being started again
+RECENT = 5  # releases whose migrations may still run
 TAIL = 60  # lines of a migration that explain why it failed
 FREE_SPACE = 512 * 1024 * 1024  # bytes that must be free where the engine writes
 
@@ -212,25 +214,30 @@ async def migrate(run: Run) -> str:
     assert frozen.migrate is not None, "planned only with a migration"
     await _no_other_migration(run)
     order = await one_off(run.values, release, frozen.migrate.command, run.operation.id)
-    began, tail = run.ports.clock.monotonic(), deque[str](maxlen=TAIL)
+    began, tail = run.ports.clock.monotonic(), deque[RawLine](maxlen=TAIL)
 
     def emit(line: RawLine) -> None:
-        tail.append(line.text)
+        tail.append(line)
         run.say(line.text, source="migrate", stream=line.stream)
 
     try:
         async with asyncio.timeout(frozen.migrate.timeout):
             code = await run.host.target.run(order, emit)
     except TimeoutError:
-        raise Failed(_not_migrated(run, f"did not end within {took(frozen.migrate.timeout)}", tail)) from None
+        raise Failed(_not_migrated(run, f"did not end within {took(frozen.migrate.timeout)}")) from None
     if code:
-        raise Failed(explain(_not_migrated(run, f"exited with status {code}", tail), tuple(tail)))
+        # Its two streams come as they please, so the last line of all may not be the last word.
+        complained = [line.text for line in tail if line.stream == "err"]
+        said = complained or [line.text for line in tail]
+        raise Failed(explain(_not_migrated(run, f"exited with status {code}"), said))
+    with suppress(TargetError):  # what it said is in the log
+        await run.host.target.remove_one_offs(release.key, release.number)
     return f"done after {took(run.ports.clock.monotonic() - began)}"
 
 
 async def _no_other_migration(run: Run) -> None:
     """One that an engine left behind when it died goes on: two at once are worse than none."""
-    for record in run.world.placements[run.operation.key].records:
+    for record in run.world.placements[run.operation.key].records[:RECENT]:
         for each in await run.host.target.one_offs(record.key, record.number):
             if each.running and each.operation != run.operation.id:
                 raise Failed(
@@ -243,13 +250,12 @@ async def _no_other_migration(run: Run) -> None:
                 )
 
 
-def _not_migrated(run: Run, what: str, tail: deque[str]) -> Failure:
+def _not_migrated(run: Run, what: str) -> Failure:
     live = f"r{run.live.number} serves" if run.live else "nothing serves"
     return Failure(
         "migrate",
         Side.APPLICATION,
         f"the migration {what}",
-        line=clean_log(tail[-1]) if tail else "",
         means=f"the database may be changed in part; {live} as before",
         next="read its output, make the migration safe to run again, and deploy again",
     )

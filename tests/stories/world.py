@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import sys
@@ -122,6 +123,10 @@ class World:
 
     async def end_engine(self) -> None:
         await background.end(self.paths.lock, "cockpit.engine", str(self.paths.state), patience=PARTING)
+
+    async def end_engine_at_once(self) -> None:
+        """As power does."""
+        os.kill(self.engine_pid, signal.SIGKILL)
 
     async def deploy(self, service: str, commit: str) -> Operation:
         """To its end."""
