@@ -9,7 +9,7 @@ from typing import TypeAlias
 from cockpit.config.kinds import LISTED, Reading
 from cockpit.config.problems import At, quoted
 from cockpit.config.processes import OF_WEB, WEB
-from cockpit.config.settings import MAX_ROUTED, Environment, PlacementSettings, Process, Service
+from cockpit.config.settings import MAX_PROCESSES, MAX_ROUTED, Environment, PlacementSettings, Process, Service
 from cockpit.config.shapes import Values
 
 Locate: TypeAlias = Callable[[At], tuple[At, ...]]  # where a value may have been written, likeliest first
@@ -21,6 +21,8 @@ def of_service(name: str, service: Values, into: Reading) -> None:
     names = service.get("processes", {WEB: {}})
     if not names and not into.problems:
         into.wrong_name((*root, "processes"), "expected at least one process, got none")
+    if len(names) > MAX_PROCESSES:
+        into.wrong_name((*root, "processes"), f"expected at most {MAX_PROCESSES} processes, got {len(names)}")
     for at, level in _levels(root, service):
         for key in OF_WEB if names and WEB not in names else ():
             if key in level:

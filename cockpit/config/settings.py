@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cockpit.model import PlacementKey
 
 MAX_ROUTED = 8  # containers with a port in one release: addresses in one slot
+MAX_PROCESSES = 50  # of a service: whoever walks along what depends on what need not fear the end of the stack
 MAX_REPLICAS = 64  # of a process without a port
 # Loopback and the private ranges of RFC 1918 and RFC 4193: who sends from there is no customer on the internet.
 PRIVATE = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")

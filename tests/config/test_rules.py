@@ -12,6 +12,10 @@ NO_WEB = "it belongs to the process web, which there is not; say it below one of
 
 RULES = {
     "no processes": ("processes: {}", ["4:5: services.web.processes: expected at least one process, got none"]),
+    "too many processes": (
+        "processes: {" + ", ".join(f"p{n}: " for n in range(51)) + "}",
+        ["4:5: services.web.processes: expected at most 50 processes, got 51"],
+    ),
     "processes without a value": ("processes:", ["4:15: services.web.processes: expected a map, got nothing"]),
     "a process's name": (
         "processes: {Worker: {}}",
@@ -104,6 +108,11 @@ def test_a_rule_that_is_broken_is_told_where(keys: str, said: list[str]) -> None
 def test_eight_containers_with_a_port_and_more_without_one_are_fine() -> None:
     shop = service("processes: {web: {replicas: 5}, admin: {port: 81, replicas: 3}, worker: {replicas: 64}}")
     assert [process.replicas for process in shop.processes.values()] == [5, 3, 64]
+
+
+def test_fifty_processes_may_start_one_after_the_other() -> None:
+    chain = ", ".join(f"p{n}: {{depends_on: [p{n + 1}]}}" for n in range(49))
+    assert len(service(f"processes: {{{chain}, p49: }}").processes) == 50
 
 
 def test_only_the_main_process_answers_to_any_name() -> None:
