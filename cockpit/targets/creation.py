@@ -9,6 +9,7 @@ from cockpit import text
 from cockpit.errors import TargetError
 from cockpit.targets import labels
 from cockpit.targets.removal import remove_container
+from cockpit.targets.volumes import unlabelled
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -26,6 +27,8 @@ def create(
 
     Engines before 25 take one network when a container is made; the others are joined before it starts."""
     api: Any = client.api  # its stub is wrong about endpoints
+    if host["binds"]:
+        _refuse_missing_paths(api, arguments, host["binds"])
     endpoint = api.create_endpoint_config(ipv4_address=address or None)
     made = api.create_container(
         **arguments,
@@ -40,6 +43,16 @@ def create(
         remove_container(client, identifier)
         raise
     return identifier
+
+
+def _refuse_missing_paths(api: Any, arguments: Mapping[str, Any], binds: Iterable[str]) -> None:
+    """Docker looks for the host path of a mount, and makes that of a bind: by a container that is never started."""
+    probe = api.create_container(
+        arguments["image"],
+        labels={labels.INSTALLATION: arguments["labels"][labels.INSTALLATION]},
+        host_config=api.create_host_config(mounts=unlabelled(binds)),
+    )
+    api.remove_container(probe["Id"], v=True)
 
 
 def inspect(client: DockerClient, name: str) -> Mapping[str, Any] | None:

@@ -26,7 +26,16 @@ _REFUSALS: tuple[tuple[str, str, str], ...] = (
         "the image is not on the host",
         "Someone pruned it? Deploy the commit again: it is rebuilt or pulled.",
     ),
-    (r"network .* not found", "the cockpit's network is gone", "It is created again at the next attempt; try again."),
+    (
+        r"network cockpit-\S+ not found",
+        "the cockpit's network is gone",
+        "It is created again at the next attempt; try again.",
+    ),
+    (
+        r"network .* not found",
+        "a network that it joins went away just now",
+        "Try again when it is back: `docker network ls`.",
+    ),
     (
         r"Address already in use",
         "another container has its address",

@@ -5,6 +5,7 @@ A mount refuses a host path that isn't there; what Docker calls a bind would mak
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,11 @@ def mounts(volumes: tuple[str, ...]) -> list[dict[str, Any]]:
 def binds(volumes: tuple[str, ...]) -> list[str]:
     """Those that a mount cannot express."""
     return [each for each in volumes if _parsed(each).relabelled]
+
+
+def unlabelled(volumes: Iterable[str]) -> list[dict[str, Any]]:
+    """Binds as mounts, without what these cannot express: Docker refuses them when their host path isn't there."""
+    return [_mount(_parsed(each)) for each in volumes]
 
 
 def _parsed(volume: str) -> _Volume:

@@ -19,7 +19,7 @@ from cockpit.targets.docker import DockerTarget
 from cockpit.targets.labels import network_name
 from cockpit.targets.replicas import Replica, Started, start_replica
 from tests.fakes.target import Program
-from tests.targets.rigs import KEY, DockerRig, observed, started
+from tests.targets.rigs import KEY, WANTS_MEMORY, DockerRig, observed, started
 from tests.world import fresh_installation
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ async def test_what_docker_refuses_is_said_in_words_with_a_hint(
 
 async def test_an_oom_kill_is_seen_as_one(docker_rig: DockerRig) -> None:
     """On a busy host Docker hears of the exit first and of its cause a moment later."""
-    await started(docker_rig, "exec tail /dev/zero", memory=16 * 2**20)
+    await started(docker_rig, WANTS_MEMORY, memory=16 * 2**20)
     (seen,) = await observed(docker_rig.target, lambda found: found[0].oom_killed)
     assert (seen.running, seen.exit_code) == (False, 137)
 

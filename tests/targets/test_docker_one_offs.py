@@ -135,7 +135,10 @@ async def test_a_file_that_cannot_be_run_is_told_from_a_migration_that_failed(
 
 
 async def test_a_child_that_memory_killed_does_not_fail_a_migration_that_came_through(docker_rig: DockerRig) -> None:
-    assert await output(docker_rig, running(docker_rig, "tail /dev/zero; echo went on", memory=16 * 2**20))
+    script = "for n in 1 2 3 4 5 6 7 8; do tail /dev/zero; done; echo went on"
+    assert (await output(docker_rig, running(docker_rig, script, memory=16 * 2**20)))[-1] == "went on"
+    (seen,) = await docker_rig.target.one_offs(KEY, 1)
+    assert (seen.exit_code, seen.oom_killed) == (0, True)
 
 
 async def test_a_migration_that_somebody_removes_is_told_as_that(docker_rig: DockerRig) -> None:

@@ -133,6 +133,13 @@ async def test_a_relabelled_directory_and_an_anonymous_volume_are_mounted(docker
     assert mounted["/scratch"]["Type"] == "volume"
 
 
+async def test_a_relabelled_path_that_is_not_there_is_refused_and_not_made(docker_rig: DockerRig, folder: Path) -> None:
+    with pytest.raises(TargetError, match="a path of `volumes` is not on the host"):
+        await started(docker_rig, "sleep 1", volumes=(f"{folder}/nothing:/in:z",))
+    assert not (folder / "nothing").exists()
+    assert await docker_rig.target.observe() == ()
+
+
 async def test_names_of_all_joined_networks_are_found(docker_rig: DockerRig) -> None:
     """The cockpit's network, where a container has its fixed address, must not hide the others' names."""
     networks = (docker_rig.network(), docker_rig.network())

@@ -169,6 +169,8 @@ def test_a_process_of_something_else_is_not_taken_for_the_containers(tmp_path: P
         ("Address already in use", "another container has its address"),
         ('exec: "x": executable file not found in $PATH', "its command cannot be run"),
         ('invalid mount config for type "bind": bind source path does not exist: /x', "is not on the host"),
+        ("network cockpit-main not found", "the cockpit's network is gone"),
+        ("network 3f2a not found", "a network that it joins went away just now"),
         ("bad name! includes invalid characters for a local volume name", "a volume cannot be mounted"),
         ("container cannot be disconnected from host network or connected to host network", "cannot be joined"),
         ('network front not manually attachable"', "cannot be joined"),
