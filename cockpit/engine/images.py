@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from cockpit.build.base import Login
-from cockpit.build.reference import reference
+from cockpit.build.reference import reference, registry, server
 from cockpit.config.settings import PlacementSettings, Registry
 from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
@@ -90,8 +90,7 @@ async def all_logins(secrets: Secrets, registries: tuple[Registry, ...]) -> tupl
 
 
 def registry_of(registries: tuple[Registry, ...], image: str) -> Registry | None:
-    server = image.split("/", 1)[0]
-    return next((each for each in registries if each.server == server), None)
+    return next((each for each in registries if server(each.server) == registry(image)), None)
 
 
 def _reference(placement: PlacementSettings, sha: str) -> str:

@@ -186,7 +186,7 @@ def to_text(spec: ReleaseSpec) -> str:
     return json.dumps(encode(spec), sort_keys=False)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=2048)
 def from_text(text: str) -> ReleaseSpec:
     """Also of a release whose image was never made, and of one from before there were processes."""
     said = json.loads(text)

@@ -86,10 +86,10 @@ class World:
         if self.host(key).docker_seen_at is None:
             found = {each.number for each in records if _should_run(each)}
         else:
-            leading = {each.number: spec.from_text(each.spec).leading for each in records}
-            found = {
-                each.release for each in self.of(key) if each.running and each.process in leading.get(each.release, ())
-            }
+            here = [each for each in self.of(key) if each.running]
+            numbers = {each.release for each in here}
+            leading = {each.number: spec.from_text(each.spec).leading for each in records if each.number in numbers}
+            found = {each.release for each in here if each.process in leading.get(each.release, ())}
         return frozenset(number for number in found if (key, number) not in self._stopping)
 
     def addresses(self, record: ReleaseRecord) -> dict[str, tuple[str, ...]]:
