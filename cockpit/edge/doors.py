@@ -52,7 +52,7 @@ def door_document(alias: Alias, root: PurePath) -> bytes:
     }
     caddy = {
         "admin": {"disabled": True, "config": {"persist": False}},
-        "logging": {"logs": {"default": {"level": "WARN", "encoder": {"format": "json"}}}},
+        "logging": {"logs": {"default": {"level": "INFO", "encoder": {"format": "json"}}}},  # tells when it is up
         "apps": {"http": {"servers": {"door": server}}},
     }
     return json.dumps(caddy, sort_keys=True, indent=1).encode()

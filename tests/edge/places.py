@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import os
 import threading
-from asyncio.subprocess import PIPE
-from collections.abc import Iterator
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path, PurePosixPath
 
 from cockpit import process
@@ -16,6 +16,7 @@ from cockpit.edge.files import Files, LocalFiles
 from cockpit.ssh.address import Address
 from cockpit.ssh.lane import Lane
 
+SURVIVING = ("setsid", "--wait", "sh")  # as behind a line that is cut: what runs there is not killed from here
 KINDS = ("local", "far")
 
 
@@ -24,16 +25,31 @@ class Neighbour:
 
     address = Address("deploy", "neighbour")
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, shell: tuple[str, ...]) -> None:
+        self.root, self.shell = root, shell
         self.sockets = root / "sockets"
         self.lanes: list[Lane] = []
+        self._opened: list[Process] = []
 
     def lane(self, first: str = ":") -> Lane:
         begin = f"cd {self.root} && {first}"
-        made = Lane(lambda: process.started(["sh"], env=dict(os.environ), stdin=PIPE), begin)
+        made = Lane(self._open, begin)
         self.lanes.append(made)
         return made
+
+    async def end(self) -> None:
+        """Also those that survive are over: they have nobody to talk to any more."""
+        for lane in self.lanes:
+            await lane.end()
+        for each in self._opened:
+            assert each.stdout is not None
+            await each.stdout.read()
+
+    @contextlib.asynccontextmanager
+    async def _open(self) -> AsyncIterator[Process]:
+        async with process.started(self.shell, env=dict(os.environ), stdin=PIPE) as shell:
+            self._opened.append(shell)
+            yield shell
 
     def known_edge(self) -> PurePosixPath:
         return PurePosixPath(self.root / "edge")
@@ -43,7 +59,7 @@ class Neighbour:
 
 
 @contextlib.contextmanager
-def place(kind: str, directory: Path) -> Iterator[Files]:
+def place(kind: str, directory: Path, shell: tuple[str, ...] = ("sh",)) -> Iterator[Files]:
     """Files of `directory`; its name has to be "edge"."""
     if kind == "local":
         yield LocalFiles(directory)
@@ -51,7 +67,7 @@ def place(kind: str, directory: Path) -> Iterator[Files]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    neighbour = Neighbour(directory.parent)
+    neighbour = Neighbour(directory.parent, shell)
 
     async def made() -> FarFiles:
         return FarFiles(neighbour)
@@ -59,8 +75,7 @@ def place(kind: str, directory: Path) -> Iterator[Files]:
     try:
         yield asyncio.run_coroutine_threadsafe(made(), loop).result(10)
     finally:
-        for lane in neighbour.lanes:
-            asyncio.run_coroutine_threadsafe(lane.end(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(neighbour.end(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import docker
 import pytest
+import yaml
 
 from cockpit.edge.base import Pointer, Route
 from cockpit.edge.caddy import CaddyEdge
@@ -22,8 +23,9 @@ from cockpit.targets import labels
 from cockpit.targets.base import EdgeSpec, EdgeState
 from cockpit.targets.edge_container import edge_name
 from cockpit.targets.edge_host import ensure_edge, remove_edge
-from cockpit.targets.edge_image import caddy_binary, ensure_image
-from cockpit.targets.ports import listeners
+from cockpit.targets.edge_image import architecture, binary_for, caddy_binary, ensure_image
+from cockpit.targets.ports import Listener, listeners
+from cockpit.targets.taken import Owner, hint
 from tests.edge.world import SHOP, SUBNET, App, ask, free_port
 from tests.waiting import until
 
@@ -115,6 +117,74 @@ def test_a_port_that_a_container_publishes_names_it(
             ensure_edge(client, installation, EdgeSpec(tmp_path, ports=(port,)))
     finally:
         container.remove(force=True)
+
+
+@pytest.mark.docker
+def test_behind_a_traefik_the_lines_join_its_network(
+    client: docker.DockerClient, installation: str, tmp_path: Path
+) -> None:
+    image, port, name = ensure_image(client, installation, caddy_binary()), free_port(), f"{installation}-traefik"
+    network = client.networks.create(f"{installation}-proxy")
+    container = client.containers.run(
+        image, ["respond"], entrypoint=["/caddy"], name=name, ports={"80": port}, network=network.name, detach=True
+    )
+    try:
+        with pytest.raises(TargetError, match=f"port {port} is taken by the container {name}") as caught:
+            ensure_edge(client, installation, EdgeSpec(tmp_path, ports=(port,)))
+    finally:
+        container.remove(force=True)
+        network.remove()
+    lines = yaml.safe_load(caught.value.hint.partition("\n")[2])
+    assert lines["edge"]["networks"] == [network.name]
+    assert lines["edge"]["labels"]["traefik.docker.network"] == network.name
+    assert lines["edge"]["labels"]["traefik.http.services.cockpit.loadbalancer.server.port"] == str(port)
+
+
+def test_the_port_that_is_proposed_is_free() -> None:
+    def who(ports: tuple[int, ...]) -> tuple[Listener, ...]:
+        return tuple(Listener(port, "0") for port in ports if port < 8102)
+
+    assert hint(80, Owner("nginx"), who).endswith("edge:\n  listen: 127.0.0.1:8102")
+
+
+@pytest.mark.docker
+def test_port_owners_of_another_host_are_whoever_is_told(
+    client: docker.DockerClient, installation: str, tmp_path: Path
+) -> None:
+    def who(ports: tuple[int, ...]) -> tuple[Listener, ...]:
+        return tuple(Listener(port, "0", 2**22 + 1, "nginx") for port in ports if port == 80)
+
+    with pytest.raises(TargetError, match=r"port 80 is taken by nginx \(pid 4194305\)"):
+        ensure_edge(client, installation, EdgeSpec(tmp_path, ports=(80,)), who)
+
+
+def elf(path: Path, machine: int) -> Path:
+    path.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(11) + machine.to_bytes(2, "little"))
+    return path
+
+
+def test_a_host_of_another_architecture_gets_the_binary_that_is_named_for_it(tmp_path: Path) -> None:
+    arm = elf(tmp_path / "caddy-arm", 0xB7)
+    assert binary_for("arm64", {"arm64": arm, "amd64": tmp_path / "other"}) == arm
+    with pytest.raises(
+        TargetError, match=r"the host is riscv64, and the Caddy that came with the cockpit is for"
+    ) as no:
+        binary_for("riscv64", {"arm64": arm})
+    assert "edge.binaries.riscv64" in no.value.hint
+
+
+def test_a_binary_of_the_wrong_architecture_is_explained(tmp_path: Path) -> None:
+    arm = elf(tmp_path / "caddy-arm", 0xB7)
+    with pytest.raises(TargetError, match=r"edge\.binaries\.amd64 is for arm64: .*caddy-arm"):
+        binary_for("amd64", {"amd64": arm})
+    (tmp_path / "script").write_text("#!/bin/sh")
+    with pytest.raises(TargetError, match="is for no Linux at all"):
+        binary_for("amd64", {"amd64": tmp_path / "script"})
+
+
+@pytest.mark.docker
+def test_the_caddy_that_came_along_is_for_this_machine(client: docker.DockerClient) -> None:
+    assert binary_for(architecture(client), {}) == caddy_binary()
 
 
 @pytest.mark.docker

@@ -244,9 +244,35 @@ async def test_a_door_outlives_a_restart_and_a_replacement_of_the_edge(serving: 
         mark = len(seen.bodies)
         await until(lambda: len(seen.bodies) > mark + 5)
     assert (seen.lost, set(seen.statuses)) == ([], {200})
-    await here.upgrade(here.spec(team="shop"))
-    assert len(here.containers("door")) == 1
-    await until(lambda: _says(door_of(here, shop), 8000, "first"))
+
+
+async def test_those_who_ask_by_name_notice_no_new_door(serving: tuple[Street, int]) -> None:
+    here, port = serving
+    shop = here.network("shop")
+    await with_alias(here, port, calling(shop, "web"))
+    caller = await asyncio.to_thread(here.neighbour, "caller", shop)
+    caller.exec_run(["/caddy", "reverse-proxy", "--from", "http://:9000", "--to", "http://web:8000"], detach=True)
+    address, before = here.address(caller, shop), here.containers("door")[0].id
+    await until(lambda: _says(address, 9000, "first"))
+    async with customers(Load(9000, address=address, every=0.02)) as seen:
+        await here.upgrade(here.spec(team="shop"))
+        mark = len(seen.bodies)
+        await until(lambda: len(seen.bodies) > mark + 20)
+    assert [each.id == before for each in here.containers("door")] == [False]
+    assert seen.lost == []
+    assert seen.statuses.pop(502, 0) <= 2  # a request of the caller in a connection that closes just then
+    assert set(seen.statuses) == {200}
+
+
+async def test_a_door_whose_replacement_was_not_finished_is_the_door(serving: tuple[Street, int]) -> None:
+    here, port = serving
+    shop = here.network("shop")
+    await with_alias(here, port, calling(shop, "web"))
+    door = here.containers("door")[0]
+    name = door.name
+    door.rename(f"{name}-next")
+    assert await here.ensure(here.spec()) == EdgeState()
+    assert [(each.id, each.name) for each in here.containers("door")] == [(door.id, name)]
 
 
 async def test_a_name_that_another_container_has_is_left_to_it(serving: tuple[Street, int]) -> None:
