@@ -305,6 +305,44 @@ def pending_of(of: PlacementKey) -> Pending:
     return Pending(of, commits, len(commits), 3 if commits else 0, 61, 12, head=sha("9e01c2d"), branch="main")
 
 
+CI_COMMITS = tuple(replace(each, image=there) for each, there in zip(PENDING_COMMITS, (False, True, True), strict=True))
+CI_STEPS = ("preflight", "fetch", "pull", "migrate", "start", "verify", "switch", "confirm", "processes", "settle")
+FIRST_RELEASE = (
+    "r1 is the first release: there is no earlier one to go back to. The former way is the way back: put the line in "
+    "nginx back as it was; its container is still there."
+)
+
+
+def ci_pending(of: PlacementKey) -> Pending:
+    return replace(pending_of(CHECKOUT), key=of, commits=CI_COMMITS)
+
+
+def ci_sheet(of: PlacementKey, **more: Any) -> DeploySheet:
+    """Of a deploy whose image CI has not pushed yet."""
+    steps = tuple(PlannedStep(each, 4.0 if each == "verify" else None) for each in CI_STEPS)
+    return deploy_sheet(of, commit=CI_COMMITS[0], commits=CI_COMMITS, steps=steps, **more)
+
+
+WAITING_DEPLOY = Operation(
+    id=8,
+    kind=OperationKind.DEPLOY,
+    key=SHOP,
+    actor=Actor("tom"),
+    state=OperationState.RUNNING,
+    started_at=NOW - 48,
+    from_release=12,
+    to_release=13,
+    commit=CI_COMMITS[0].sha,
+    subject=CI_COMMITS[0].subject,
+    steps=(
+        Step("preflight", StepState.DONE, NOW - 48, NOW - 47),
+        Step("fetch", StepState.DONE, NOW - 47, NOW - 46.5, "9e01c2d, 3 commits"),
+        Step("pull", StepState.RUNNING, NOW - 46.5, None, "registry/shop:9e01c2d is not there yet; gives up at 14:13"),
+        *(Step(each) for each in CI_STEPS[3:]),
+    ),
+)
+
+
 def deploy_sheet(of: PlacementKey, chosen: str = "", **more: Any) -> DeploySheet:
     shas = [each.sha for each in PENDING_COMMITS]
     shipped = PENDING_COMMITS[shas.index(chosen) if chosen in shas else 0 :]

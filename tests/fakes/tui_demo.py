@@ -1,6 +1,6 @@
 """The cockpit on the scripted engine, to look at it: `python -m tests.fakes.tui_demo`.
 
-Flags: --light --card --ssh --flood --hostile --crash --adopted --shell."""
+Flags: --light --card --ssh --flood --hostile --crash --adopted --waiting --shell."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cockpit.protocol import ExecTicket, LogOpened, Snapshot
+from cockpit.protocol import Event, ExecTicket, LogOpened, RollbackSheet, Snapshot
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.terminal import launch
-from tests.fakes.link import FakeLink, FixedClock, adopted
+from tests.fakes.link import FIRST_RELEASE, WAITING_DEPLOY, FakeLink, FixedClock, adopted, ci_pending, ci_sheet
 
 CARD = """1  D  deploy the next good commit of web, and watch Steps
 2  D  deploy the one after it: it fails, and r1 goes on serving
@@ -66,6 +66,12 @@ def main(arguments: list[str]) -> int:
     if isinstance(link, Flooding):
         flood = link.flood
         app.call_later(lambda: app.run_worker(flood(), exit_on_error=False))
+    if "--adopted" in arguments:
+        link.answers["pending"] = lambda params: ci_pending(params.key)
+        link.answers["deploy.sheet"] = lambda params: ci_sheet(params.key)
+        link.answers["rollback.sheet"] = lambda params: RollbackSheet(params.key, None, refused=FIRST_RELEASE)
+    if "--waiting" in arguments:
+        link.push(Event(operation=WAITING_DEPLOY))
     if "--shell" in arguments:
         link.answers["exec"] = ExecTicket(5, ("sh", "-c", SHELL), {"GREETING": "hello"}, "checkout-r42-1", 42)
         link.answers["exec.ended"] = lambda params: Path(arguments[-1]).write_text(f"{params.id} {params.status}")

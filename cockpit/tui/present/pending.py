@@ -6,6 +6,7 @@ from cockpit.model import Commit, Pending, Placement
 from cockpit.tui.line import Line, fit, left, line, right
 from cockpit.tui.present.words import AUTO_ON, ago, count
 
+ROOMY = 66  # cells from which the last line names the authors beside the images
 IMAGE = {True: "▣", False: "▢"}  # that CI made is there, or not yet
 FLAGS = {"db": "⚑db", "lock": "⚑lock", "docker": "⚑docker", "config": "⚑conf"}
 
@@ -36,10 +37,11 @@ def footer(pending: Pending, room: int) -> Line:
     if pending.count == 0:
         text = "the settings changed: a deploy makes a release of them" if pending.settings_changed else "nothing waits"
         return fit(((f"  {text}", "muted"),), room)
-    parts = [count(pending.count, "commit"), count(pending.authors, "author"), f"+{pending.added} −{pending.removed}"]
+    missing = sum(each.image is False for each in pending.commits)
+    authors = [count(pending.authors, "author")] if not missing or room >= ROOMY else []
+    parts = [count(pending.count, "commit"), *authors, f"+{pending.added} −{pending.removed}"]
     if pending.settings_changed:
         parts.append("settings changed")
-    missing = sum(each.image is False for each in pending.commits)
     told = (f" · {IMAGE[False]} {count(missing, 'image')} not there yet", "warn") if missing else ("", "")
     return fit(line((f"  {' · '.join(parts)}", "muted"), told), room)
 

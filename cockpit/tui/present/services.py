@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from cockpit.model import Health, Placement
+from cockpit.model import Health, Placement, StepState
 from cockpit.text import shorten, width
 from cockpit.tui.line import Line, Part, left, line, right, toned
 from cockpit.tui.present.words import (
     HEALTH,
+    STEP,
     ago,
     condition,
     health_of,
@@ -127,7 +128,7 @@ def _words(placement: Placement, state: State, now: float) -> str:
     if (short := lacking(placement)) and _is_short(placement, glyph):
         return f"{short.name} {short.running}/{short.wanted}"
     timeless = health_of(placement) is Health.HEALTHY or never_deployed(placement) or placement.since is None
-    if timeless or word.startswith("stale"):
+    if timeless or word.startswith("stale") or glyph == STEP[StepState.RUNNING][0]:
         return word
     return f"{word} {ago(placement.since, now)}"
 

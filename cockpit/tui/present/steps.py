@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from cockpit.model import Operation, OperationKind, OperationState, Step, StepState
 from cockpit.text import took
-from cockpit.tui.line import BLANK, Line, cells, fit, left, line, right
+from cockpit.tui.line import BLANK, Line, cells, fit, left, line, paragraph, right
 from cockpit.tui.present import outcome
 from cockpit.tui.present.words import NAME, NOTICED, OUTCOME, STEP, clock, percent
 from cockpit.tui.state import State
 
 GAUGE = 12
+STEP_NAME = 11  # cells
+NARROW = 24  # cells beside a step that are too few for words: then they stand below it
+MORE = 3  # lines of words below the first, at most
 MEANS = {  # where the engine has no more to say
     "pull": "the image that CI pushed",
     "migrate": "once, in a container of the new image",
@@ -22,7 +25,8 @@ def lines(state: State, now: float, room: int) -> list[Line]:
     if operation is None:
         return [line(("  nothing was deployed here yet", "muted")), BLANK, line(("  D", "accent strong"), "  deploy")]
     told = outcome.lines(operation, state, now, room)
-    return [*told, *_headline(operation, now, room), *(_step(each, operation, now, room) for each in operation.steps)]
+    rows = (each for step in operation.steps for each in _step(step, operation, now, room))
+    return [*told, *_headline(operation, now, room), *rows]
 
 
 def _headline(operation: Operation, now: float, room: int) -> list[Line]:
@@ -48,22 +52,32 @@ def _can_cancel(operation: Operation) -> bool:
     return operation.state is OperationState.RUNNING and operation.switched_at is None
 
 
-def _step(step: Step, operation: Operation, now: float, room: int) -> Line:
+def _step(step: Step, operation: Operation, now: float, room: int) -> list[Line]:
+    """What runs, and what failed, says all that it has to say; the others one line."""
     glyph, tone = STEP[step.state]
     running = step.state is StepState.RUNNING
     seconds = now - step.started_at if running and step.started_at is not None else step.seconds
     usual = _usual(step, operation)
     quiet = "muted" if step.state in (StepState.PENDING, StepState.SKIPPED) else ""
-    said = (
-        step.detail or _customers(step, operation) or _means(step, operation),
-        "bad" if step.state is StepState.FAILED else "muted",
-    )
+    words = step.detail or _customers(step, operation) or _means(step, operation)
+    said = "bad" if step.state is StepState.FAILED else "muted"
     column = 16 if any(_usual(each, operation) for each in operation.steps) else 0
-    times = (f"{right(took(seconds) if seconds is not None else '', 8)}  ", ""), (left(usual, column), "muted")
-    name = (left(step.name, 11), f"{tone} strong" if running else quiet)
-    if seconds is None and not usual:  # nothing to line up with: the words come first
-        return fit(line((f"  {glyph} ", tone), name, said), room)
-    return fit(line((f"  {glyph} ", tone), name, *times, (_gauge(step), "accent"), said), room)
+    start = line((f"  {glyph} ", tone), (left(step.name, STEP_NAME), f"{tone} strong" if running else quiet))
+    if seconds is not None or usual:  # else there is nothing to line up with: the words come first
+        times = (f"{right(took(seconds) if seconds is not None else '', 8)}  ", ""), (left(usual, column), "muted")
+        start = (*start, *times, (_gauge(step), "accent"))
+    if step.state not in (StepState.RUNNING, StepState.FAILED):
+        return [fit((*start, (words, said)), room)]
+    return _wrapped(start, words, said, room)
+
+
+def _wrapped(start: Line, words: str, tone: str, room: int) -> list[Line]:
+    indent = cells(start) if room - cells(start) >= NARROW else 4
+    if indent == cells(start):
+        first, *rest = paragraph(words, room - indent, tone)
+        return [fit((*start, *first), room), *(fit(line(" " * indent, *each), room) for each in rest[:MORE])]
+    rest = [*paragraph(words, max(8, room - indent), tone)] if words else []
+    return [fit(start, room), *(fit(line(" " * indent, *each), room) for each in rest[:MORE])]
 
 
 def _usual(step: Step, operation: Operation) -> str:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
 
 QUIET = 0.3  # seconds
-LINES = 24  # of its text on the screen, at most: as in its style
+WIDTH = 84  # of the frame, at most: as in its style, like the next
+LINES = 24  # of its text on the screen, at most
 
 
 class Sheet(PacedScreen, ModalScreen[Any]):
@@ -101,7 +102,7 @@ class Sheet(PacedScreen, ModalScreen[Any]):
         return ("y go on",)
 
     def redraw(self) -> None:
-        room = max(20, self.query_one("#frame").content_size.width or 78)
+        room = self._room
         most = self.size.height - (2 if self.small else 6) - self._said - 2
         shown = self._shown(room)
         if len(shown) > min(most, LINES):  # there will be a scrollbar
@@ -109,6 +110,12 @@ class Sheet(PacedScreen, ModalScreen[Any]):
         self.text.styles.height = max(1, min(len(shown), most))
         self.text.show(shown)
         self._offer()
+
+    @property
+    def _room(self) -> int:
+        """Cells for its text, also before it was laid out."""
+        laid_out = self.query_one("#frame").content_size.width
+        return max(20, laid_out or min(WIDTH, self.size.width or WIDTH) - (4 if self.small else 6))
 
     def _shown(self, room: int) -> list[Line]:
         return [line((self.busy, "muted"))] if self.busy and not self.ready else self.lines(room)
@@ -136,8 +143,7 @@ class Sheet(PacedScreen, ModalScreen[Any]):
         self.call_after_refresh(self._painted)
 
     def say(self, text: str, tone: str = "warn") -> None:
-        room = max(20, self.query_one("#frame").content_size.width or 78)
-        found = [BLANK, *paragraph(text, room, tone)] if text else []
+        found = [BLANK, *paragraph(text, self._room, tone)] if text else []
         found = found[1:] if self.small else found
         self._said = len(found)
         self.says.styles.height = self._said
