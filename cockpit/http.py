@@ -89,6 +89,8 @@ def _words(error: Exception) -> str:
         ("refused", "connection refused"),
         ("No such file", "no such socket"),
         ("disconnected", "closed without an answer"),
+        ("ReadError", "closed without an answer"),  # reset: httpx has no words for it
+        ("WriteError", "closed without an answer"),
     ):
         if sign in text:
             return words

@@ -14,10 +14,12 @@ CHUNK = 64 * 1024
 END = 64  # bytes: more than the closing words have
 
 # One line, so that the shell has read all of it before it runs any: what is sent next is for `read`. A script's own
-# standard input is what follows it, so `head -c N` takes the bytes that were sent with it.
+# standard input is what follows it, so `head -c N` takes the bytes that were sent with it. What a script leaves of them
+# must never be run as the next one: each begins with the token, and one that fails is the last.
 _LOOP = (
     "LC_ALL=C; export LC_ALL; umask 077; {{ {first}; }} 2>&1; printf '\\n%s %d\\n' {token} $?;"
-    " while IFS= read -r l; do (eval \"$l\") 2>&1; printf '\\n%s %d\\n' {token} $?; done\n"
+    ' while read -r t l && [ "$t" = {token} ]; do'
+    " (eval \"$l\") 2>&1; r=$?; printf '\\n%s %d\\n' {token} $r; [ $r = 0 ] || exit; done\n"
 )
 
 
@@ -42,10 +44,12 @@ class Shell:
         return await self._ask(_LOOP.format(token=self._token, first=first).encode())
 
     async def run(self, script: str, given: bytes = b"") -> tuple[int, bytes]:
-        """Its status, and what it printed. Raises ShellEnded; after that or a cancellation it is of no use any more."""
+        """Its status, and what it printed. Raises ShellEnded.
+
+        After that, another status than 0, or a cancellation, the shell is of no use any more."""
         if "\n" in script:
             raise ValueError("a script is one line")
-        return await self._ask(script.encode() + b"\n" + given)
+        return await self._ask(f"{self._token} {script}\n".encode() + given)
 
     async def _ask(self, said: bytes) -> tuple[int, bytes]:
         printed = bytearray()

@@ -42,7 +42,9 @@ class Neighbour:
         for lane in self.lanes:
             await lane.end()
         for each in self._opened:
+            assert each.stdin is not None
             assert each.stdout is not None
+            each.stdin.close()
             await each.stdout.read()
 
     @contextlib.asynccontextmanager
