@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -55,7 +56,9 @@ class FakeOneOffs:
         except TargetDown:
             raise
         except BaseException:
-            self._boxes.pop(identifier, None)
+            with contextlib.suppress(TargetDown):
+                reached()
+                self._boxes.pop(identifier, None)
             raise
         if identifier not in self._boxes:
             raise TargetError("its container was removed while it ran", "…")

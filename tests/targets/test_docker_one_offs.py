@@ -100,19 +100,6 @@ async def test_a_migration_that_does_not_listen_is_killed_after_its_grace(docker
     assert await docker_rig.target.one_offs(KEY, 1) == ()
 
 
-async def test_a_migration_that_is_cancelled_while_docker_is_away_ends_as_cancelled(docker_rig: DockerRig) -> None:
-    order = docker_rig.migration(1, Migration(exits=None, lines=(("out", "begun"),)))
-    async with docker_rig.breakable() as (target, cut):
-        lines: list[RawLine] = []
-        task = asyncio.ensure_future(target.run(order, lines.append))
-        await until(lambda: bool(lines))
-        task.cancel()
-        cut()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    await docker_rig.target.remove_one_offs(KEY, 1)
-
-
 @pytest.mark.parametrize(
     ("script", "words"),
     [

@@ -153,6 +153,17 @@ async def test_a_line_that_is_lost_before_it_ends_is_told_by_what_is_found_after
     await until(has_ended)
 
 
+async def test_one_that_is_cancelled_while_docker_is_away_ends_as_cancelled_and_is_found_afterwards(rig: Rig) -> None:
+    async with rig.breakable() as (target, cut):
+        task, _ = await begun(target, rig.migration(1, GOES_ON))
+        cut()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert [each.running for each in await rig.target.one_offs(KEY, 1)] == [True]
+    await rig.target.remove_one_offs(KEY, 1)
+
+
 REFUSED: dict[str, tuple[Callable[[Rig], RunOrder], str]] = {
     "a command that is not there": (
         lambda rig: rig.migration(1, Migration(refuses="its command cannot be run")),
