@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from cockpit.edge.base import EdgePlan, Hit, Pointer, Route
+from cockpit.edge.servers import servers
 from cockpit.errors import EdgeError
 from cockpit.model import PlacementKey
 
@@ -36,6 +37,7 @@ class FakeEdge:
         if self.refuses_routes:
             raise EdgeError(f"the edge refused its routes: {self.refuses_routes}")
         plan = plan if isinstance(plan, EdgePlan) else EdgePlan(plan)
+        servers(plan, PurePosixPath("/edge"))  # refuses what clashes
         changed = self.up and plan != self.plan
         self.plan = plan
         return changed
@@ -43,6 +45,8 @@ class FakeEdge:
     async def point(self, key: PlacementKey, pointer: Pointer) -> None:
         if self.broken or self.refuses:
             raise EdgeError(self.broken or self.refuses)
+        if Pointer.parse(pointer.line()) != pointer:
+            raise EdgeError(f"{key} cannot be switched: not a pointer: {pointer.line()}")
         self.pointers[key] = pointer
         self.moves.append(f"{key} r{pointer.release}")
         if self.loses_reply:
