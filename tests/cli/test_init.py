@@ -88,7 +88,7 @@ def test_in_a_work_tree_the_smallest_configuration_is_three_lines(shop: Path, in
     assert "docs/adopt.md" in done.stdout
     assert "cockpit config check" in done.stdout
     service = load(config).placements[0].service
-    assert (service.repo, service.port, service.path) == (URL, 9000, "")
+    assert (service.repo, service.main.port, service.path) == (URL, 9000, "")
 
 
 def test_without_expose_the_port_is_a_choice_that_is_said(init: Run, config: Path) -> None:

@@ -256,7 +256,7 @@ class TestNode:
         settings = compose.settings(NODE)
         service = settings.placements[0].service
         assert "processes:" not in compose.text()
-        assert (service.port, service.path, service.main.stop_grace_period) == (3000, "server", 90)
+        assert (service.main.port, service.path, service.main.stop_grace_period) == (3000, "server", 90)
         assert service.main.networks == ("chat_default",)
 
     def test_a_proxy_in_the_host_s_network_has_the_public_ports(self, compose: Composing) -> None:
@@ -267,7 +267,7 @@ class TestMonorepo:
     def test_each_build_is_a_service_of_its_own_folder(self, compose: Composing) -> None:
         settings = compose.settings(MONOREPO)
         services = {each.key.service: each.service for each in settings.placements}
-        assert {name: (each.path, each.port) for name, each in services.items()} == {
+        assert {name: (each.path, each.main.port) for name, each in services.items()} == {
             "api": ("services/api", 8000),
             "shop-front": ("services/front", 3000),
         }
@@ -276,7 +276,7 @@ class TestMonorepo:
 
     def test_several_with_customers_need_names_which_are_made_up(self, compose: Composing) -> None:
         settings = compose.settings(MONOREPO)
-        assert [each.service.hosts for each in settings.placements] == [
+        assert [each.service.main.hosts for each in settings.placements] == [
             ("api.example.com",),
             ("shop-front.example.com",),
         ]
@@ -317,12 +317,12 @@ def test_the_project_s_name_is_what_compose_takes_it_for(compose: Composing) -> 
 
 def test_a_port_that_nobody_publishes_is_the_dockerfile_s(compose: Composing) -> None:
     compose.write("Dockerfile", "FROM a AS build\nEXPOSE 1\nFROM b\n  EXPOSE 8080/tcp 9090\nCMD serve\n")
-    assert compose.service("services: {app: {build: .}}").port == 8080
+    assert compose.service("services: {app: {build: .}}").main.port == 8080
     assert "# from EXPOSE of the Dockerfile" in compose.text()
 
 
 def test_a_service_without_any_port_has_no_customers(compose: Composing) -> None:
-    assert compose.service("services: {mailer: {build: ., command: run}}").port is None
+    assert compose.service("services: {mailer: {build: ., command: run}}").main.port is None
 
 
 def test_a_variable_that_workers_share_makes_none_of_them_a_server(compose: Composing) -> None:
@@ -353,7 +353,7 @@ def test_labels_for_a_traefik_of_another_project_put_the_edge_behind_it(compose:
             environment: {VIRTUAL_HOST: other.example.com, VIRTUAL_PORT: 3000}
         """
     )
-    assert [each.service.hosts for each in settings.placements] == [
+    assert [each.service.main.hosts for each in settings.placements] == [
         ("shop.example.com",),
         ("front.example.com",),
         ("other.example.com",),
