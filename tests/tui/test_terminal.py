@@ -163,7 +163,7 @@ def test_a_shell_has_the_terminal_until_it_ends_and_its_end_is_told(tmp_path: Pa
         os.killpg(it.process.pid, signal.SIGINT)  # as ctrl+c does: it is the shell's, not ours
         it.until(lambda: b"caught" in it.output)
         os.write(it.master, b"\nword\n")
-        it.until(lambda: "▸ checkout" in it.text and "ended with 3" in it.text)
+        it.until(lambda: "▸ checkout" in it.text and "the shell in checkout-r42-1" in it.text)
         assert b"got word" in it.output
         assert told.read_text() == "5 3"
         os.write(it.master, b"q")
