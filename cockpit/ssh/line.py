@@ -120,7 +120,10 @@ class Line:
             raise self._down()
         if target not in self._reached:
             way = self.sockets / f"{hashlib.sha256(target.encode()).hexdigest()[:8]}.tcp"
-            if not await self._session.forward((way, target)):
+            connection = self._session
+            if not await connection.forward((way, target)):
+                if self._session is not connection:
+                    raise self._down()
                 raise LineDown(
                     f"{self.address} does not forward to {target}", "See AllowTcpForwarding in its sshd_config."
                 )
@@ -148,6 +151,7 @@ class Line:
 
     async def _keep(self) -> None:
         try:
+            await asyncio.to_thread(private.check, self.sockets.parents[1])
             await asyncio.to_thread(private.make, self.sockets.parent)
             await asyncio.to_thread(private.make, self.sockets)
         except CockpitError as error:

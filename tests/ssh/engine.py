@@ -22,6 +22,8 @@ from tests.waiting import LOOK_EVERY
 STARTING = 60.0  # seconds
 ENDING = 30.0
 
+USER, UID = "deploy", 4242  # known on that host alone; in the group docker, and nobody else
+
 # The namespace exists before its cable, so it waits for a word. /run is its own: the state of the engine that is there
 # on this machine stays out of reach.
 _INSIDE = """read -r go
@@ -31,7 +33,9 @@ ip addr add "$2/30" dev uplink
 ip link set uplink up
 ip route add default via "$3"
 mount -t tmpfs tmpfs /run
-mkdir -p /run/netns
+mkdir -p /run/netns /run/sshd
+mount --bind "$1/passwd" /etc/passwd
+mount --bind "$1/group" /etc/group
 exec dockerd --data-root "$1/data" --exec-root /run/docker --pidfile "$1/pid" -H "unix://$1/docker.sock" >"$1/log" 2>&1
 """
 
@@ -44,9 +48,10 @@ class FarHost:
         net = f"10.98.{number // 256}."
         self.here, self.address = f"{net}{number % 256 + 1}", f"{net}{number % 256 + 2}"
         self.root, self.cable = root, f"cable{os.getpid()}"
-        self.elsewhere = Elsewhere(root / "host", self.address)
+        self.elsewhere = Elsewhere(root / "host", self.address, USER)
         self.elsewhere.options["ListenAddress"] = self.address
         self.elsewhere.environment["DOCKER_HOST"] = f"unix://{root}/docker.sock"
+        self._let_in()
         self._engine: subprocess.Popen[bytes] | None = None
 
     @property
@@ -57,7 +62,8 @@ class FarHost:
 
     @property
     def inside(self) -> tuple[str, ...]:
-        return ("nsenter", f"--net=/proc/{self.pid}/ns/net")
+        """In front of a command: it runs there."""
+        return ("nsenter", f"--net=/proc/{self.pid}/ns/net", f"--mount=/proc/{self.pid}/ns/mnt")
 
     def start(self) -> None:
         words = ("unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", _INSIDE, "sh")
@@ -75,6 +81,14 @@ class FarHost:
         _until(self._answers, "dockerd")
         self.elsewhere.inside = self.inside
         self.elsewhere.start()
+
+    def _let_in(self) -> None:
+        self.root.chmod(0o755)
+        os.chown(self.elsewhere.home, UID, UID)
+        users = Path("/etc/passwd").read_text() + f"{USER}:x:{UID}:{UID}::{self.elsewhere.home}:/bin/sh\n"
+        others = [line for line in Path("/etc/group").read_text().splitlines() if not line.startswith("docker:")]
+        (self.root / "passwd").write_text(users)
+        (self.root / "group").write_text("\n".join([*others, f"{USER}:x:{UID}:", f"docker:x:{UID + 1}:{USER}", ""]))
 
     def plug(self) -> None:
         _ip("link", "set", self.cable, "up")

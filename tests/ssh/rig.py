@@ -33,8 +33,9 @@ _OPTIONS = {
 class Elsewhere:
     """`home` is the login user's there; `bin` has to be first in PATH of whoever is to know this host's key."""
 
-    def __init__(self, root: Path, address: str = "127.0.0.1") -> None:
+    def __init__(self, root: Path, address: str = "127.0.0.1", user: str = "") -> None:
         self.root, self.address, self.port = root, address, free_port()
+        self.user = user or _me()
         self.home, self.bin = root / "home", root / "bin"
         self.docker = root / "docker.sock"
         self.options: dict[str, str] = {}  # of sshd_config, in force from the next start on
@@ -51,7 +52,7 @@ class Elsewhere:
 
     @property
     def url(self) -> str:
-        return f"ssh://{_me()}@{self.address}:{self.port}"
+        return f"ssh://{self.user}@{self.address}:{self.port}"
 
     @property
     def log(self) -> str:

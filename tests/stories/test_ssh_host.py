@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -28,8 +26,9 @@ from cockpit.ssh.state import Condition
 from cockpit.targets.base import ContainerSpec, EdgeSpec, StartOrder
 from cockpit.targets.docker import DockerTarget
 from cockpit.targets.far_ports import far_port_owners
+from cockpit.targets.ports import PortOwners
 from tests.edge.world import Reply, ask
-from tests.ssh.engine import FarHost, far_host, missing
+from tests.ssh.engine import UID, FarHost, far_host, missing
 from tests.waiting import until
 from tests.world import runtime_image
 
@@ -173,23 +172,33 @@ async def test_a_replica_that_hangs_is_not_taken_for_a_lost_line(shop: Shop) -> 
 
 
 async def test_a_port_that_something_there_has_is_named(shop: Shop) -> None:
-    listener = await asyncio.create_subprocess_exec(
-        *(*shop.host.inside, sys.executable, "-u", "-m", "http.server", "8099", "--bind", "127.0.0.1"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert listener.stdout is not None
+    as_user = ("setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups")
+    listener = await asyncio.create_subprocess_exec(*(*shop.host.inside, *as_user, "busybox", "nc", "-l", "-p", "8099"))
+    owners = far_port_owners(shop.line)
     try:
-        assert await listener.stdout.readline()
-        (found,) = await asyncio.to_thread(far_port_owners(shop.line), (8099, 1))
-        assert (found.port, found.pid) == (8099, listener.pid)
-        assert found.name == Path(f"/proc/{listener.pid}/comm").read_text().strip()
-        spec = EdgeSpec(shop.spec().directory, ports=(8099,), admin=shop.line.admin_socket, owner=0)
+        await until(lambda: listens(owners, 8099))
+        (found,) = await asyncio.to_thread(owners, (8099, 1))
+        assert (found.port, found.pid, found.name) == (8099, listener.pid, "busybox")
+        spec = EdgeSpec(shop.spec().directory, ports=(8099,), admin=shop.line.admin_socket, owner=UID)
         with pytest.raises(TargetError, match=rf"port 8099 is taken by .*pid {listener.pid}"):
             await shop.target.ensure_edge(spec)
     finally:
         listener.kill()
         await listener.wait()
+
+
+async def listens(owners: PortOwners, port: int) -> bool:
+    return bool(await asyncio.to_thread(owners, (port,)))
+
+
+async def test_what_another_user_has_is_taken_too(shop: Shop) -> None:
+    (sshd,) = await asyncio.to_thread(far_port_owners(shop.line), (shop.host.elsewhere.port,))
+    assert (sshd.pid, sshd.name) == (None, "")
+
+
+async def test_nobody_but_the_login_user_enters_the_edges_directory(shop: Shop) -> None:
+    seen = Path(shop.line.known_edge()).stat()
+    assert (seen.st_uid, seen.st_mode & 0o777) == (UID, 0o700) == (shop.line.known_owner(), 0o700)
 
 
 async def test_a_cable_that_is_pulled_is_docker_down_and_an_edge_that_is_silent_and_no_failing_service(
