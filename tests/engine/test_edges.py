@@ -224,7 +224,7 @@ async def test_a_live_service_that_the_configuration_loses_goes_on_and_says_so(t
         await shop.shipped("first")
         await shop.make_good(1)
         await shop.shipped("second")
-        await shop.reconfigured(settings((OTHER, service())))
+        await shop.reconfigured(settings((OTHER, service(hosts=("other.test",)))))
         await shop.until(lambda: {route.key for route in shop.edge.routes} == {SHOP, OTHER})
         seen = {each.key: each for each in shop.engine.window.snapshot().placements}
         assert (seen[SHOP].configured, seen[OTHER].configured) == (False, True)
@@ -239,7 +239,7 @@ async def test_a_live_service_that_the_configuration_loses_goes_on_and_says_so(t
 
 
 async def test_a_service_that_never_served_goes_with_its_configuration(tmp_path: Path) -> None:
-    async with rig(tmp_path, settings((SHOP, service()), (OTHER, service()))) as shop:
+    async with rig(tmp_path, settings((SHOP, service()), (OTHER, service(hosts=("other.test",))))) as shop:
         await shop.shipped("first")
         await shop.reconfigured(settings((SHOP, service())))
         await shop.until(lambda: [each.key for each in shop.engine.window.snapshot().placements] == [SHOP])
