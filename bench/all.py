@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.report import Limit, Result
 
-NAMES = ("loss", "long", "rollback", "startup", "overhead")
+NAMES = ("loss", "long", "adopt", "rollback", "startup", "overhead")
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 
