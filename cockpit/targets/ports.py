@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
-_PROXY = "docker-proxy"  # holds the port for a container that is found by what it publishes
+_SERVERS = ("nginx", "apache2", "httpd", "haproxy", "traefik", "caddy", "lighttpd")
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """`pid` is None when this user may not look into the process that has the socket."""
+    """`pid` is None when this user may not look into the process that has the socket; `name` is a guess then, or ""."""
 
     port: int
     inode: str
@@ -33,8 +33,10 @@ def listeners(ports: tuple[int, ...], proc: Path = Path("/proc")) -> tuple[Liste
     """All that listen on these ports, on any address; () where there is no /proc."""
     found = [each for table in ("tcp", "tcp6") for each in _rows(proc / "net" / table) if each.port in ports]
     holders = _holders({each.inode for each in found}, proc) if found else {}
+    likely = _likely(proc) if any(each.inode not in holders for each in found) else ""
+    names = {inode: _name(pid, proc) for inode, pid in holders.items()}
     return tuple(
-        Listener(each.port, each.inode, holders.get(each.inode), _name(holders.get(each.inode), proc)) for each in found
+        Listener(each.port, each.inode, holders.get(each.inode), names.get(each.inode, likely)) for each in found
     )
 
 
@@ -101,8 +103,20 @@ def _links(descriptors: Path) -> Iterator[str]:
         return  # it ended, or is another user's
 
 
-def _name(pid: int | None, proc: Path) -> str:
+def _name(pid: int, proc: Path) -> str:
+    return clean(_text(proc / str(pid) / "comm"))
+
+
+def _likely(proc: Path) -> str:
+    """The one well-known server that runs outside of containers: names may be read of everybody's processes."""
+    pids = [each for each in proc.iterdir() if each.name.isdigit()]
+    named = {pid: _text(pid / "comm").strip() for pid in pids}
+    servers = {name for pid, name in named.items() if name in _SERVERS and "docker" not in _text(pid / "cgroup")}
+    return servers.pop() if len(servers) == 1 else ""
+
+
+def _text(path: Path) -> str:
     try:
-        return "" if pid is None else clean((proc / str(pid) / "comm").read_text(errors="replace"))
+        return path.read_text(errors="replace")
     except OSError:
-        return ""
+        return ""  # it ended

@@ -60,7 +60,8 @@ def hint(port: int, owner: Owner, who: PortOwners) -> str:
 
 def _process(client: DockerClient, listener: Listener) -> Owner:
     if listener.pid is None:
-        return Owner("a process of another user")
+        likely = f", probably {listener.name}" if listener.name else ""
+        return Owner(f"a process of another user{likely}")
     container = host_networked(client, listener.pid)
     if container is not None:
         return _container(client, container)

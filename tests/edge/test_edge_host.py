@@ -256,6 +256,19 @@ def test_a_connection_is_no_listener() -> None:
     server.server_close()
 
 
+def test_a_process_that_may_not_be_looked_into_is_guessed_by_name(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    row = "0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4711 1"
+    (tmp_path / "net" / "tcp").write_text(f"head\n{row}\n")
+    for pid, name, group in (("1", "systemd", "/"), ("2", "nginx", "/system.slice"), ("3", "caddy", "/docker/c0ffee")):
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "comm").write_text(f"{name}\n")
+        (tmp_path / pid / "cgroup").write_text(f"0::{group}\n")
+    assert listeners((80,), tmp_path) == (Listener(80, "4711", None, "nginx"),)
+    (tmp_path / "1" / "comm").write_text("haproxy\n")
+    assert listeners((80,), tmp_path) == (Listener(80, "4711", None, ""),)
+
+
 def test_where_there_is_no_proc_nothing_is_known(tmp_path: Path) -> None:
     assert listeners((80,), tmp_path) == ()
 
