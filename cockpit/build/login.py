@@ -103,7 +103,7 @@ def _check(login: Login, registry: str) -> None:
     """A password is never sent to a registry that it was not given for."""
     server = reference.server(login.server)
     if server != registry:
-        raise BuildError(f"the login is for {server}, the image is at {registry}", "check `registries` and `image`")
+        raise BuildError(f"the login is for {server}, the image is at {registry}", "check `registry` and `image`")
 
 
 def _configuration() -> AuthConfig:
@@ -157,7 +157,7 @@ def _refused(program: str, asked: str, output: str) -> BuildError:
     return _useless(
         program,
         f"has no login for {asked}: {why}",
-        "log in again, or put the login under `registries` in the configuration",
+        "log in again, or put the login under `registry` in the configuration",
     )
 
 

@@ -59,7 +59,7 @@ def _explain(error: str, step: str, said: str) -> tuple[str, str]:
         return f"the Dockerfile has no such stage: {clean(error, 200)}", "check `target` in the configuration"
     if helper := _HELPER.search(error):
         return f"Docker's credential helper failed: {clean(helper[0], 200)}", (
-            "install it where the engine runs, log in again, or put the login under `registries`"
+            "install it where the engine runs, log in again, or put the login under `registry`"
         )
     if (base := _BASE.search(step)) and (base[1] or base[2]):
         return f"the base image {base[1] or base[2]} is not on this host and was not got: {_last(error)}", (
@@ -123,7 +123,7 @@ PULL = Doing(
 ASK = replace(PULL, what="reading", again="nothing was changed; ask again")
 
 _OTHER_MACHINE = "have CI build it for this platform too: docker buildx build --platform"
-_WANTS_LOGIN = "put one under `registries` in the configuration, or `docker login` as the engine's user"
+_WANTS_LOGIN = "put one under `registry` in the configuration, or `docker login` as the engine's user"
 
 
 def _status(number: int) -> str:
@@ -142,7 +142,7 @@ _REGISTRY: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (
             _REFUSED,
             "{at} refused the login",
-            "check `registries` in the configuration: user name, password, and that the token is still valid",
+            "check `registry` in the configuration: user name, password, and that the token is still valid",
         ),
         (_DENIED, "{at} does not allow {what}", "{denied}"),
         (

@@ -101,7 +101,6 @@ HEALTHCHECK = Table(
         "test": Key(OrNull(Test()), "Docker's own check, for a process without a port; null is the image's."),
         "disable": Key(Flag(), "Whether Docker's own check is left out; test: [NONE] says the same."),
         "start_period": Key(Duration(), "How long failures of the test do not count after the start."),
-        "start_interval": Key(OrNull(Duration()), "Between two tests in that time; null is the interval."),
     },
     (Healthcheck,),
     settle=spellings.check_of_docker,

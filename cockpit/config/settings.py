@@ -91,7 +91,7 @@ class Environment(Section):
 
 
 class Healthcheck(Section):
-    """A process with a port is asked over HTTP; `test`, `start_period` and `start_interval` are Docker's own check."""
+    """A process with a port is asked over HTTP; with `test` the times are those of Docker's own."""
 
     path: str = "/up"
     interval: float = Field(1.0, ge=0.1, le=300)  # seconds
@@ -99,7 +99,6 @@ class Healthcheck(Section):
     retries: int = Field(3, ge=1, le=20)  # good answers in a row that make it healthy
     test: tuple[str, ...] | None = None  # ("CMD", …), ("CMD-SHELL", "…") or ("NONE",); None: the image's
     start_period: float = Field(0.0, ge=0, le=3600)
-    start_interval: float | None = Field(None, ge=0.1, le=300)
 
 
 class BuildSettings(Section):
@@ -224,68 +223,6 @@ class Service(Section):
     def hot_seconds(self) -> float:
         return self.keep_hot if self.keep_hot is not None else max(self.bake, 900.0)
 
-    # Of the main process, for callers that know of one process only.
-
-    @property
-    def port(self) -> int | None:
-        return self.main.port
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        return self.main.hosts
-
-    @property
-    def replicas(self) -> int:
-        return self.main.replicas
-
-    @property
-    def command(self) -> tuple[str, ...] | None:
-        return self.main.command
-
-    @property
-    def entrypoint(self) -> tuple[str, ...] | None:
-        return self.main.entrypoint
-
-    @property
-    def user(self) -> str | None:
-        return self.main.user
-
-    @property
-    def working_dir(self) -> str | None:
-        return self.main.working_dir
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return self.main.environment
-
-    @property
-    def secrets(self) -> dict[str, Secret]:
-        return self.main.secrets
-
-    @property
-    def volumes(self) -> tuple[str, ...]:
-        return self.main.volumes
-
-    @property
-    def limits(self) -> Limits:
-        return self.main.limits
-
-    @property
-    def labels(self) -> dict[str, str]:
-        return self.main.labels
-
-    @property
-    def stop_signal(self) -> str | None:
-        return self.main.stop_signal
-
-    @property
-    def stop_grace_period(self) -> float:
-        return self.main.stop_grace_period
-
-    @property
-    def healthcheck(self) -> Healthcheck:
-        return self.main.healthcheck
-
 
 class Network(Section):
     subnet: str | None = None  # CIDR of the cockpit's own network; None: a free /18 is chosen once
@@ -325,7 +262,3 @@ class Settings(Section):
 
     def placement(self, key: PlacementKey) -> PlacementSettings | None:
         return next((each for each in self.placements if each.key == key), None)
-
-    @property
-    def registries(self) -> tuple[Registry, ...]:
-        return self.registry

@@ -120,7 +120,7 @@ def freeze(placement: PlacementSettings, image: str, fingerprints: Fingerprints,
 
 
 def _process(service: Service, process: Process, image: str, fingerprints: Mapping[str, str]) -> ContainerSpec:
-    check, limits = process.healthcheck, process.limits
+    limits = process.limits
     return ContainerSpec(
         image=image,
         port=process.port,
@@ -155,17 +155,33 @@ def _process(service: Service, process: Process, image: str, fingerprints: Mappi
         stop_signal=process.stop_signal,
         stop_grace=process.stop_grace_period,
         drain=service.drain_timeout,
-        health=HealthSpec(check.path, check.interval, check.timeout, check.retries, service.deploy_timeout),
+        health=_asked(process, service.deploy_timeout),
         hosts=process.hosts,
         replace=process.replace,
     )
 
 
+def _asked(process: Process, deadline: float) -> HealthSpec:
+    """How the cockpit asks: with a `test`, the times said beside it are meant for Docker."""
+    check = process.healthcheck
+    if check.test is not None:
+        return HealthSpec(path=check.path, deadline=deadline)
+    return HealthSpec(check.path, check.interval, check.timeout, check.retries, deadline)
+
+
 def _healthcheck(process: Process) -> Healthcheck | None:
+    """Docker's own check; what is not said of it is as in the image, or as Docker has it."""
     check = process.healthcheck
     if check.test is None:
         return None
-    return Healthcheck(check.test, check.interval, check.timeout, check.retries, check.start_period)
+    said = check.model_fields_set
+    return Healthcheck(
+        test=check.test,
+        interval=check.interval if "interval" in said else None,
+        timeout=check.timeout if "timeout" in said else None,
+        retries=check.retries if "retries" in said else None,
+        start_period=check.start_period if "start_period" in said else None,
+    )
 
 
 def started_in_order(processes: Mapping[str, Process]) -> tuple[str, ...]:

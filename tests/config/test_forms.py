@@ -14,7 +14,7 @@ def test_the_smallest_configuration_deploys_to_a_protected_production() -> None:
     (placement,) = settings.placements
     assert placement.key == PlacementKey("web", "production")
     assert placement.environment.protected
-    assert (placement.service.repo, placement.service.port) == ("shop.git", 8000)
+    assert (placement.service.repo, placement.service.main.port) == ("shop.git", 8000)
     assert settings.placement(PlacementKey("web", "production")) is placement
 
 
@@ -40,22 +40,22 @@ def test_a_duration_is_seconds_or_has_units(written: str, seconds: float) -> Non
     [("512m", 512 << 20), ("1g", 1 << 30), ("8388608", 8388608), ("64MB", 64 << 20), ("8192k", 8 << 20)],
 )
 def test_memory_is_written_as_in_compose(written: str, size: int) -> None:
-    assert service(f"limits: {{memory: {written}, cpus: 0.5}}").limits == Limits(cpus=0.5, memory=size)
+    assert service(f"limits: {{memory: {written}, cpus: 0.5}}").main.limits == Limits(cpus=0.5, memory=size)
 
 
 def test_a_command_of_text_is_split_as_a_shell_splits_it() -> None:
-    assert service("command: sh -c 'echo  x'").command == ("sh", "-c", "echo  x")
-    assert service("command: [sh, -c, 1]").command == ("sh", "-c", "1")
+    assert service("command: sh -c 'echo  x'").main.command == ("sh", "-c", "echo  x")
+    assert service("command: [sh, -c, 1]").main.command == ("sh", "-c", "1")
 
 
 @pytest.mark.parametrize("written", ["{A: x=1, B: 010, C: no, D: ''}", '["A=x=1", B=010, C=no, D=]'])
 def test_an_environment_is_a_map_or_a_list_and_its_values_are_the_text_that_was_written(written: str) -> None:
-    assert service(f"environment: {written}").environment == {"A": "x=1", "B": "010", "C": "no", "D": ""}
+    assert service(f"environment: {written}").main.environment == {"A": "x=1", "B": "010", "C": "no", "D": ""}
 
 
 def test_text_that_yaml_would_take_for_something_else_stays_text() -> None:
     web = service("branch: 1.10, user: 010, build: {target: no}")
-    assert (web.branch, web.user, web.build.target) == ("1.10", "010", "no")
+    assert (web.branch, web.main.user, web.build.target) == ("1.10", "010", "no")
 
 
 def test_the_short_form_of_a_build_is_its_context() -> None:
@@ -63,20 +63,20 @@ def test_the_short_form_of_a_build_is_its_context() -> None:
 
 
 def test_a_port_of_null_is_a_service_without_customers() -> None:
-    assert service("port: null").port is None
+    assert service("port: null").main.port is None
 
 
 def test_one_host_needs_no_list_and_hosts_are_lower_case() -> None:
-    assert service("hosts: Shop.Example.com").hosts == ("shop.example.com",)
+    assert service("hosts: Shop.Example.com").main.hosts == ("shop.example.com",)
 
 
 def test_a_section_without_a_value_has_its_defaults() -> None:
-    assert service("healthcheck: {}").healthcheck == Healthcheck()
+    assert service("healthcheck: {}").main.healthcheck == Healthcheck()
     assert read("services: {web: {repo: r}}\nedge:\nnetwork:\n").edge.image is None
 
 
 def test_a_secret_comes_from_a_file_a_variable_or_a_command() -> None:
-    found = service("secrets: {A: {file: /run/a}, B: {environment: B_}, C: {command: pass show c}}").secrets
+    found = service("secrets: {A: {file: /run/a}, B: {environment: B_}, C: {command: pass show c}}").main.secrets
     assert found == {
         "A": Secret(file="/run/a"),
         "B": Secret(environment="B_"),
@@ -91,7 +91,7 @@ def test_a_registry_has_a_login() -> None:
 
 def test_an_alias_stands_for_what_it_names() -> None:
     settings = read("services:\n  a: {repo: r, port: 80, labels: &l {x: y}}\n  b: {repo: r, port: null, labels: *l}\n")
-    assert settings.placements[1].service.labels == {"x": "y"}
+    assert settings.placements[1].service.main.labels == {"x": "y"}
 
 
 BOTH = """
@@ -128,12 +128,12 @@ def test_placements_are_in_the_order_of_the_services_and_then_of_the_environment
 
 def test_an_override_adds_to_variables_secrets_and_labels_and_replaces_everything_else() -> None:
     staging, production = (each.service for each in read(BOTH).placements[:2])
-    assert staging.environment == {"A": "base", "B": "over", "C": "over"}
-    assert staging.labels == {"x": "base"}
-    assert staging.healthcheck == Healthcheck(path="/over")
-    assert (staging.replicas, staging.hosts) == (1, ())
-    assert (production.replicas, production.hosts) == (2, ("base.example.com",))
-    assert production.environment == {"A": "base", "B": "base"}
+    assert staging.main.environment == {"A": "base", "B": "over", "C": "over"}
+    assert staging.main.labels == {"x": "base"}
+    assert staging.main.healthcheck == Healthcheck(path="/over")
+    assert (staging.main.replicas, staging.main.hosts) == (1, ())
+    assert (production.main.replicas, production.main.hosts) == (2, ("base.example.com",))
+    assert production.main.environment == {"A": "base", "B": "base"}
 
 
 def test_one_name_may_be_served_on_two_listeners() -> None:

@@ -45,7 +45,6 @@ FORMS: dict[str, tuple[str, Any]] = {
     "healthcheck: {disable: true}": ("test", ("NONE",)),
     "healthcheck: {disable: false}": ("test", None),
     "healthcheck: {start_period: 1m30s}": ("start_period", 90),
-    "healthcheck: {start_interval: 2s}": ("start_interval", 2),
     "limits: {cpus: 2, memory: 1g, pids: 9}": ("limits", Limits(cpus=2, memory=1 << 30, pids=9)),
     "cpus: '0.5', mem_limit: 1g, pids_limit: 9": ("limits", Limits(cpus=0.5, memory=1 << 30, pids=9)),
     "pids_limit: -1": ("limits", Limits()),
@@ -93,7 +92,7 @@ def test_an_option_is_read_in_each_of_its_forms(keys: str, said: tuple[str, Any]
     name, value = said
     process = web(keys)
     assert (
-        getattr(process.healthcheck if name in {"test", "start_period", "start_interval"} else process, name) == value
+        getattr(process.healthcheck if name in {"test", "start_period"} else process, name) == value
     )
 
 

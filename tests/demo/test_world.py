@@ -39,8 +39,8 @@ def test_the_configuration_is_valid_and_the_same_at_each_start(world: World) -> 
     assert settings.environments["production"].protected
     assert not settings.environments["staging"].protected
     checkout = next(each for each in settings.placements if each.key == PRODUCTION[1])
-    assert (checkout.service.replicas, checkout.service.bake, checkout.service.hot_seconds) == (2, 120, 900)
-    assert checkout.service.hosts == (HOSTS["checkout"],)
+    assert (checkout.service.main.replicas, checkout.service.bake, checkout.service.hot_seconds) == (2, 120, 900)
+    assert checkout.service.main.hosts == (HOSTS["checkout"],)
     world.configure("runtime:1")
     assert world.paths.config.read_text() == first
 

@@ -60,7 +60,7 @@ def _own(keys: Entries, sheet: Sheet) -> dict[str, Any]:
                 return {"test": ["NONE"]}
             case "disable":
                 pass
-            case "interval" | "timeout" | "start_period" | "start_interval":
+            case "interval" | "timeout" | "start_period":
                 found[name] = duration(seconds(node))
             case "retries":
                 found[name] = whole(node)
