@@ -130,9 +130,9 @@ class Line:
             self._reached[target] = way
         return self._reached[target]
 
-    def excuse(self) -> LineDown | None:
-        """Why nobody can ask Docker there; None when the line is not the reason."""
-        if not self.state.up:
+    async def excuse(self) -> LineDown | None:
+        """Why nobody heard anything from Docker there; None when the line is not the reason."""
+        if not self.state.up or not await self.answers():
             return self._down()
         return LineDown(self.state.why, self.state.hint) if self.state.why else None
 
@@ -262,7 +262,7 @@ class Line:
         if state.condition is Condition.STOPPED:
             return LineDown(state.why, state.hint)
         if state.condition is Condition.UP:
-            return LineDown(f"the line to {self.address} is closed", _GOES_ON)
+            return LineDown(f"the line to {self.address} is silent", _GOES_ON)
         told = f": {state.why}" if state.why else ""
         for_ = age(self._clock.now() - state.since)
         return LineDown(f"the line to {self.address} is down for {for_}{told}", _GOES_ON)

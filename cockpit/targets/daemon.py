@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -46,13 +46,17 @@ def clamp(tested: str, minimum: str, maximum: str) -> str:
     return _dotted(min(max(_numbers(tested), _numbers(minimum)), _numbers(maximum)))
 
 
-Excuse = Callable[[], CockpitError | None]  # why nothing reaches the host at all; None when it is reached
+Excuse = Callable[[], Awaitable[CockpitError | None]]  # why nothing reaches the host; None when it is reached
+
+
+async def reached() -> None:
+    """The excuse of a host that is this machine."""
 
 
 class Daemon:
     """`excuse` is asked when Docker does not answer: a line that was lost is the better reason."""
 
-    def __init__(self, host: str, excuse: Excuse = lambda: None) -> None:
+    def __init__(self, host: str, excuse: Excuse = reached) -> None:
         self.socket = socket_path(host)
         self._excuse = excuse
         self._quick = ThreadPoolExecutor(QUICK_THREADS, "docker-quick")
@@ -102,13 +106,13 @@ class Daemon:
                 return await asyncio.get_running_loop().run_in_executor(pool, job)
         except TimeoutError:
             self._forget()
-            raise self._reason(hung(doing, deadline)) from None
+            raise await self._reason(hung(doing, deadline)) from None
         except TargetDown as error:
             self._forget()
-            raise self._reason(error) from error
+            raise await self._reason(error) from error
 
-    def _reason(self, error: TargetDown) -> TargetDown:
-        excuse = self._excuse()
+    async def _reason(self, error: TargetDown) -> TargetDown:
+        excuse = await self._excuse()
         return error if excuse is None else TargetDown(excuse.message, excuse.hint)
 
     def _client(self, request: float) -> DockerClient:

@@ -31,7 +31,7 @@ from cockpit.targets.base import (
 from cockpit.targets.cleanups import Cleanups
 from cockpit.targets.containers import inspected
 from cockpit.targets.creation import has_terminal
-from cockpit.targets.daemon import QUICK, Daemon, Excuse
+from cockpit.targets.daemon import QUICK, Daemon, Excuse, reached
 from cockpit.targets.joined import missing_networks
 from cockpit.targets.listeners import container_listeners
 from cockpit.targets.network import ensure_network
@@ -78,7 +78,7 @@ class DockerTarget:
         subnet: str | None,
         clock: Clock,
         port_owners: PortOwners = local_port_owners,
-        excuse: Excuse = lambda: None,
+        excuse: Excuse = reached,
     ) -> None:
         self.installation = installation
         self._daemon = Daemon(host, excuse)

@@ -62,7 +62,7 @@ async def test_what_answers_at_the_hosts_docker_socket_answers_at_a_local_one(
 ) -> None:
     line = await ups(lines(host.url))
     assert (await ask(line.sockets / "docker.sock")).endswith(b"OK")
-    assert line.excuse() is None
+    assert await line.excuse() is None
 
 
 async def test_nobody_but_the_engine_enters_what_leads_to_docker(host: Elsewhere, lines: Lines, sockets: Path) -> None:
@@ -159,7 +159,7 @@ async def test_a_host_that_falls_silent_is_seen_within_five_seconds(
             await ask(line.sockets / "docker.sock")
         with pytest.raises(LineDown, match=r"down for \ds: the host fell silent"):
             await line.run("true")
-        excuse = line.excuse()
+        excuse = await line.excuse()
     assert excuse is not None
     assert "reconnects by itself" in excuse.hint
     assert await (await ups(line)).answers()
@@ -309,12 +309,13 @@ async def test_a_user_whom_docker_does_not_know_is_explained_and_let_in_by_a_lat
     host.docker.chmod(0o660)
     host.start()
     line = await ups(lines(host.url))
-    excuse = line.excuse()
+    excuse = await line.excuse()
     assert excuse is not None
     assert "may not use Docker on 127.0.0.1" in excuse.message
     assert "usermod -aG docker" in excuse.hint
     host.docker.chmod(0o666)
-    await until(lambda: line.state.up and line.excuse() is None, WITHIN)
+    await until(lambda: line.state.up and not line.state.why, WITHIN)
+    assert await line.excuse() is None
 
 
 async def test_without_ssh_on_this_machine_it_says_so(
