@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,7 @@ from cockpit.cli import render
 from cockpit.cli.output import document, part, say, words
 from cockpit.client import Client
 from cockpit.errors import CockpitError, EngineUnreachable, StoreError
-from cockpit.model import LogLine, Operation, OperationState, StepState
+from cockpit.model import LogLine, Operation, OperationState, Step, StepState
 from cockpit.protocol import (
     LOGS_OPEN,
     OPERATION,
@@ -24,6 +25,7 @@ from cockpit.protocol import (
     OperationRequest,
 )
 
+WAITS = 3.0  # seconds that a step runs until a line says what it does
 NOTHING = (StepState.PENDING, False)
 LAST_LINES = 2.0  # seconds that the log gets to arrive after the operation has ended
 
@@ -33,7 +35,7 @@ class Screen:
     """What has been printed of one operation, so that nothing is printed twice."""
 
     as_json: bool
-    shown: dict[str, tuple[StepState, bool]] = field(default_factory=dict)  # and whether it had a word of what it does
+    shown: dict[str, tuple[StepState, bool]] = field(default_factory=dict)  # and whether it was said what it waits for
     next_line: int = 0
 
     def operation(self, each: Operation) -> None:
@@ -41,10 +43,11 @@ class Screen:
             document({"operation": each})
             return
         for step in each.steps:
-            now, before = (step.state, bool(step.detail)), self.shown.get(step.name, NOTHING)
-            if now[0] is not before[0] or (step.state is StepState.RUNNING and now > before):
+            state, told = self.shown.get(step.name, NOTHING)
+            waits = not told and _waits(step)
+            if step.state is not state or waits:
                 say(render.step_line(step))
-            self.shown[step.name] = now
+            self.shown[step.name] = step.state, told or waits
 
     def lines(self, chunk: LogChunk) -> None:
         if chunk.dropped and not self.as_json:
@@ -57,6 +60,11 @@ class Screen:
     def note(self, text: str) -> None:
         if not self.as_json:
             say(words(("▲", "warn"), text))
+
+
+def _waits(step: Step) -> bool:
+    """So long that one asks oneself for what."""
+    return step.state is StepState.RUNNING and bool(step.detail) and time.time() - (step.started_at or 0.0) > WAITS
 
 
 def print_line(line: LogLine, as_json: bool, indent: str = "") -> None:

@@ -148,7 +148,7 @@ def _health(each: Placement) -> Cell:
 def _runs(each: Placement) -> str:
     """Replicas that are there of those that should be; by process where there are several."""
     if len(each.processes) > 1:
-        return " ".join(f"{process.name} {process.running}/{process.wanted}" for process in each.processes)
+        return " ".join(f"{one.name} {min(one.running, one.wanted)}/{one.wanted}" for one in each.processes)
     serving = [replica for replica in each.replicas if each.live and replica.release == each.live.number]
     return f"{sum(replica.running and not replica.error for replica in serving)}/{len(serving)}"
 

@@ -64,9 +64,7 @@ KEYS: tuple[Key, ...] = (
     Key("promote", "P", Where.ALL, "promote", "Promote sheet", later="promotion between environments comes later"),
     Key("cancel", "X", Where.ALL, "cancel", "cancel the running operation"),
     Key("incident", "I", Where.ALL, "incident", "incident screen", later="the incident screen comes later"),
-    Key(
-        "actions", "x", Where.ALL, "actions", "menu of actions, safe first"
-    ),
+    Key("actions", "x", Where.ALL, "actions", "menu of actions, safe first"),
     Key("refresh", "R,ctrl+r", Where.ALL, "fresh", "fetch and probe now"),
     Key("copy", "y", Where.ALL, "copy", "copy the selection (in logs: the marked lines, else the screen)"),
     Key("action.log", "at", Where.ALL, "action_log", "what the engine did"),

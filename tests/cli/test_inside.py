@@ -221,6 +221,13 @@ def test_logs_of_one_process(engine: Paths, cli: Cli) -> None:
     assert cli("logs", "checkout", "--process", "worker").stdout.startswith("worker ")
 
 
+def test_what_a_deploy_waits_for_is_said_once_and_until_when(engine: Paths, cli: Cli) -> None:
+    ran = cli("deploy", "web/staging", "--yes", "--commit", "late")
+    assert ran.returncode == 0
+    (said,) = [line for line in ran.stdout.splitlines() if "waiting for registry/web:late" in line]
+    assert said.endswith("of 10 min")
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind"),
     [

@@ -1,6 +1,7 @@
 """An engine without Docker, git or a release log: it answers each call from `world`, and plays operations.
 
-The commit that is asked for decides how a deploy goes: `bad…` fails, `slow…` waits for a cancel, all else succeeds.
+The commit that is asked for decides how a deploy goes: `bad…` fails, `slow…` waits for a cancel, `late…` for
+its image; all else succeeds.
 """
 
 from __future__ import annotations
@@ -227,6 +228,10 @@ class FakeEngine:
         if operation.commit.startswith("bad"):
             failure = Failure("build", Side.BUILD, "exited 1", "no such file", "a file is missing", "add it")
             state, summary = OperationState.FAILED, "Customers have r42"
+        if operation.commit.startswith("late"):
+            for waited in ("5.0 s", "10 s"):
+                said = f"waiting for registry/web:late: {waited} of 10 min"
+                self._show(replace(operation, steps=(Step("build", StepState.RUNNING, world.AT, detail=said),)))
         await asyncio.sleep(0.05)
         ended = Step("build", StepState.FAILED if failure else StepState.DONE, world.AT, world.AT + 3)
         self._show(replace(operation, steps=(ended, Step("switch", StepState.RUNNING, world.AT + 3))))

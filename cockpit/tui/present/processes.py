@@ -37,13 +37,15 @@ def _serving(placement: Placement) -> int | None:
 def _heading(process: ProcessState, folded: list[Replica], now: float, room: int) -> Line:
     well = process.running >= process.wanted
     name = (f"  {left(process.name, max(NAME, len(process.name) if room >= 60 else NAME))} ", "strong")
-    number = f"{process.running} of {process.wanted}"
+    number = (
+        f"{min(process.running, process.wanted)} of {process.wanted}"  # those of a restart that still stop are more
+    )
     if not well:
         why = process.why or "not running"
         return fit(line(name, (f"▲ {number}", "warn strong"), (f"   {why}", "warn")), room)
     started = [each.started_at for each in folded if each.started_at is not None]
     up = f"   up {ago(min(started), now)}" if started else ""
-    return fit(line(name, ("● ", "good"), (f"{number} {'run' if process.running > 1 else 'runs'}{up}", "muted")), room)
+    return fit(line(name, ("● ", "good"), (f"{number} {'run' if process.wanted > 1 else 'runs'}{up}", "muted")), room)
 
 
 def _replica(each: Replica, placement: Placement, now: float, room: int) -> Line:
