@@ -13,6 +13,7 @@ from cockpit.edge import caddy, config, follow
 from cockpit.engine import plan
 from cockpit.health import probe
 from cockpit.model import PlacementKey
+from cockpit.ssh import line
 from cockpit.targets import base, edge_container, labels
 from cockpit.targets.base import ContainerSpec
 
@@ -41,3 +42,8 @@ def test_the_prober_reads_the_header_that_the_edge_writes() -> None:
 def test_no_variable_that_the_engine_sets_is_left_to_the_configuration() -> None:
     ours = plan.container_environment(KEY, 1, "c0ffee", ContainerSpec("image"), {})
     assert set(words.RESERVED) == set(ours)
+
+
+def test_a_line_forwards_the_edges_sockets_from_where_the_edge_has_them() -> None:
+    assert line.EDGE_RUN == edge_container.RUN
+    assert line.SOCKETS[1:] == (config.ADMIN_SOCKET, config.PROBE_SOCKET)
