@@ -27,9 +27,9 @@ def tls_app(secure: Secure, root: PurePath, files: Mapping[Path, str]) -> Json:
             {"certificate": str(root / files[certificate]), "key": str(root / files[key])}
             for certificate, key in tls.certificates
         ]
-        if tls.issuer == "internal" and not all(route.hosts for route in routes):
-            automate.append(NAMELESS)
-        names = [*certified(routes), *([NAMELESS] if NAMELESS in automate else [])]
+        nameless = [NAMELESS] if _answers_any(tls, routes) else []
+        automate += nameless
+        names = [*certified(tls, routes), *nameless]
         if names and tls.issuer != "files":
             policies.append({"subjects": names, "issuers": [_issuer(listener, tls, root, files)]})
     if not secure:
@@ -44,13 +44,13 @@ def tls_app(secure: Secure, root: PurePath, files: Mapping[Path, str]) -> Json:
 def secured(tls: Tls, routes: list[Route]) -> Json:
     """What makes a server one of TLS. Automatic HTTPS is on here alone: it leaves out names that a file certifies."""
     wild = [host for route in routes for host in hosts_of(route) if "*" in host]
-    policy = {"fallback_sni": NAMELESS} if tls.issuer == "internal" and not all(each.hosts for each in routes) else {}
+    policy = {"fallback_sni": NAMELESS} if _answers_any(tls, routes) else {}
     return {
         "protocols": ["h1", "h2", "h3"],
         "automatic_https": {
             "disable_redirects": True,
             "disable_certificates": tls.issuer == "files",
-            "skip_certificates": wild,
+            "skip_certificates": wild if tls.issuer == "acme" else [],
         },
         "tls_connection_policies": [policy],
     }
@@ -76,8 +76,14 @@ def in_browsers(tls: Tls, handle: Handle) -> Handle:
     return lambda route: [header, *handle(route)]
 
 
-def certified(routes: list[Route]) -> list[str]:
-    return sorted({host for route in routes for host in hosts_of(route) if "*" not in host})
+def certified(tls: Tls, routes: list[Route]) -> list[str]:
+    """An ACME authority gives no wildcards over HTTP."""
+    names = {host for route in routes for host in hosts_of(route)}
+    return sorted(host for host in names if tls.issuer == "internal" or "*" not in host)
+
+
+def _answers_any(tls: Tls, routes: list[Route]) -> bool:
+    return tls.issuer == "internal" and not all(route.hosts for route in routes)
 
 
 def _issuer(listener: Listener, tls: Tls, root: PurePath, files: Mapping[Path, str]) -> Json:

@@ -115,6 +115,13 @@ async def test_the_edges_own_authority_certifies_without_asking_anybody(edge: Wo
     assert "Caddy Local Authority" in (await over_tls(port)).issuer
 
 
+async def test_the_edges_own_authority_certifies_wildcards(edge: World) -> None:
+    await edge.point(1, await edge.app("one"))
+    port = free_port()
+    await edge.edge.load(plan(edge, Tls(f"127.0.0.1:{port}", issuer="internal"), "*.shop.test"))
+    await until(lambda: certified(port, "a.shop.test"))
+
+
 async def test_the_edges_own_authority_serves_any_name_when_the_route_does(edge: World) -> None:
     await edge.point(1, await edge.app("one"))
     port = free_port()
