@@ -103,9 +103,6 @@ class Line:
         self._lanes.append(made)
         return made
 
-    async def _end_lanes(self) -> None:
-        await asyncio.gather(*(each.end() for each in self._lanes))
-
     async def run(self, script: str, *, given: bytes = b"", timeout: float = SCRIPT) -> bytes:
         """What a line of POSIX shell printed on the host. Raises LineDown, TimeoutError, ScriptFailed."""
         return await self._lane.run(script, given=given, timeout=timeout)
@@ -116,18 +113,17 @@ class Line:
 
     async def reach(self, target: str) -> Path:
         """A local socket that leads to "127.0.0.1:8100" as the host sees it. Raises LineDown."""
-        if self._session is None:
-            raise self._down()
-        if target not in self._reached:
+        connection = self._session
+        if connection is not None and target not in self._reached:
             way = self.sockets / f"{hashlib.sha256(target.encode()).hexdigest()[:8]}.tcp"
-            connection = self._session
-            if not await connection.forward((way, target)):
-                if self._session is not connection:
-                    raise self._down()
-                raise LineDown(
-                    f"{self.address} does not forward to {target}", "See AllowTcpForwarding in its sshd_config."
-                )
-            self._reached[target] = way
+            done = await connection.forward((way, target))
+            if self._session is connection and not done:
+                hint = "See AllowTcpForwarding in its sshd_config."
+                raise LineDown(f"{self.address} does not forward to {target}", hint)
+            if self._session is connection:
+                self._reached[target] = way
+        if connection is None or self._session is not connection:
+            raise self._down()
         return self._reached[target]
 
     async def excuse(self) -> LineDown | None:
@@ -251,6 +247,9 @@ class Line:
             raise self._down()
         async with self._session.lane() as ssh:
             yield ssh
+
+    async def _end_lanes(self) -> None:
+        await asyncio.gather(*(each.end() for each in self._lanes))
 
     def _known(self) -> Facts:
         if self.facts is None:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import os
+import shutil
+import subprocess
+import tempfile
 import threading
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +22,7 @@ from cockpit.ssh.address import Address
 from cockpit.ssh.lane import Lane
 
 SURVIVING = ("setsid", "--wait", "sh")  # as behind a line that is cut: what runs there is not killed from here
-KINDS = ("local", "far")
+KINDS = ("local", "far", "busybox")
 
 
 class Neighbour:
@@ -25,8 +30,8 @@ class Neighbour:
 
     address = Address("deploy", "neighbour")
 
-    def __init__(self, root: Path, shell: tuple[str, ...]) -> None:
-        self.root, self.shell = root, shell
+    def __init__(self, root: Path, shell: tuple[str, ...], path: str) -> None:
+        self.root, self.shell, self.path = root, shell, path
         self.sockets = root / "sockets"
         self.lanes: list[Lane] = []
         self._opened: list[Process] = []
@@ -49,7 +54,7 @@ class Neighbour:
 
     @contextlib.asynccontextmanager
     async def _open(self) -> AsyncIterator[Process]:
-        async with process.started(self.shell, env=dict(os.environ), stdin=PIPE) as shell:
+        async with process.started(self.shell, env={**os.environ, "PATH": self.path}, stdin=PIPE) as shell:
             self._opened.append(shell)
             yield shell
 
@@ -58,6 +63,15 @@ class Neighbour:
 
     def known_owner(self) -> int:
         return os.geteuid()
+
+
+@functools.cache
+def _busybox() -> str:
+    """A directory with nothing but its programs."""
+    directory = tempfile.mkdtemp(prefix="busybox-")
+    atexit.register(shutil.rmtree, directory)
+    subprocess.run(["busybox", "--install", "-s", directory], check=True)
+    return directory
 
 
 @contextlib.contextmanager
@@ -69,7 +83,7 @@ def place(kind: str, directory: Path, shell: tuple[str, ...] = ("sh",)) -> Itera
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    neighbour = Neighbour(directory.parent, shell)
+    neighbour = Neighbour(directory.parent, shell, _busybox() if kind == "busybox" else os.environ["PATH"])
 
     async def made() -> FarFiles:
         return FarFiles(neighbour)
