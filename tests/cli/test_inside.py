@@ -8,13 +8,16 @@ import pty
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cockpit.cli import render
 from cockpit.paths import Paths
 from cockpit.protocol import EdgeUpgrade, Others, ProbeAddress, Snapshot, decode
 from tests.cli.conftest import COMMAND, ROOT, Cli
+from tests.fakes import world
 
 
 def ended(engine: Paths) -> list[str]:
@@ -86,6 +89,12 @@ def test_a_command_runs_with_its_own_output_and_exit_status_and_its_end_is_recor
 def test_what_stands_behind_two_dashes_is_not_read_as_ours(engine: Paths, cli: Cli) -> None:
     ran = cli("exec", "checkout", "--", "echo", "--process", "--", "--help")
     assert (ran.returncode, ran.stdout) == (0, "--process -- --help\n")
+
+
+def test_a_command_without_two_dashes_is_shown_where_they_go(engine: Paths, cli: Cli) -> None:
+    ran = cli("exec", "web", "production", "ls")
+    assert (ran.returncode, "[-- COMMAND…]" in ran.stderr) == (2, True)
+    assert ended(engine) == []
 
 
 def test_a_process_and_a_container_of_ones_own_can_be_asked_for(engine: Paths, cli: Cli) -> None:
@@ -215,6 +224,23 @@ def test_a_person_is_asked_before_an_edge_is_upgraded(engine: Paths, cli: Cli) -
     status, shown = at_a_terminal(["edge", "upgrade"], "[y/N] ", b"n\n")
     assert (status, "Nothing was changed" in shown) == (3, True)
     assert "Caddy 2.10" in cli("edge", "upgrade", "--yes").stdout
+
+
+def test_pending_says_which_commits_wait_for_their_image() -> None:
+    there, missing, built = (replace(world.COMMITS[0], image=each) for each in (True, False, None))
+    first, second, third = render.commits((there, missing, built))
+    assert "  image  " in first
+    assert "no image yet" in second
+    assert "image" not in third
+
+
+def test_a_deploy_that_would_wait_for_its_image_says_so_before_it_asks() -> None:
+    sheet = world.deploy_sheet(world.WEB, "")
+    assert sheet.commit is not None
+    waiting = replace(sheet, commit=replace(sheet.commit, image=False))
+    said = "▲ the image of aaaaaaa is not there yet: pull waits for it"
+    assert said in render.deploy_sheet(waiting)
+    assert said not in render.deploy_sheet(sheet)
 
 
 def test_logs_of_one_process(engine: Paths, cli: Cli) -> None:

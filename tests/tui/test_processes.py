@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cockpit.model import EngineStatus, Health, HostStatus, ProcessState
-from cockpit.protocol import Event
+from cockpit.protocol import Event, Lost
 from cockpit.tui.line import Line, cells, plain
 from cockpit.tui.panes.bars import NoteBar
 from cockpit.tui.present import health, notes, pending, services, status, truth
@@ -187,6 +187,26 @@ def test_the_only_host_has_its_note_shown_without_a_name() -> None:
     noted = HostStatus("local", "ok", True, NOW, "ok", True, "the edge is outdated")
     state = fold(connected(), Event(engine=replace(world().engine, hosts=(noted,))), NOW)
     assert [plain(each) for each in notes.lines(state, NOW, 120, most=3)] == [" ▲ the edge is outdated"]
+
+
+def test_an_edge_that_is_gone_and_a_log_that_cannot_be_written_are_said_at_every_width() -> None:
+    sick = replace(world().engine, edge="no answer", edge_ok=False, log_note="the disk is full")
+    wanted = [" ✖ edge: no answer", " ▲ release log: the disk is full"]
+    for hosts in ((), (HostStatus("local", "ok", True, NOW, "no answer", False),)):
+        state = fold(connected(), Event(engine=replace(sick, hosts=hosts)), NOW)
+        assert [plain(each) for each in notes.lines(state, NOW, 60, most=3)] == wanted
+
+
+def test_docker_down_on_the_only_host_is_said_once() -> None:
+    host = HostStatus("local", "refused", False, NOW - 12, "unknown", False)
+    engine = replace(world().engine, docker="refused", docker_ok=False, docker_seen_at=NOW - 12, hosts=(host,))
+    state = fold(connected(), Event(engine=engine), NOW)
+    assert "Docker does not answer (refused)" in plain(status.header(state, NOW, 120))
+    assert notes.lines(state, NOW, 120, most=3) == []
+
+
+def test_an_engine_that_is_gone_has_no_notes_that_may_be_old() -> None:
+    assert notes.lines(fold(connected(adopted()), Lost("gone"), NOW), NOW, 120, most=3) == []
 
 
 @pytest.mark.parametrize("most", [2, 3])

@@ -12,19 +12,14 @@ DOWN, NO_EDGE, NOTED, WELL = range(4)
 
 
 def lines(state: State, now: float, room: int, *, most: int) -> list[Line]:
-    """Hosts, the worst first, then a configuration that is not what is used. One line each, not more than `most`."""
+    """Hosts, the worst first, the release log, then a configuration that is not what is used; not more than `most`,
+    and the last of them always: only there is it said."""
     engine = state.engine
     if engine is None or state.lost is not None:
         return []
-    troubled = sorted(
-        (each for each in engine.hosts if _badness(each) < WELL), key=lambda each: (_badness(each), each.name)
-    )
-    several = len(engine.hosts) > 1
-    about_hosts = [each for each in (_host(each, now, several) for each in troubled) if each]
-    note = f"{engine.config_note} · the last good one is used"
-    about_file = [line((" ▲ ", "warn"), note)] if engine.config_note else []
-    found = [*about_hosts[: most - len(about_file)], *about_file]
-    return [fit(each, room) for each in found]
+    found = [*_hosts(engine, now), *_notes(engine)]
+    shown = found if len(found) <= most else [*found[: most - 1], found[-1]]
+    return [fit(each, room) for each in shown]
 
 
 def hosts(engine: EngineStatus) -> list[Part]:
@@ -46,12 +41,26 @@ def _rank(host: HostStatus) -> tuple[int, str]:
     return _badness(host), host.name
 
 
+def _notes(engine: EngineStatus) -> list[Line]:
+    file = f"{engine.config_note} · the last good one is used" if engine.config_note else ""
+    log = f"release log: {engine.log_note}" if engine.log_note else ""
+    return [line((" ▲ ", "warn"), each) for each in (log, file) if each]
+
+
+def _hosts(engine: EngineStatus, now: float) -> list[Line]:
+    """An only host that does not answer is said in the first line already, in place of all that it hides."""
+    if not engine.hosts:
+        return [] if engine.edge_ok else [line((" ✖ ", "bad"), f"edge: {engine.edge}")]
+    several = len(engine.hosts) > 1
+    troubled = [each for each in sorted(engine.hosts, key=_rank) if _badness(each) < WELL]
+    return [_host(each, now, several) for each in troubled if several or each.docker_ok]
+
+
 def _host(host: HostStatus, now: float, several: bool) -> Line:
-    """A single host that does not answer is said in the first line already."""
     name = (f"{host_name(host.name)}: ", "strong") if several else ("", "")
     if not host.docker_ok:
         seen = f" · last seen {age(now - host.docker_seen_at)} ago" if host.docker_seen_at else ""
-        return line((" ✖ ", "bad"), name, f"Docker does not answer ({host.docker}){seen}") if several else ()
+        return line((" ✖ ", "bad"), name, f"Docker does not answer ({host.docker}){seen}")
     if not host.edge_ok:
-        return line((" ✖ ", "bad"), name, f"edge: {host.edge}") if several else ()
+        return line((" ✖ ", "bad"), name, f"edge: {host.edge}")
     return line((" ▲ ", "warn"), name, host.note)

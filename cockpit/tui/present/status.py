@@ -54,7 +54,9 @@ def hints(state: State, room: int) -> Line:
         wanted.insert(1, ("x", "release the hold", "actions"))
     wanted += [("!", "next failing", "next.failing")] if failing else []
     wanted += [("/", "filter", "find"), ("[ ]", "tabs", "tab.next"), ("z", "zoom", "zoom")]
-    wanted += [("E", "environment", "environments"), (":", "commands", "palette")]
+    wanted += [("E", "environment", "environments")]
+    wanted += [] if placement and placement.hold else [("x", "actions", "actions")]
+    wanted += [(":", "commands", "palette")]
     shown: Line = line(" ")
     for name, does, action in wanted:
         offered = key(name, does)
@@ -146,10 +148,6 @@ def _under(state: State, now: float) -> list[Part]:
         heard = _heard_at(state)
         old = f" {age(now - heard)} ago" if heard is not None and now - heard >= NO_NEWS else ""
         parts.append((f" · docker ok{old}", ""))
-        if not engine.edge_ok:
-            parts.append((f" · edge: {engine.edge}", "bad strong"))
-    if engine.log_note:
-        parts.append((f" · log: {engine.log_note}", "warn strong"))
     return parts
 
 
