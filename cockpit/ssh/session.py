@@ -45,6 +45,7 @@ class Session:
         self._control, self._environment = control, environment
         self._said = bytearray()
         self._listening = asyncio.create_task(self._listen())
+        self._hearing: asyncio.Task[None] | None = None
         self._pulses: dict[bytes, asyncio.Future[bool]] = {}
 
     @property
@@ -63,6 +64,7 @@ class Session:
                 await self._until(token.encode())
                 lines = [await self._out.readline() for _ in range(greeting.LINES)]
             self.facts = greeting.facts(lines)
+            self._hearing = asyncio.create_task(self._hear())
         except TimeoutError:
             raise Unanswered(inside=False) from None
         except ValueError:  # also an ending in the middle of it
@@ -97,6 +99,8 @@ class Session:
             return True
         except OSError:
             return False
+        finally:
+            await self.pulse(PING)  # what ssh has to say about it has arrived, too
 
     def lane(self) -> contextlib.AbstractAsyncContextManager[Process]:
         return process.started(command.lane(self._control), env=self._environment, stdin=PIPE)
@@ -118,12 +122,16 @@ class Session:
 
     async def lasts(self) -> None:
         """Until it ends."""
+        assert self._hearing is not None
+        await asyncio.wait([self._hearing])
+        await self._over()
+
+    async def _hear(self) -> None:
         with contextlib.suppress(ValueError):  # a line without an end: it is no shell of ours any more
             while line := await self._out.readline():
                 heard = self._pulses.get(line.strip())
                 if heard is not None and not heard.done():
                     heard.set_result(True)
-        await self._over()
 
     async def _over(self) -> None:
         """ssh is closing: its last words are the reason."""
@@ -145,6 +153,8 @@ class Session:
 
     def end(self) -> None:
         self._listening.cancel()
+        if self._hearing is not None:
+            self._hearing.cancel()
         for heard in self._pulses.values():
             if not heard.done():
                 heard.set_result(False)
