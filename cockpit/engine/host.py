@@ -30,6 +30,10 @@ class Prober(Protocol):
     async def close(self) -> None: ...
 
 
+class Closable(Protocol):
+    async def close(self) -> None: ...
+
+
 @dataclass(slots=True)
 class Probed:
     """The last answers of one address."""
@@ -72,6 +76,7 @@ class Host:
     subnet: Subnet
     docker_url: str  # for a docker command on this machine: "unix:///run/docker.sock"
     edge_place: Callable[[], Awaitable[EdgePlace]]  # raises CockpitError while the host was never reached
+    line: Closable | None = None  # the way to a host elsewhere
     containers: tuple[Container, ...] = ()
     docker_error: str = NOT_ASKED
     docker_seen_at: float | None = None
@@ -104,3 +109,5 @@ class Host:
     async def close(self) -> None:
         for port in (self.prober, self.edge, self.builder, self.target):
             await port.close()
+        if self.line is not None:
+            await self.line.close()

@@ -1,4 +1,4 @@
-"""Real adapters for one Docker host: on this machine's socket."""
+"""Real adapters for one Docker host: a socket of this machine, or one line of ssh to another."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from cockpit.paths import Paths
 from cockpit.targets.base import Subnet, Target
 
 SUBNET_WAIT = 5.0  # seconds that Docker gets to name the network; then what was last known is used
+LINE_WAIT = 5.0  # … that ssh gets to connect before the engine goes on without that host
 UNKNOWN_SUBNET = "10.231.0.0/18"
 
 
@@ -24,14 +25,23 @@ class HostOpener:
         self._clock = clock
 
     async def open(self, name: str, settings: Settings) -> Host:
+        """Raises ConfigError for a name that stands for no host."""
+        from cockpit.targets.contexts import resolve
+
+        where = await asyncio.to_thread(resolve, name)
+        directory = await asyncio.to_thread(self._directory, name)
+        if where.startswith("ssh://"):
+            return await self._far(name, where, directory, settings)
+        return await self._near(name, where, directory, settings)
+
+    async def _near(self, name: str, where: str, directory: Path, settings: Settings) -> Host:
         from cockpit.build.docker import DockerBuilder
         from cockpit.edge.caddy import CaddyEdge
         from cockpit.health.probe import Prober
         from cockpit.targets.daemon import socket_path
         from cockpit.targets.docker import DockerTarget
 
-        target = DockerTarget(name, self._installation, subnet=settings.network.subnet, clock=self._clock)
-        directory = self._directory(name)
+        target = DockerTarget(where, self._installation, subnet=settings.network.subnet, clock=self._clock)
         subnet = await _subnet(target, directory / "subnet")
         edge = CaddyEdge(directory / "edge", subnet)
 
@@ -43,10 +53,48 @@ class HostOpener:
             target=target,
             edge=edge,
             prober=Prober(edge.probe_socket, self._clock),
-            builder=DockerBuilder(name, self._installation, self._clock),
+            builder=DockerBuilder(where, self._installation, self._clock),
             subnet=Subnet(subnet),
-            docker_url=f"unix://{socket_path(name)}",
+            docker_url=f"unix://{socket_path(where)}",
             edge_place=place,
+        )
+
+    async def _far(self, name: str, where: str, directory: Path, settings: Settings) -> Host:
+        from cockpit.build.docker import DockerBuilder
+        from cockpit.edge.caddy import CaddyEdge
+        from cockpit.edge.far_files import FarFiles
+        from cockpit.health.probe import Prober
+        from cockpit.ssh.line import Line
+        from cockpit.targets.docker import DockerTarget
+        from cockpit.targets.far_ports import far_port_owners
+
+        line = Line(where, self._installation, self._paths.socket.with_suffix(".ssh"), self._clock)
+        line.start()
+        await line.settled(LINE_WAIT)
+        target = DockerTarget(
+            line.docker_url,
+            self._installation,
+            subnet=settings.network.subnet,
+            clock=self._clock,
+            port_owners=far_port_owners(line),
+            excuse=line.excuse,
+        )
+        subnet = await _subnet(target, directory / "subnet")
+        edge = CaddyEdge(FarFiles(line), subnet)
+
+        async def place() -> EdgePlace:
+            return EdgePlace(line.known_edge(), line.admin_socket, line.known_owner())
+
+        return Host(
+            name=name,
+            target=target,
+            edge=edge,
+            prober=Prober(edge.probe_socket, self._clock, line),
+            builder=DockerBuilder(line.docker_url, self._installation, self._clock),
+            subnet=Subnet(subnet),
+            docker_url=line.docker_url,
+            edge_place=place,
+            line=line,
         )
 
     def _directory(self, name: str) -> Path:

@@ -24,6 +24,19 @@ def edge_plan(placements: Iterable[PlacementSettings]) -> EdgePlan:
     )
 
 
+def clash(placements: Iterable[PlacementSettings]) -> str:
+    """Which two placements want the same customers; "" when none do. The edge would refuse all routes."""
+    taken: dict[tuple[str, str, str], str] = {}
+    for each in placements:
+        for route in _routes(each):
+            for name in route.hosts or ("",):
+                wanted = (each.environment.host, route.listen, name)
+                other = taken.setdefault(wanted, str(each.key))
+                if other != str(each.key):
+                    return f"{other} and {each.key} both want {name or 'any host'} on {route.listen}"
+    return ""
+
+
 def _routes(placement: PlacementSettings) -> Iterator[Route]:
     for name, hosts in placement.service.public.items():
         yield Route(placement.key, placement.environment.edge.listen, hosts, process=_pointed(name))

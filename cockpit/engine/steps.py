@@ -55,9 +55,18 @@ async def preflight(run: Run) -> str:
                 next="free space on this machine, then deploy again",
             )
         )
+    await _host_has_all(run)
     await _edge_answers(run)
     run.say(f"Docker {host.version} on {host.name} answers; {len(secrets)} secrets resolve; {free // 2**30} GB free")
     return f"Docker {host.version}" + (f", {len(secrets)} secrets" if secrets else "")
+
+
+async def _host_has_all(run: Run) -> None:
+    """What the release needs of the host and the cockpit does not make: networks of others."""
+    for process in spec.freeze(run.placement, "", {}, {}).processes.values():
+        missing = await run.host.target.missing(process)
+        if missing:
+            raise Failed(Failure("preflight", Side.CONFIGURATION, missing[0], next="make it, or correct the name"))
 
 
 async def _edge_answers(run: Run) -> None:

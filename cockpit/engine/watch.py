@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from cockpit.config.settings import PlacementSettings, Settings
-from cockpit.engine import tidy
+from cockpit.engine import routing, tidy
 from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.edges import Edges
 from cockpit.engine.host import Host
@@ -169,7 +169,12 @@ class Watch:
             and (now := settings.placement(key)) is not None
             and now.environment.host != self._world.known[key].environment.host
         ]
-        return f"{', '.join(moved)}: another host wants another environment's name" if moved else ""
+        if moved:
+            return f"{', '.join(moved)}: another host wants another environment's name"
+        live = (key for key, seen in self._world.placements.items() if seen.row.live is not None)
+        left = [self._world.known[key] for key in live if settings.placement(key) is None]
+        both = routing.clash((*settings.placements, *left)) if left else ""
+        return f"{both}, and the one that the file no longer has is live" if both else ""
 
     async def refresh(self, key: PlacementKey) -> None:
         """Everything about one placement, now."""

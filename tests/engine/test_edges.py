@@ -413,3 +413,15 @@ async def test_one_of_two_replicas_that_comes_back_is_followed_on(tmp_path: Path
         await shop.until(lambda: "from one again" in reader.texts)
         shop.target.write(two, "from two again")
         await shop.until(lambda: "from two again" in reader.texts)
+
+
+async def test_a_service_that_would_take_the_customers_of_one_that_the_file_lost_is_not_taken(tmp_path: Path) -> None:
+    async with rig(tmp_path, settings((SHOP, service(hosts=("shop.example.com",))))) as shop:
+        await shop.shipped("first")
+        shop.settings = settings((OTHER, service(hosts=("shop.example.com",))))
+        shop.paths.config.write_text("renamed")
+        await shop.until(lambda: bool(shop.engine.window.status().config_note))
+        assert "other/production and shop/production both want shop.example.com" in (
+            shop.engine.window.status().config_note
+        )
+        assert [each.key for each in shop.engine.window.snapshot().placements] == [SHOP]
