@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from cockpit.cli import names, render
+from cockpit.cli import around, names
 from cockpit.cli.output import document, say, tell
 from cockpit.cli.root import cockpit, json_option, placement_arguments
 from cockpit.cli.session import Session
@@ -35,7 +35,7 @@ def open_(session: Session, service: str, environment: str | None, release: str 
     """Where a release answers before customers are on it. Changes nothing."""
     key = session.placement(service, environment)
     found = session.ask(OPEN, OpenRequest(key, names.release(release) if release else None))
-    document(found) if as_json else say(*render.address(found))
+    document(found) if as_json else say(*around.address(found))
 
 
 @cockpit.command("exec", cls=WithCommand)
@@ -68,7 +68,7 @@ def exec_(context: click.Context, service: str, environment: str | None, one_off
 def containers(session: Session, as_json: bool) -> None:
     """Containers of the hosts that are not the cockpit's: looked at, never touched."""
     found = session.ask(OTHERS, Nothing())
-    document(found) if as_json else say(*render.others(found))
+    document(found) if as_json else say(*around.others(found))
 
 
 def _ended(session: Session, ended: ExecEnded) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cockpit.cli import names, render
+from cockpit.cli import around, names, render
 from cockpit.cli.follow import follow_log
 from cockpit.cli.output import document, say
 from cockpit.cli.root import cockpit, json_option, placement_arguments
@@ -34,7 +34,7 @@ from cockpit.protocol import (
 def status(session: Session, as_json: bool) -> None:
     """Every service: health, live release, pending commits, what runs."""
     seen = session.snapshot()
-    document(seen) if as_json else say(*render.snapshot(seen))
+    document(seen) if as_json else say(*render.placements(seen), *around.below(seen.engine))
 
 
 @cockpit.command()

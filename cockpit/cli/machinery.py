@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cockpit.cli import render
+from cockpit.cli import around
 from cockpit.cli.output import document, part, say, words
 from cockpit.cli.root import Verbs, cockpit, json_option
 from cockpit.cli.session import Consent, Session
@@ -57,7 +57,7 @@ def engine_status(session: Session, as_json: bool) -> None:
         document(found)
         return
     say(f"cockpit {found.version}, pid {found.pid}, config {found.config_path}, state {found.state_path}")
-    say(*render.engine(found))
+    say(*around.engine(found))
 
 
 @engine.command("run")
@@ -87,7 +87,7 @@ def upgrade(session: Session, host: str | None, yes: bool, as_json: bool) -> Non
         document(seen) if as_json else say(f"The edge on {part(seen.host)} is as the configuration says")
         return
     if not as_json:
-        say(*render.edge_upgrade(seen))
+        say(*around.edge_upgrade(seen))
     Consent(yes, "").require(f"Upgrade the edge on {seen.host}?", "", "")
     done = session.ask(EDGE_UPGRADE, EdgeUpgradeRequest(seen.host, confirmed=True))
     if not done.done:

@@ -8,9 +8,7 @@ from collections.abc import Iterable, Sequence
 from cockpit.cli.output import Cell, part, table, words
 from cockpit.model import (
     Commit,
-    EngineStatus,
     Health,
-    HostStatus,
     Operation,
     OperationState,
     Pending,
@@ -25,10 +23,7 @@ from cockpit.protocol import (
     Checks,
     CheckState,
     DeploySheet,
-    EdgeUpgrade,
-    Others,
     PlannedStep,
-    ProbeAddress,
     Releases,
     RollbackSheet,
     Snapshot,
@@ -63,12 +58,6 @@ CHECK: dict[CheckState, Cell] = {
     CheckState.FAIL: ("✖ fail", "bad"),
     CheckState.UNKNOWN: ("? unknown", "warn"),
 }
-CONTAINER: dict[str, Cell] = {
-    "running": ("●", "good"),
-    "restarting": ("▲", "warn"),
-    "dead": ("✖", "bad"),
-    "paused": ("⏸", "warn"),
-}
 IMAGE = {True: "image", False: "no image yet", None: ""}
 SPEED = {Tier.HOT: "instant", Tier.STOPPED: "fast", Tier.RETAINED: "fast", Tier.GONE: "slow"}
 
@@ -77,47 +66,18 @@ def since(at: float | None) -> str:
     return age(time.time() - at) if at is not None else "–"
 
 
-def snapshot(seen: Snapshot) -> list[str]:
+def placements(seen: Snapshot) -> list[str]:
     running = {operation.id: operation for operation in seen.operations}
-    lines = table(_placement(each, running.get(each.operation or 0)) for each in seen.placements)
-    return [*(lines or ["No service is configured"]), *_around(seen.engine)]
-
-
-def _around(engine: EngineStatus) -> list[str]:
-    """Only what is wrong; of several hosts, each by its name."""
-    lines = hosts(engine) if len(engine.hosts) > 1 else _only_host(engine)
-    notes = [each.note for each in engine.hosts if each.note] if len(engine.hosts) == 1 else []
-    file = f"{engine.config_note} · the last good one is used" if engine.config_note else ""
-    return lines + [words(("▲", "warn"), each) for each in (*notes, engine.log_note, file) if each]
-
-
-def _only_host(engine: EngineStatus) -> list[str]:
-    lines = [] if engine.docker_ok else [words(("✖", "bad"), f"Docker: {engine.docker}")]
-    return lines + ([] if engine.edge_ok else [words(("✖", "bad"), f"edge: {engine.edge}")])
-
-
-def hosts(engine: EngineStatus) -> list[str]:
-    return table(_host(each) for each in engine.hosts) if engine.hosts else []
-
-
-def _host(each: HostStatus) -> list[Cell]:
-    ok = each.docker_ok and each.edge_ok
-    glyph = ("✖", "bad") if not ok else ("▲", "warn") if each.note else ("●", "good")
-    seen = f", last seen {since(each.docker_seen_at)} ago" if each.docker_seen_at and not each.docker_ok else ""
-    return [glyph, (each.name, "strong"), f"Docker: {each.docker}{seen}", f"edge: {each.edge}", each.note]
-
-
-def engine(found: EngineStatus) -> list[str]:
-    """What the engine is wired to, well or not."""
-    around = hosts(found) or [part(f"Docker: {found.docker}"), part(f"edge: {found.edge}")]
-    note = [words(("▲", "warn"), f"configuration: {found.config_note}")] if found.config_note else []
-    return [*around, *note, part(f"clients: {', '.join(found.connected) or 'none'}")]
+    return table(_placement(each, running.get(each.operation or 0)) for each in seen.placements) or [
+        "No service is configured"
+    ]
 
 
 def _placement(each: Placement, operation: Operation | None) -> list[Cell]:
     live = each.live
     notes = [
         "" if each.configured else "not in config",
+        "" if each.host == "local" else f"on {each.host}",
         each.why,
         _short(each),
         f"⏸ held by {each.hold.by}: {each.hold.reason}" if each.hold else "",
@@ -248,41 +208,6 @@ def restart_sheet(found: Placement) -> list[str]:
         part((f"Restart {found.key}: {live} in new containers", "strong")),
         "They start beside those that serve, are verified, and then customers are switched to them: no gap",
         *([f"After the switch replaced as well: {part(', '.join(others))}"] if others else []),
-    ]
-
-
-def address(found: ProbeAddress) -> list[str]:
-    release = found.release
-    lines = [words((release.name, "strong"), release.commit[:7], release.subject)]
-    lines += [words(("▲", "warn"), found.note)] if found.note else []
-    lines.append(words((found.url, "accent"), f"(host {found.host})" if found.host else ""))
-    lines += [f"  {part(each)}" for each in found.commands]
-    return [*lines, *([f"Customers: {part(found.public)}"] if found.public else [])]
-
-
-def others(found: Others) -> list[str]:
-    several = len({each.host for each in found.containers}) + len(found.unreachable) > 1
-    lines = table(
-        (
-            CONTAINER.get(each.state, ("■", "muted")),
-            *([(each.host, "muted")] if several else []),
-            (each.project or "–", "muted"),
-            (each.name, "strong"),
-            each.status or each.state,
-            each.image,
-            (" ".join(each.ports), "muted"),
-        )
-        for each in found.containers
-    )
-    lines += [words(("✖", "bad"), f"{each} did not answer") for each in found.unreachable]
-    return lines or ["There is none beside those of the cockpit"]
-
-
-def edge_upgrade(found: EdgeUpgrade) -> list[str]:
-    return [
-        part((f"Upgrade the edge on {found.host}", "strong")),
-        words(("▲", "warn"), found.outdated),
-        part(f"Customers notice: {found.gap}"),
     ]
 
 

@@ -33,6 +33,7 @@ def test_status_shows_processes_and_why_one_does_not_run(adopted: Paths, cli: Cl
     assert web.startswith("▲ degraded")
     assert "web 2/2 worker 0/1" in web
     assert "worker: exited 1 three times" in web
+    assert "on ssh://deploy@shop-1" in web
 
 
 def test_status_says_what_left_the_configuration_and_why_nothing_is_automatic(adopted: Paths, cli: Cli) -> None:

@@ -14,7 +14,7 @@ from cockpit.model import OperationKind, OperationState
 from cockpit.protocol import Event, LogKind, Lost, Others
 from cockpit.tui.line import cells, plain
 from cockpit.tui.panes.log_pane import LogPane
-from cockpit.tui.present import containers, menu, sheets, steps
+from cockpit.tui.present import containers, menu, running, steps
 from cockpit.tui.state import State, choose, fold
 from tests.fakes.link import (
     CHECKOUT,
@@ -135,7 +135,7 @@ async def test_a_release_that_answers_nowhere_is_said_in_the_sheet() -> None:
 
 def test_a_line_to_copy_is_shown_whole() -> None:
     long = replace(address(CHECKOUT, 42), commands=("curl " + "--header 'X: y' " * 12,))
-    shown = "".join(plain(each).strip() + " " for each in sheets.address(long, 0, 40))
+    shown = "".join(plain(each).strip() + " " for each in running.address(long, 0, 40))
     assert shown.count("--header 'X: y'") == 12
 
 
@@ -213,12 +213,12 @@ async def test_a_restart_that_is_refused_says_why_in_the_sheet() -> None:
 
 
 def test_a_restart_in_its_steps_never_speaks_of_another_release() -> None:
-    running = replace(LEDGER_DEPLOY, kind=OperationKind.RESTART, from_release=30, to_release=30, switched_at=NOW - 2)
-    shown = "\n".join(plain(each) for each in steps.lines(_ledger(running), NOW, 100))
+    moved = replace(LEDGER_DEPLOY, kind=OperationKind.RESTART, from_release=30, to_release=30, switched_at=NOW - 2)
+    shown = "\n".join(plain(each) for each in steps.lines(_ledger(moved), NOW, 100))
     assert "Restart of r30, production" in shown
     assert "customers are on the new containers since" in shown
     assert "B goes back" not in shown
-    failed = replace(running, state=OperationState.FAILED, switched_at=None, summary="r30 serves")
+    failed = replace(moved, state=OperationState.FAILED, switched_at=None, summary="r30 serves")
     shown = "\n".join(plain(each) for each in steps.lines(_ledger(failed), NOW, 100))
     assert "The containers that serve were not touched." in shown
     assert "A rollback is not needed." not in shown

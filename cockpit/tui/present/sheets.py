@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from cockpit.model import Commit, Operation, Placement, Tier
-from cockpit.protocol import Check, CheckState, DeploySheet, PlannedStep, ProbeAddress, RollbackOption, RollbackSheet
+from cockpit.model import Commit, Operation, Tier
+from cockpit.protocol import Check, CheckState, DeploySheet, PlannedStep, RollbackOption, RollbackSheet
 from cockpit.text import took
 from cockpit.tui.line import BLANK, Line, cells, fit, left, line, paragraph, right, spread
 from cockpit.tui.present.pending import image_mark
-from cockpit.tui.present.words import NAME, NOTICED, TIER_SPEED, clock, count
+from cockpit.tui.present.words import NAME, NOTICED, TIER_SPEED, clock, count, remark
 
 CHECK = {
     CheckState.PASS: ("✔", "good"),
@@ -37,7 +36,7 @@ def deploy(sheet: DeploySheet, room: int, choices: tuple[Commit, ...] = ()) -> l
     out += [*_plan(sheet.steps, room)]
     out += _image(sheet, room)
     for warning in sheet.warnings:
-        out += _words("▲", "warn", warning, room)
+        out += remark("▲", "warn", warning, room)
     if sheet.protected:
         text = f"After y you type the service's name: {sheet.key.environment} is protected."
         out += [BLANK, *paragraph(text, room)]
@@ -49,7 +48,7 @@ def rollback(sheet: RollbackSheet, chosen: int | None, room: int) -> list[Line]:
         return _refused(sheet.refused, room)
     out = [_option(each, place == chosen, sheet, place, room) for place, each in enumerate(sheet.options)]
     if not out:
-        return _words("✖", "bad", "there is no release to go back to", room)
+        return remark("✖", "bad", "there is no release to go back to", room)
     out.append(BLANK)
     if chosen is not None:
         undone = sheet.undoes[chosen] if chosen < len(sheet.undoes) else ()
@@ -57,74 +56,12 @@ def rollback(sheet: RollbackSheet, chosen: int | None, room: int) -> list[Line]:
         text = f"Undoes {count(len(undone), 'commit')}" + (f": {subjects}" if subjects else "")
         out += [fit(line(text), room)]
     for warning in sheet.warnings:
-        out += _words("▲", "warn", warning, room)
+        out += remark("▲", "warn", warning, room)
     if not sheet.armed:
-        out += [BLANK, *_words("▲", "warn strong", sheet.unarmed_because or "look twice before this", room)]
+        out += [BLANK, *remark("▲", "warn strong", sheet.unarmed_because or "look twice before this", room)]
         out += [line("After y you type the service's name.")]
     after = f"Afterwards {sheet.key.service} is held, and these commits are not offered, until someone gives a reason."
     return [*out, *paragraph(after, room, "muted")]
-
-
-def restart(placement: Placement, room: int) -> list[Line]:
-    live = placement.live
-    if live is None:
-        return _words("✖", "bad", "no release is live: there is nothing to restart", room)
-    text = (
-        f"New containers of {live.name} start beside those that serve. Once they answer, customers are switched to "
-        "them: no gap. The old ones end what they have begun, and stop."
-    )
-    head = line((f"{live.name} ", "accent strong"), (f"{live.commit[:7]} {live.subject}", "muted"))
-    out = [fit(head, room), BLANK, *paragraph(text, room)]
-    others = [each.name for each in placement.processes if not each.routed]
-    if others:
-        out += paragraph(f"After the switch {', '.join(others)} {_are(others)} replaced.", room)
-    out += paragraph("Image and settings stay as they are, and so does the release.", room, "muted")
-    if placement.protected:
-        text = f"After y you type the service's name: {placement.key.environment} is protected."
-        out += [BLANK, *paragraph(text, room)]
-    return out
-
-
-@dataclass(frozen=True, slots=True)
-class Shell:
-    process: str
-    one_off: bool
-    serves: bool
-
-
-def shells(placement: Placement) -> tuple[Shell, ...]:
-    """First where customers are served; a container of one's own is the next line."""
-    known = [(each.name, each.routed) for each in placement.processes] or [("", True)]
-    return tuple(Shell(name, one_off, routed) for name, routed in known for one_off in (False, True))
-
-
-def shell(placement: Placement, choices: tuple[Shell, ...], chosen: int, room: int) -> list[Line]:
-    release = placement.live.name if placement.live else "the release"
-    name = max(len(each.process) for each in choices)
-    out: list[Line] = []
-    for place, each in enumerate(choices):
-        running = "in one that serves customers" if each.serves else "in the one that runs"
-        where = f"in a new one of {release}, removed afterwards" if each.one_off else running
-        mark = ("▸ " if place == chosen else "  ", "accent strong")
-        words = (left(each.process, name) + "  " if name else "", "strong" if place == chosen else "")
-        out.append(fit(line(mark, words, (where, "" if place == chosen else "muted")), room))
-    text = "Who opened it, when, and how it ended is recorded; what is typed in it is not. Leaving it comes back here."
-    return [*out, BLANK, *paragraph(text, room, "muted")]
-
-
-def address(found: ProbeAddress, chosen: int, room: int) -> list[Line]:
-    release = found.release
-    head = line((f"{release.name} ", "accent strong"), (f"{release.commit[:7]} ", "muted"), release.subject)
-    out = [fit(head, room), *(_words("▲", "warn", found.note, room) if found.note else ()), BLANK]
-    asks = f" · ask for {found.host}" if found.host else ""
-    out += [fit(line((found.url, "strong"), (f" on the Docker host{asks}", "muted")), room), BLANK]
-    for place, each in enumerate(found.commands):
-        wrapped = paragraph(each, room - 2, indent=2)
-        mark = "▸ " if place == chosen else "  "
-        out += [line((mark if at == 0 else "  ", "accent strong"), *words) for at, words in enumerate(wrapped)]
-    if found.public:
-        out += [BLANK, fit(line(("customers  ", "muted"), found.public), room)]
-    return out
 
 
 def cancel(operation: Operation, room: int) -> list[Line]:
@@ -137,7 +74,7 @@ def cancel(operation: Operation, room: int) -> list[Line]:
         return [*out, *paragraph(f"Customers were never on it: {serves}, the new containers are removed.", room)]
     since = clock(operation.switched_at, seconds=True)
     text = f"Customers are on r{operation.to_release} since {since}: to leave it, roll back (B)."
-    return [*out, *_words("▲", "warn", text, room)]
+    return [*out, *remark("▲", "warn", text, room)]
 
 
 def _from_to(sheet: DeploySheet) -> Line:
@@ -190,7 +127,7 @@ def _checks(checks: tuple[Check, ...], room: int) -> list[Line]:
         if each.state is not CheckState.PASS:
             glyph, tone = CHECK[each.state]
             said = f"{each.name}: {each.evidence}" + (f" → {each.next}" if each.next else "")
-            rows += _words(glyph, tone, said, room)
+            rows += remark(glyph, tone, said, room)
     return rows
 
 
@@ -210,7 +147,7 @@ def _image(sheet: DeploySheet, room: int) -> list[Line]:
     pulled = any(each.name == "pull" and not each.skipped for each in sheet.steps)
     if waits and pulled:
         said = f"The image of {sheet.commit.short if sheet.commit else ''} is not there yet: pull waits for it."
-        return _words("▢", "warn", said, room)
+        return remark("▢", "warn", said, room)
     if sheet.image_exists:
         return [line(("the image of this commit is there" if pulled else IMAGE_BUILT, "muted"))]
     return []
@@ -219,14 +156,10 @@ def _image(sheet: DeploySheet, room: int) -> list[Line]:
 def _refused(text: str, room: int) -> list[Line]:
     """Why not, and below it, calmly, what to do instead."""
     why, *rest = re.split(r"\s*\n\s*|(?<=[.:]) (?=[A-Z])", text.strip(), maxsplit=1)
-    out = _words("✖", "bad", why, room)
+    out = remark("✖", "bad", why, room)
     for each in rest[0].splitlines() if rest else ():
         out += [BLANK, *paragraph(each.strip(), room)]
     return out
-
-
-def _are(names: list[str]) -> str:
-    return "is" if len(names) == 1 else "are"
 
 
 def _held(sheet: DeploySheet, room: int) -> list[Line]:
@@ -234,7 +167,7 @@ def _held(sheet: DeploySheet, room: int) -> list[Line]:
         return []
     text = f"held by {sheet.hold.by} since {clock(sheet.hold.at)}: {sheet.hold.reason or 'no reason given yet'}"
     return [
-        *_words("⏸", "warn", text, room),
+        *remark("⏸", "warn", text, room),
         line("Esc, then ", ("x", "accent strong"), " releases the hold, with a reason"),
     ]
 
@@ -258,9 +191,3 @@ def _option(option: RollbackOption, chosen: bool, sheet: RollbackSheet, place: i
         ),
         room,
     )
-
-
-def _words(glyph: str, tone: str, text: str, room: int) -> list[Line]:
-    """A remark with its glyph, wrapped under itself."""
-    wrapped = paragraph(text, room - 2)
-    return [((f"{glyph} " if place == 0 else "  ", tone), *each) for place, each in enumerate(wrapped)]

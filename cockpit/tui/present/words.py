@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cockpit.model import Health, OperationKind, OperationState, Placement, ProcessState, StepState, Tier
 from cockpit.text import age
-from cockpit.tui.line import Part
+from cockpit.tui.line import Line, Part, paragraph
 from cockpit.tui.state import STALE_AFTER, State
 
 AUTO_ON = "on"  # the engine's word for "each commit is deployed by itself"
@@ -124,6 +124,12 @@ def count(number_of: int, one: str, many: str = "") -> str:
 def key(name: str, does: str) -> tuple[Part, ...]:
     """A key and what it does, as hints show them."""
     return ((name, "accent strong"), (f" {does}", ""))
+
+
+def remark(glyph: str, tone: str, text: str, room: int) -> list[Line]:
+    """A remark with its glyph, wrapped under itself."""
+    wrapped = paragraph(text, room - 2)
+    return [((f"{glyph} " if place == 0 else "  ", tone), *each) for place, each in enumerate(wrapped)]
 
 
 def _bar(value: float, top: float) -> str:

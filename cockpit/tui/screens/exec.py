@@ -9,7 +9,7 @@ from cockpit.model import Placement
 from cockpit.protocol import EXEC, ExecRequest
 from cockpit.tui import terminal
 from cockpit.tui.line import Line
-from cockpit.tui.present import sheets
+from cockpit.tui.present import running
 from cockpit.tui.screens.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class ExecScreen(Sheet):
     def __init__(self, app: CockpitApp, placement: Placement) -> None:
         super().__init__(app, f"Shell in {placement.key.service}, {placement.key.environment}")
         self.placement = placement
-        self.choices = sheets.shells(placement)
+        self.choices = running.shells(placement)
         self.chosen = 0
 
     def begin(self) -> None:
@@ -31,7 +31,7 @@ class ExecScreen(Sheet):
         return ("y open the shell", "j k choose")
 
     def lines(self, room: int) -> list[Line]:
-        return sheets.shell(self.placement, self.choices, self.chosen, room)
+        return running.shell(self.placement, self.choices, self.chosen, room)
 
     def do_down(self) -> None:
         self._move(1)

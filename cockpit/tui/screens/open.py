@@ -8,7 +8,7 @@ from cockpit.errors import CockpitError
 from cockpit.model import PlacementKey
 from cockpit.protocol import OPEN, OpenRequest, ProbeAddress
 from cockpit.tui.line import Line
-from cockpit.tui.present import sheets
+from cockpit.tui.present import running
 from cockpit.tui.screens.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class OpenScreen(Sheet):
         return ("y copy", "j k choose") if len(self.address.commands) > 1 else ("y copy",)
 
     def lines(self, room: int) -> list[Line]:
-        return sheets.address(self.address, self.chosen, room) if self.address else []
+        return running.address(self.address, self.chosen, room) if self.address else []
 
     def may_go(self) -> str:
         if self.address is None:

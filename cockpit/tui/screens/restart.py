@@ -8,7 +8,7 @@ from cockpit.errors import CockpitError
 from cockpit.model import Placement
 from cockpit.protocol import RESTART, RestartRequest
 from cockpit.tui.line import Line
-from cockpit.tui.present import sheets
+from cockpit.tui.present import running
 from cockpit.tui.screens.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class RestartScreen(Sheet):
         return ("y restart",) if self.placement.live else ()
 
     def lines(self, room: int) -> list[Line]:
-        return sheets.restart(self.placement, room)
+        return running.restart(self.placement, room)
 
     def may_go(self) -> str:
         return "" if self.placement.live else "no release is live"
