@@ -102,6 +102,17 @@ def test_the_deploy_sheet_of_an_image_that_is_there_waits_for_nothing() -> None:
     assert "no build" not in shown
 
 
+async def test_what_pending_knows_of_an_image_is_said_in_the_sheet_too() -> None:
+    link = FakeLink()
+    link.answers["pending"] = lambda params: ci_pending(params.key)
+    unmarked = ci_sheet(CHECKOUT)
+    link.answers["deploy.sheet"] = replace(unmarked, commit=PENDING_COMMITS[0], commits=PENDING_COMMITS)
+    async with cockpit(link) as it:
+        await it.until(lambda: CHECKOUT in it.app.state.pending, "pending")
+        await it.sheet("D", "The image of 9e01c2d is not there yet: pull waits for it.")
+        await it.sees(f"41bb7e0 {THERE} add index")
+
+
 def test_an_image_that_is_built_here_is_no_word_of_ci() -> None:
     shown = text(sheets.deploy(replace(deploy_sheet(CHECKOUT), image_exists=True), 78))
     assert "the image of this commit exists: no build" in shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from cockpit.model import Commit, Operation, Tier
 from cockpit.protocol import Check, CheckState, DeploySheet, PlannedStep, RollbackOption, RollbackSheet
@@ -41,6 +42,17 @@ def deploy(sheet: DeploySheet, room: int, choices: tuple[Commit, ...] = ()) -> l
         text = f"After y you type the service's name: {sheet.key.environment} is protected."
         out += [BLANK, *paragraph(text, room)]
     return out
+
+
+def with_images(sheet: DeploySheet, pending: tuple[Commit, ...]) -> DeploySheet:
+    """What Pending says of images, where the sheet itself does not."""
+    known = {each.sha: each.image for each in pending}
+
+    def marked(each: Commit) -> Commit:
+        return replace(each, image=known.get(each.sha)) if each.image is None else each
+
+    commit = marked(sheet.commit) if sheet.commit else None
+    return replace(sheet, commit=commit, commits=tuple(map(marked, sheet.commits)))
 
 
 def rollback(sheet: RollbackSheet, chosen: int | None, room: int) -> list[Line]:
@@ -148,7 +160,7 @@ def _image(sheet: DeploySheet, room: int) -> list[Line]:
     if waits and pulled:
         said = f"The image of {sheet.commit.short if sheet.commit else ''} is not there yet: pull waits for it."
         return remark("▢", "warn", said, room)
-    if sheet.image_exists:
+    if sheet.image_exists or (pulled and sheet.commit and sheet.commit.image):
         return [line(("the image of this commit is there" if pulled else IMAGE_BUILT, "muted"))]
     return []
 

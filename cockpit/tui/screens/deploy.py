@@ -89,7 +89,7 @@ class DeployScreen(Sheet):
         except CockpitError as error:
             self.refused(error)
             return
-        self.sheet = sheet
+        self.sheet = sheet = sheets.with_images(sheet, self._pending())
         self.commit = sheet.commit.sha if sheet.commit else commit
         self.choices = max(self.choices, sheet.commits, self._pending(), key=len)
         self.typed_name = self.key.service if sheet.protected else ""
