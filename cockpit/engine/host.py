@@ -24,7 +24,7 @@ class Prober(Protocol):
     async def probe(self, address: str, path: str, host: str | None, timeout: float) -> Probe:
         """`address` is "10.231.0.6:8080"; asked through the edge's private listener. Never raises."""
 
-    async def public(self, listen: str, path: str, host: str | None, timeout: float) -> Probe:
+    async def public(self, listen: str, path: str, host: str | None, timeout: float, *, tls: bool = False) -> Probe:
         """As a customer asks, at the edge's own listener."""
 
     async def close(self) -> None: ...

@@ -22,6 +22,7 @@ from cockpit.targets.base import ADDRESS_REST
 
 CONFIRM_TIMEOUT = 2.0  # seconds for one answer through the public route
 CONFIRM_TRIES = 3
+CONFIRM_TLS_TRIES = 100  # a certificate may be on its way
 CONFIRM_PAUSE = 0.1
 UNDO_GRACE = 5.0  # seconds that a release which never had customers gets to stop
 
@@ -153,18 +154,27 @@ async def confirm(run: Run) -> str:
 
 
 async def _confirmed(run: Run, process: str, frozen: ReleaseSpec) -> str:
-    release, edge = run.bringing, run.placement.environment.edge
-    hosts = run.placement.service.processes[process].hosts
-    said = ""
-    for _ in range(CONFIRM_TRIES):
+    release, hosts = run.bringing, run.placement.service.processes[process].hosts
+    tls = run.placement.environment.edge.tls if hosts else None
+    listen, said = await _public_listener(run), ""
+    for _ in range(CONFIRM_TRIES if tls is None else CONFIRM_TLS_TRIES):
         path = frozen.processes[process].health.path
-        probe = await run.host.prober.public(edge.listen, path, hosts[0] if hosts else None, CONFIRM_TIMEOUT)
+        name = hosts[0] if hosts else None
+        probe = await run.host.prober.public(listen, path, name, CONFIRM_TIMEOUT, tls=tls is not None)
         if 200 <= probe.status < 400 and probe.release in ("", release.name):
             return f"{probe.status} through the edge in {probe.ms:.0f} ms"
         said = f"{probe.release} answers" if probe.release else f"it answers {probe.status or probe.error}"
         await run.ports.clock.sleep(CONFIRM_PAUSE)
     of = "" if process == spec.WEB else f" for {process}"
     raise Failed(_not_through(run, f"{said} through the edge{of}"))
+
+
+async def _public_listener(run: Run) -> str:
+    """Where customers arrive, as the host itself reaches it: in Docker networks the edge has an address of its own."""
+    edge = run.placement.environment.edge
+    listen = edge.tls.listen if edge.tls is not None and run.placement.service.main.hosts else edge.listen
+    address = await run.host.target.edge_address() if edge.networks else ""
+    return f"{address}:{listen.rpartition(':')[2]}" if address else listen
 
 
 def _not_through(run: Run, what: str) -> Failure:

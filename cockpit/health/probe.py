@@ -72,11 +72,15 @@ class Prober:
             return found
         return replace(found, error=EDGE_SILENT, reached=False)  # it was the line that was silent
 
-    async def public(self, listen: str, path: str, host: str | None, timeout: float) -> Probe:
-        """As a customer asks: at the edge's own listener (":80" is asked on its host)."""
-        url = f"http://{reachable(listen)}{_absolute(path)}"
+    async def public(self, listen: str, path: str, host: str | None, timeout: float, *, tls: bool = False) -> Probe:
+        """As a customer asks: at the edge's own listener (":80" is asked on its host), whose certificate is not judged.
+
+        A wildcard in `host` is asked for by one name that it stands for."""
+        name = (host or "").replace("*", "www", 1)
+        url = f"{'https' if tls else 'http'}://{reachable(listen)}{_absolute(path)}"
         try:
-            answer = await (await self._way(listen)).ask("GET", url, timeout=timeout, headers=_headers(host))
+            way = await self._way(listen)
+            answer = await way.ask("GET", url, timeout=timeout, headers=_headers(name or None), name=name)
         except LineDown as error:
             return Probe(0, 0.0, error.message, at=self._clock.now(), reached=False)
         return Probe(

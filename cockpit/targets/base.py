@@ -283,6 +283,9 @@ class Target(Protocol):
     async def ensure_edge(self, spec: EdgeSpec) -> EdgeState:
         """The edge runs, and a container for each alias; what runs is left alone. Names a taken port's owner."""
 
+    async def edge_address(self) -> str:
+        """The edge's own address on the cockpit's network; "" when it has the host's network, or does not run."""
+
     async def upgrade_edge(self, spec: EdgeSpec) -> None:
         """A new edge takes over from the one that runs. `EdgeSpec.networks`: it gets another address there."""
 

@@ -114,6 +114,11 @@ class DockerTarget:
         work = partial(ensure_edge, installation=self.installation, spec=spec, who=self._port_owners)
         return await self._daemon.labour("start the edge", work, deadline=_EDGE_DEADLINE)
 
+    async def edge_address(self) -> str:
+        from cockpit.targets.edge_host import edge_address
+
+        return await self._daemon.call("inspect the edge", partial(edge_address, installation=self.installation))
+
     async def upgrade_edge(self, spec: EdgeSpec) -> None:
         from cockpit.targets.edge_host import upgrade_edge
 

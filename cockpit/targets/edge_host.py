@@ -79,6 +79,13 @@ def upgrade_edge(client: DockerClient, installation: str, spec: EdgeSpec, who: P
     ensure_edge(client, installation, spec, who)
 
 
+def edge_address(client: DockerClient, installation: str) -> str:
+    """On the cockpit's own network; "" on the host's."""
+    edge = _inspect(client, edge_name(installation))
+    joined = edge["NetworkSettings"]["Networks"] if edge is not None else {}
+    return str((joined or {}).get(labels.network_name(installation), {}).get("IPAddress", ""))
+
+
 def remove_edge(client: DockerClient, installation: str) -> None:
     """The containers and their own image, if they are ours. The directory stays."""
     from docker.errors import APIError

@@ -27,7 +27,7 @@ class FakeProber:
                 return self._answer(container.release)
         return Probe(0, 1.0, "connection refused", at=self._clock.now())
 
-    async def public(self, listen: str, path: str, host: str | None, timeout: float) -> Probe:
+    async def public(self, listen: str, path: str, host: str | None, timeout: float, *, tls: bool = False) -> Probe:
         for key, pointer in self._edge.pointers.items():
             if any(route.key == key and (not route.hosts or host in route.hosts) for route in self._edge.routes):
                 status = self.public_answers.get(pointer.release)

@@ -95,6 +95,10 @@ class FakeTarget:
         started, self.edge_runs = not self.edge_runs, True
         return EdgeState(started, "" if started else self.edge_outdated)
 
+    async def edge_address(self) -> str:
+        await self._reach("edge_address")
+        return "10.231.0.2" if self.edge_runs else ""
+
     async def upgrade_edge(self, spec: EdgeSpec) -> None:
         await self._reach("upgrade_edge")
         self.edge_runs, self.edge_outdated = True, ""
