@@ -75,6 +75,7 @@ class World:
         self.paths: Paths = find(root / "cockpit.yaml", root / "state")
         self.port = free_port()
         self.engine_host = "local"
+        self.edge: dict[str, Any] = {}  # what is configured of it besides the listener
         self.services: dict[str, dict[str, Any]] = {}
         self.remote = Remote(root / "repository")
         self.client: Client
@@ -102,7 +103,9 @@ class World:
 
     def _write(self) -> None:
         document = {
-            "environments": {PRODUCTION: {"edge": {"listen": f"127.0.0.1:{self.port}"}, "host": self.engine_host}},
+            "environments": {
+                PRODUCTION: {"edge": {"listen": f"127.0.0.1:{self.port}", **self.edge}, "host": self.engine_host}
+            },
             "services": self.services,
             "fetch_every": "3600s",
         }
