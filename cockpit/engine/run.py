@@ -24,7 +24,7 @@ from cockpit.errors import (
     StoreError,
     TargetError,
 )
-from cockpit.model import Failure, LogLine, Operation, OperationState, Side, Step, StepState
+from cockpit.model import Failure, LogLine, Operation, OperationKind, OperationState, Side, Step, StepState
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.logs import OperationLog
 from cockpit.text import clean_log, took
@@ -279,6 +279,8 @@ class Run:
         serves = f"r{self.live.number} serves" if self.live else "nothing serves"
         if state is OperationState.SUCCEEDED and self._cancelled_by:
             return f"{verb} {name} moved the customers and gave way to a rollback by {self._cancelled_by}"
+        if state is OperationState.SUCCEEDED and operation.kind is OperationKind.RESTART:
+            return f"{operation.key.service} runs in new containers of {name}, after {seconds}"
         if state is OperationState.SUCCEEDED:
             return f"{operation.key.service} is on {name} in {operation.key.environment}, after {seconds}"
         if state is OperationState.CANCELLED:
