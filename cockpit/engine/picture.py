@@ -31,7 +31,9 @@ class Picture:
         running = world.running(key)
         live = seen.live
         traffic = self._samples.traffic(key, now, (live.live_since if live else None) or 0.0)
-        health, why = self._judge(seen, replicas, traffic, now)
+        serving = world.serving(key)
+        processes = _processes(live, serving)
+        health, why = _with_all(processes, *self._judge(seen, serving, traffic, now))
         _remember(seen, health, why, now)
         default = plan.rollback_default(seen.records, seen.row.live)
         run, pending = world.runs.get(key), seen.pending
@@ -54,15 +56,15 @@ class Picture:
             hosts=placement.service.main.hosts,
             url=_url(placement),
             seen_at=now if host.docker_ok else host.docker_seen_at,
-            processes=_processes(live, replicas),
+            processes=processes,
             host=host.name,
             configured=world.configured(key),
             auto=seen.auto,
         )
 
-    def _judge(self, seen: Seen, replicas: tuple[Replica, ...], traffic: Traffic, now: float) -> tuple[Health, str]:
-        live = seen.row.live
-        mine = tuple(each for each in replicas if each.release == live)
+    def _judge(self, seen: Seen, serving: tuple[Replica, ...], traffic: Traffic, now: float) -> tuple[Health, str]:
+        """What customers reach is what counts; in a release without any, all of it."""
+        mine = tuple(each for each in serving if each.address) or serving
         heard = [each.probed_at for each in mine if each.probed_at is not None]
         docker_seen_at = self._world.host(seen.row.key).docker_seen_at
         if docker_seen_at is not None:
@@ -70,7 +72,7 @@ class Picture:
         return state.judge(
             state.Reading(
                 now=now,
-                live=live,
+                live=seen.row.live,
                 replicas=mine,
                 traffic=traffic,
                 usual_p95_ms=self._samples.usual_p95(seen.row.key, now),
@@ -100,13 +102,21 @@ def _still(view: Placement) -> Placement:
     return replace(view, replicas=replicas, live=live, traffic=traffic, trend=None, seen_at=None)  # type: ignore[arg-type]  # only compared
 
 
-def _processes(live: ReleaseRecord | None, replicas: tuple[Replica, ...]) -> tuple[ProcessState, ...]:
+def _with_all(processes: tuple[ProcessState, ...], health: Health, why: str) -> tuple[Health, str]:
+    """Customers do not notice a worker that is missing; whoever is on call should."""
+    short = next((each for each in processes if not each.routed and each.running < each.wanted), None)
+    if health is not Health.HEALTHY or short is None:
+        return health, why
+    return Health.DEGRADED, f"{short.name}: {short.why}"
+
+
+def _processes(live: ReleaseRecord | None, serving: tuple[Replica, ...]) -> tuple[ProcessState, ...]:
     """Each process of the live release, and what is wrong with those of its replicas that do not run."""
     if live is None:
         return ()
     frozen, found = spec.from_text(live.spec), []
     for name, process in frozen.processes.items():
-        mine = [each for each in replicas if each.release == live.number and each.process == name]
+        mine = [each for each in serving if each.process == name]
         running = sum(each.running for each in mine)
         said = dict.fromkeys(each.error for each in mine if not each.running and each.error)
         why = "" if running >= process.replicas else ", ".join(said) or "no container"

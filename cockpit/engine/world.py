@@ -141,6 +141,15 @@ class World:
 
     # ------------------------------------------------------------ replicas
 
+    def serving(self, key: PlacementKey) -> tuple[Replica, ...]:
+        """The live release's, without what a restart has left behind or not brought up yet."""
+        seen = self.placements.get(key)
+        live = seen.live if seen else None
+        if live is None:
+            return ()
+        here = {each.name for each in self.of(key) if (each.release, each.slot) == (live.number, live.slot)}
+        return tuple(each for each in self.replicas(key) if each.container in here)
+
     def replicas(self, key: PlacementKey) -> tuple[Replica, ...]:
         """Live ones first, then hot ones, each in order."""
         seen = self.placements.get(key)

@@ -81,6 +81,23 @@ async def test_a_worker_that_does_not_run_leaves_its_predecessor_working_and_say
         assert (shop.customers_on(), running(shop, "worker")) == (1, {1})
 
 
+async def test_customers_without_an_answer_are_failing_whatever_the_worker_does(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB, worker=WORKER)) as shop:
+        workers_run(shop, "worker")
+        await shop.shipped("first")
+        shop.prober.answers[1] = 503
+
+        def seen() -> tuple[Health, str]:
+            placement = shop.engine.window.snapshot().placements[0]
+            return placement.health, placement.why
+
+        await shop.until(lambda: seen() == (Health.FAILING, "503"))
+        shop.prober.answers[1] = 200
+        await shop.until(lambda: seen() == (Health.HEALTHY, ""))
+        await shop.target.stop(SHOP, 1, process="worker", grace=0.0, remove=True)
+        await shop.until(lambda: seen() == (Health.DEGRADED, "worker: no container"))
+
+
 async def test_what_must_not_run_twice_is_stopped_before_its_successor_starts(tmp_path: Path) -> None:
     clock = WORKER.model_copy(update={"replace": "recreate"})
     async with rig(tmp_path, shop_with(web=WEB, clock=clock)) as shop:
