@@ -17,7 +17,7 @@ from cockpit.engine.journal import Backlog, Journal
 from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
 from cockpit.engine.run import Run, StepWork, fresh_steps
-from cockpit.engine.sheets import busy, refuse_deploy
+from cockpit.engine.sheets import GONE, busy, refuse_deploy
 from cockpit.engine.traffic import MOVE, undo_start
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
@@ -77,7 +77,7 @@ class Operations:
     def _refuse(self, key: PlacementKey) -> str:
         """A deploy can wait for a whole picture; a rollback cannot."""
         if not self._world.configured(key):
-            return f"{key} is not in the configuration any more: it goes on running, and B still goes back"
+            return GONE.format(key)
         if key in self._world.recovering:
             return "the engine is still finding out what the last one left behind: try again in a few seconds"
         if self._backlog:

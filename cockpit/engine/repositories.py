@@ -15,7 +15,7 @@ from cockpit.engine.starting import file_fingerprints
 from cockpit.engine.steps import repository
 from cockpit.engine.world import World
 from cockpit.errors import CockpitError, ConfigError
-from cockpit.model import Pending, PlacementKey
+from cockpit.model import Commit, Pending, PlacementKey
 from cockpit.protocol import Event
 from cockpit.source.base import Fetched, Repository
 from cockpit.store.base import ReleaseRecord
@@ -87,6 +87,10 @@ class Repositories:
         if seen is not None and pending != seen.pending:
             seen.pending = pending
             self._hub.publish(Event(pending=pending))
+
+    def marked(self, placement: PlacementSettings, commits: tuple[Commit, ...]) -> tuple[Commit, ...]:
+        """With what is known of their images, where those come from CI."""
+        return self._images.marked(placement, commits)
 
     async def _read_env_files(self, placement: PlacementSettings) -> None:
         """A file that cannot be read is no news here: the deploy's checks say so."""

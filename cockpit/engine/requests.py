@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 
 from cockpit.engine import following
 from cockpit.engine.api import Handler, Peer
@@ -186,7 +187,8 @@ class Requests:
     async def _deploy_sheet(self, _: Peer, asked: CommitRequest) -> DeploySheet:
         await self._watch.reread()
         placement = self._operations.find(asked.key)
-        return await deploy_sheet(self._ports, self._window.scene(placement), asked.commit)
+        marked = partial(self._watch.repositories.marked, placement)
+        return await deploy_sheet(self._ports, self._window.scene(placement), asked.commit, marked)
 
     async def _rollback_sheet(self, _: Peer, asked: For) -> RollbackSheet:
         placement = self._operations.find(asked.key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cockpit.config.settings import PlacementSettings
@@ -29,7 +30,11 @@ SECOND_ROLLBACK = 600.0  # seconds in which another rollback opens unarmed
 BATCH_LIMIT = 8  # commits; more is a risk worth a word
 SECRETS_TIMEOUT = 3.0
 WAY_BACK = "What served before the cockpit still can: put the line in nginx or Traefik back"
+GONE = "{} is not in the configuration any more: it goes on running, and B still goes back"
 OPTIONS = 8  # releases that a rollback sheet offers
+
+
+Marked = Callable[[tuple[Commit, ...]], tuple[Commit, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Scene:
     operation: Operation | None  # running now
     failing_elsewhere: tuple[str, ...]
     left_at: float | None  # when customers were last rolled back
+    configured: bool
     settings_changed: bool  # what is configured, or what its env files say, is not what runs
     now: float
 
@@ -56,7 +62,8 @@ class Scene:
         return views.release(record, self.row.live, self.running, self.now)
 
 
-async def deploy_sheet(ports: Ports, scene: Scene, wanted: str) -> DeploySheet:
+async def deploy_sheet(ports: Ports, scene: Scene, wanted: str, marked: Marked) -> DeploySheet:
+    """`marked` says of commits which of them have an image."""
     key, live = scene.placement.key, scene.live
     base = DeploySheet(
         key=key,
@@ -66,10 +73,13 @@ async def deploy_sheet(ports: Ports, scene: Scene, wanted: str) -> DeploySheet:
         protected=scene.placement.environment.protected,
         hold=scene.row.hold,
     )
+    if not scene.configured:
+        return _refused(base, GONE.format(key))
     try:
         commit, commits, count = await _shipping(ports, scene, wanted)
     except SourceError as error:
         return _refused(base, f"{error.message} · {error.hint}")
+    (commit,), commits = marked((commit,)), marked(commits)
     checks, usual, built = await asyncio.gather(
         _checks(ports, scene),
         ports.store.usual_seconds(key, OperationKind.DEPLOY),

@@ -7,7 +7,7 @@ from pathlib import Path
 from cockpit.config.settings import Registry, Secret
 from cockpit.engine import images
 from cockpit.model import OperationState
-from cockpit.protocol import PENDING, REFRESH, For
+from cockpit.protocol import DEPLOY_SHEET, PENDING, REFRESH, CommitRequest, For
 from tests.engine.rig import SHOP, Rig, rig, service, settings
 
 NAME = "registry.example.com/shop"
@@ -64,6 +64,18 @@ async def test_pending_commits_tell_which_of_them_have_an_image(tmp_path: Path) 
         await shop.call(REFRESH, For(SHOP))
         pending = await shop.call(PENDING, For(SHOP))
         assert [(each.sha, each.image) for each in pending.commits] == [(third, False), (second, True)]
+
+
+async def test_the_sheet_says_whether_a_deploy_would_wait_for_its_image(tmp_path: Path) -> None:
+    async with rig(tmp_path, FROM_CI) as shop:
+        first, second = shop.commit("first"), shop.commit("second")
+        publish(shop, first)
+        await shop.call(REFRESH, For(SHOP))
+        there = await shop.call(DEPLOY_SHEET, CommitRequest(SHOP, first))
+        missing = await shop.call(DEPLOY_SHEET, CommitRequest(SHOP, second))
+        assert (there.image_exists, missing.image_exists) == (True, False)
+        assert missing.commit is not None
+        assert missing.commit.image is False
 
 
 async def test_a_registry_that_does_not_answer_leaves_unknown_what_is_not_known(tmp_path: Path) -> None:
