@@ -13,6 +13,7 @@ Answerer = tuple[PlacementSettings, str]  # a placement and its process
 
 def check(settings: Settings, into: Reading) -> None:
     _say_shared(settings, into)
+    _say_unreached(settings, into)
     taken: dict[tuple[str, str, str, str], Answerer] = {}
     for placement in settings.placements:
         for process, names in placement.service.public.items():
@@ -45,6 +46,17 @@ def _say_shared(settings: Settings, into: Reading) -> None:
             own, every = ("environments", name, "edge", "tls"), ("edge", "tls")
             text = f"expected an address of its own, got {each.edge.tls.listen}, where {other} takes plain HTTP"
             into.wrong_where(((*own, "listen"), (*every, "listen"), own, every), text)
+
+
+def _say_unreached(settings: Settings, into: Reading) -> None:
+    """A host has one edge, and in networks it is not where the customers of an environment without them ask."""
+    used = {each.key.environment: each.environment for each in settings.placements}
+    outside = {each.host: name for name, each in used.items() if not each.edge.networks}
+    for name, each in used.items():
+        if each.edge.networks and each.host in outside:
+            text = f"expected them in all environments on {each.host} or in none, for it has one edge"
+            own, every = ("environments", name, "edge", "networks"), ("edge", "networks")
+            into.wrong_where((own, every), f"{text}; {outside[each.host]} has none")
 
 
 def normal(listen: str) -> str:

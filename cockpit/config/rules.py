@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from cockpit.config.kinds import LISTED, Reading
+from cockpit.config.listeners import normal
 from cockpit.config.problems import At, quoted
 from cockpit.config.processes import OF_WEB, WEB
 from cockpit.config.settings import MAX_PROCESSES, MAX_ROUTED, Environment, PlacementSettings, Process, Service
@@ -24,6 +25,9 @@ def of_service(name: str, service: Values, into: Reading) -> None:
     if len(names) > MAX_PROCESSES:
         into.wrong_name((*root, "processes"), f"expected at most {MAX_PROCESSES} processes, got {len(names)}")
     for at, level in _levels(root, service):
+        if "build" in level and "{" in (level.get("image", service.get("image")) or ""):
+            text = "an image with {sha} or {short} comes from CI and is not built; keep image or build"
+            into.wrong_name((*at, "build"), text)
         for key in OF_WEB if names and WEB not in names else ():
             if key in level:
                 into.wrong_name(
@@ -37,9 +41,17 @@ def of_service(name: str, service: Values, into: Reading) -> None:
 
 
 def of_environment(environment: Environment, locate: Locate, into: Reading) -> None:
-    tls = environment.edge.tls
+    edge, tls = environment.edge, environment.edge.tls
     if tls is not None and tls.issuer == "files" and not tls.certificates:
         into.wrong_where(locate(("edge", "tls", "issuer")), "expected certificates beside it, for they are the files")
+    listens: dict[At, str] = {("edge", "listen"): edge.listen}
+    if tls is not None:
+        listens["edge", "tls", "listen"] = tls.listen
+    for at, listen in listens.items() if edge.networks else ():
+        if not normal(listen).startswith(":"):
+            port = listen.rpartition(":")[2]
+            why = "with networks the edge is in those instead of the host's, and nobody there reaches one address"
+            into.wrong_where(locate(at), f"expected :{port}, got {listen}; {why}")
 
 
 def of_placement(placement: PlacementSettings, locate: Locate, into: Reading) -> None:
@@ -98,3 +110,6 @@ def _by_its_port(name: str, process: Process, locate: Locate, into: Reading) -> 
     for key, given in (("hosts", process.hosts), ("aliases", process.aliases)):
         if process.port is None and given:
             into.wrong_where(locate(("processes", name, key)), f"a process without a port has no {key}")
+    if process.port is not None and process.aliases and not process.networks:
+        text = "expected networks beside it, for only containers there can call these names"
+        into.wrong_where(locate(("processes", name, "aliases")), text)

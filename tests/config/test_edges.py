@@ -10,6 +10,7 @@ from tests.config.reading import complaints, read
 NAMED = "services: {web: {repo: shop.git, hosts: [shop.example.com]}}\n"
 HOST = "environments.production.host: expected local, unix:///path/of/docker.sock, ssh://user@host or context:NAME"
 FILES = "expected certificates beside it, for they are the files"
+UNREACHED = "with networks the edge is in those instead of the host's, and nobody there reaches one address"
 RANGE = "expected addresses such as 10.0.0.0/8 or 192.0.2.7"
 
 
@@ -29,6 +30,7 @@ environments:
   staging:
     edge: {listen: ":81", labels: {b: own}, limits: {body: null}, tls: {issuer: internal, listen: ":444", hsts: null}}
   plain:
+    host: ssh://h
     edge: {listen: ":82", tls: null, networks: [traefik]}
   production:
 """
@@ -123,6 +125,25 @@ BAD = {
     "files that are none in one environment": (
         "environments: {production: {edge: {tls: {issuer: files}}}}",
         [f"2:50: environments.production.edge.tls.issuer: {FILES}"],
+    ),
+    "networks and a listener on loopback": (
+        "edge: {networks: [traefik], listen: '127.0.0.1:8100'}",
+        [f"2:37: edge.listen: expected :8100, got 127.0.0.1:8100; {UNREACHED}"],
+    ),
+    "networks of one environment and listeners of all": (
+        "edge: {listen: 'localhost:80', tls: {listen: '10.0.0.1:443'}}\n"
+        "environments: {production: {edge: {networks: [traefik]}}}",
+        [
+            f"2:16: edge.listen: expected :80, got localhost:80; {UNREACHED}",
+            f"2:46: edge.tls.listen: expected :443, got 10.0.0.1:443; {UNREACHED}",
+        ],
+    ),
+    "networks in one of two environments of a host": (
+        "environments: {a: {edge: {listen: ':81', networks: [traefik]}}, b: }",
+        [
+            "2:52: environments.a.edge.networks: expected them in all environments on local or in none, "
+            "for it has one edge; b has none"
+        ],
     ),
     "an issuer": (
         "edge: {tls: {issuer: letsencrypt}}",

@@ -37,7 +37,7 @@ FORMS: dict[str, tuple[str, Any]] = {
     "networks: [back, front]": ("networks", ("back", "front")),
     "networks: {back: , front: {}}": ("networks", ("back", "front")),
     "networks: {back: {aliases: [shop]}}": ("aliases", ("shop",)),
-    "aliases: shop": ("aliases", ("shop",)),
+    "networks: [back], aliases: shop": ("aliases", ("shop",)),
     "healthcheck: {test: curl -f localhost}": ("test", ("CMD-SHELL", "curl -f localhost")),
     "healthcheck: {test: [CMD, check, 1]}": ("test", ("CMD", "check", "1")),
     "healthcheck: {test: [CMD-SHELL, a b]}": ("test", ("CMD-SHELL", "a b")),
@@ -91,9 +91,7 @@ FORMS: dict[str, tuple[str, Any]] = {
 def test_an_option_is_read_in_each_of_its_forms(keys: str, said: tuple[str, Any]) -> None:
     name, value = said
     process = web(keys)
-    assert (
-        getattr(process.healthcheck if name in {"test", "start_period"} else process, name) == value
-    )
+    assert getattr(process.healthcheck if name in {"test", "start_period"} else process, name) == value
 
 
 def test_a_mount_of_type_tmpfs_is_no_volume() -> None:

@@ -9,6 +9,8 @@ from tests.config.reading import complaints, read, service
 WEB = "services:\n  web:\n    repo: shop.git\n"  # keys of the service go on in line 4, column 5
 FEW = "expected at most 8 containers with a port in one release"
 NO_WEB = "it belongs to the process web, which there is not; say it below one of the processes"
+UNCALLED = "expected networks beside it, for only containers there can call these names"
+FROM_CI = "an image with {sha} or {short} comes from CI and is not built; keep image or build"
 
 RULES = {
     "no processes": ("processes: {}", ["4:5: services.web.processes: expected at least one process, got none"]),
@@ -65,6 +67,22 @@ RULES = {
             "4:66: services.web.processes.worker.aliases: a process without a port has no aliases",
         ],
     ),
+    "names that nobody can call": (
+        "aliases: [shop]\n    processes: {web: , admin: {port: 81, networks: [a], aliases: [admin]}}",
+        [f"4:14: services.web.aliases: {UNCALLED}"],
+    ),
+    "names that nobody can call in one environment": (
+        "networks: [a]\n    aliases: [shop]\n    environments: {production: {networks: []}}",
+        [f"5:14: services.web.aliases: {UNCALLED}"],
+    ),
+    "an image from CI and a build": (
+        "image: 'r.example.com/shop:{sha}'\n    build: .",
+        [f"5:5: services.web.build: {FROM_CI}"],
+    ),
+    "an image from CI that an environment builds": (
+        "image: 'r.example.com/shop:{short}'\n    environments: {production: {build: {target: x}}}",
+        [f"5:33: services.web.environments.production.build: {FROM_CI}"],
+    ),
     "a port that an environment takes away": (
         "hosts: [a.example.com]\n    environments: {production: {port: null}}",
         ["4:12: services.web.hosts: a process without a port has no hosts"],
@@ -116,9 +134,21 @@ def test_fifty_processes_may_start_one_after_the_other() -> None:
 
 
 def test_only_the_main_process_answers_to_any_name() -> None:
-    shop = service("processes: {web: , api: {port: 81, aliases: [api]}, admin: {port: 82, hosts: [a.example.com]}}")
+    shop = service(
+        "processes: {web: , api: {port: 81, networks: [a], aliases: [api]}, admin: {port: 82, hosts: [a.example.com]}}"
+    )
     assert list(shop.routed) == ["web", "api", "admin"]
     assert shop.public == {"web": (), "admin": ("a.example.com",)}
+
+
+def test_an_environment_may_take_from_ci_what_the_others_build() -> None:
+    shop = service("build: ., environments: {production: {image: 'r.example.com/shop:{sha}'}}")
+    assert shop.from_ci
+
+
+def test_an_environment_may_build_what_the_others_take_from_ci() -> None:
+    shop = service("image: 'r.example.com/shop:{sha}', environments: {production: {image: null, build: .}}")
+    assert not shop.from_ci
 
 
 def test_a_dependency_of_two_is_no_cycle() -> None:

@@ -47,8 +47,8 @@ def fit_origin(origin: Origin, sheet: Sheet) -> None:
 
 def complaint(option: str, value: Any, sheet: Sheet) -> str:
     """What the loader says of it, in a service of its own; "" when it takes it."""
-    port = sheet.options.get("port")
-    text = yaml_text({"services": {"web": {"repo": "shop.git", "port": port, option: value}}}, {})
+    beside = {"repo": "shop.git", "port": sheet.options.get("port"), "networks": ["any"]}  # what others need
+    text = yaml_text({"services": {"web": {**beside, option: value}}}, {})
     return refusal(text, hide=option in VALUES)
 
 
