@@ -15,7 +15,7 @@ from cockpit.edge.base import EdgePlan, Hit, Pointer, Route
 from cockpit.edge.certificates import Copies
 from cockpit.edge.config import ACCESS_LOG, ADMIN_SOCKET, PROBE_SOCKET, document
 from cockpit.edge.doors import door_document
-from cockpit.edge.files import Files, LocalFiles
+from cockpit.edge.files import Files
 from cockpit.edge.hits import AccessLog
 from cockpit.edge.pointers import DIRECTORY, PointerFiles, Seen
 from cockpit.errors import EdgeError, LineDown
@@ -40,8 +40,8 @@ _NOBODY_THERE = (*_NOBODY, "closed without an answer")  # at a socket that leads
 class CaddyEdge:
     """Implements `Edge`. The edge starts from its `config.json`, so what is loaded outlives its restart."""
 
-    def __init__(self, files: Path | Files, subnet: str, inside: Path = INSIDE) -> None:
-        self.files = files = LocalFiles(files) if isinstance(files, Path) else files
+    def __init__(self, files: Files, subnet: str, inside: Path = INSIDE) -> None:
+        self.files = files
         self.probe_socket = files.sockets / PROBE_SOCKET
         if len(os.fsencode(self.probe_socket)) > SOCKET_BYTES:
             raise EdgeError(

@@ -37,13 +37,14 @@ class HostOpener:
     async def _near(self, name: str, where: str, directory: Path, settings: Settings) -> Host:
         from cockpit.build.docker import DockerBuilder
         from cockpit.edge.caddy import CaddyEdge
+        from cockpit.edge.files import LocalFiles
         from cockpit.health.probe import Prober
         from cockpit.targets.daemon import socket_path
         from cockpit.targets.docker import DockerTarget
 
         target = DockerTarget(where, self._installation, subnet=settings.network.subnet, clock=self._clock)
         subnet = await _subnet(target, directory / "subnet")
-        edge = CaddyEdge(directory / "edge", subnet)
+        edge = CaddyEdge(LocalFiles(directory / "edge"), subnet)
 
         async def place() -> EdgePlace:
             return EdgePlace(directory / "edge")

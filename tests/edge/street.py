@@ -14,6 +14,7 @@ from docker.models.containers import Container
 
 from cockpit.edge.base import EdgePlan
 from cockpit.edge.caddy import CaddyEdge
+from cockpit.edge.files import LocalFiles
 from cockpit.targets.base import EdgeAlias, EdgeSpec, EdgeState
 from cockpit.targets.edge_host import ensure_edge, remove_edge, upgrade_edge
 from cockpit.targets.edge_image import caddy_binary, ensure_image
@@ -90,7 +91,7 @@ class Street:
 def street(directory: Path, subnet: str | None = None) -> Iterator[Street]:
     client, installation = docker.from_env(version="1.41"), f"edgetest-{uuid.uuid4().hex[:8]}"
     found = ensure_network(client, installation, subnet)
-    made = Street(client, installation, CaddyEdge(directory / "edge", found.cidr), EdgePlan())
+    made = Street(client, installation, CaddyEdge(LocalFiles(directory / "edge"), found.cidr), EdgePlan())
     try:
         yield made
     finally:

@@ -11,6 +11,7 @@ import pytest
 from cockpit.clock import SystemClock
 from cockpit.edge.base import Edge, EdgePlan, Pointer, Route
 from cockpit.edge.caddy import CaddyEdge
+from cockpit.edge.files import LocalFiles
 from cockpit.errors import ConfigError, EdgeError
 from cockpit.model import PlacementKey
 from cockpit.targets.base import EdgeSpec, EdgeState, Target
@@ -32,7 +33,7 @@ async def edge(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     if request.param == "fake":
         yield FakeEdge()
         return
-    caddy = CaddyEdge(tmp_path / "edge", "10.231.0.0/18")
+    caddy = CaddyEdge(LocalFiles(tmp_path / "edge"), "10.231.0.0/18")
     yield caddy
     await caddy.close()
 
@@ -105,7 +106,7 @@ async def host(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         yield FakeTarget(), spec
         return
     target = DockerTarget("local", fresh_installation(), subnet=None, clock=SystemClock())
-    caddy = CaddyEdge(tmp_path / "edge", "127.0.0.0/9")
+    caddy = CaddyEdge(LocalFiles(tmp_path / "edge"), "127.0.0.0/9")
     await caddy.load((Route(WEB, f"127.0.0.1:{free_port()}"),))
     try:
         yield target, spec

@@ -17,6 +17,7 @@ import pytest
 from cockpit.edge.base import RUN, Pointer, Route
 from cockpit.edge.caddy import CaddyEdge
 from cockpit.edge.config import ADMIN_SOCKET
+from cockpit.edge.files import LocalFiles
 from cockpit.errors import EdgeError
 from cockpit.http import Http
 from cockpit.model import PlacementKey
@@ -274,7 +275,7 @@ async def test_only_changed_routes_need_a_reload(edge: World) -> None:
     assert not await edge.edge.load((edge.route(),))
     assert await edge.edge.load((edge.route(SHOP, "a.test", "b.test"),))
     assert not await edge.edge.load((edge.route(SHOP, "b.test", "a.test"),))
-    again = CaddyEdge(edge.directory, SUBNET, inside=edge.directory)
+    again = CaddyEdge(LocalFiles(edge.directory), SUBNET, inside=edge.directory)
     assert not await again.load((edge.route(SHOP, "a.test", "b.test"),))
     await again.close()
 
@@ -316,7 +317,7 @@ async def test_many_placements_fit_into_one_configuration(edge: World) -> None:
 
 
 async def test_a_dead_edge_is_told_at_once_and_can_still_be_switched(tmp_path: Path) -> None:
-    edge = CaddyEdge(tmp_path / "edge", SUBNET)
+    edge = CaddyEdge(LocalFiles(tmp_path / "edge"), SUBNET)
     assert not await edge.load((Route(SHOP, ":80"),))
     started = time.monotonic()
     with pytest.raises(EdgeError, match="does not answer"):
@@ -373,7 +374,7 @@ async def test_a_missing_pointer_does_not_flood_the_edges_log(edge: World) -> No
 
 def test_a_directory_too_deep_for_a_socket_is_refused() -> None:
     with pytest.raises(EdgeError, match="too long"):
-        CaddyEdge(Path("/" + "x" * 120), SUBNET)
+        CaddyEdge(LocalFiles(Path("/" + "x" * 120)), SUBNET)
 
 
 async def test_nothing_of_the_request_but_its_result_is_in_the_log(edge: World) -> None:

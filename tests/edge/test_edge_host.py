@@ -18,6 +18,7 @@ import yaml
 
 from cockpit.edge.base import Pointer, Route
 from cockpit.edge.caddy import CaddyEdge
+from cockpit.edge.files import LocalFiles
 from cockpit.errors import TargetError
 from cockpit.targets import labels
 from cockpit.targets.base import EdgeSpec, EdgeState
@@ -46,7 +47,7 @@ def installation(client: docker.DockerClient) -> Iterator[str]:
 
 @pytest.fixture
 async def edge(tmp_path: Path) -> AsyncIterator[CaddyEdge]:
-    made = CaddyEdge(tmp_path / "edge", SUBNET)
+    made = CaddyEdge(LocalFiles(tmp_path / "edge"), SUBNET)
     yield made
     await made.close()
 

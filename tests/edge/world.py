@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cockpit.edge.base import RUN, RUN_VARIABLE, Pointer, Route
 from cockpit.edge.caddy import CaddyEdge
+from cockpit.edge.files import LocalFiles
 from cockpit.model import PlacementKey
 from cockpit.targets.edge_image import caddy_binary
 from tests.waiting import until
@@ -208,7 +209,7 @@ async def ask(
 async def world(directory: Path, *hosts: str) -> AsyncIterator[World]:
     """An edge that runs, with one placement and no pointer yet."""
     directory = directory / "edge"
-    made = World(directory, CaddyEdge(directory, SUBNET, inside=directory), free_port())
+    made = World(directory, CaddyEdge(LocalFiles(directory), SUBNET, inside=directory), free_port())
     try:
         await made.edge.load((made.route(SHOP, *hosts),))
         await made.up()
