@@ -35,10 +35,10 @@ class ConfigurationFile:
         try:
             settings = await asyncio.to_thread(self._read, self._path)
         except ConfigError as error:
-            self.note = f"the configuration is wrong, the last good one is used: {error.message.splitlines()[0]}"
+            self.note = error.message.splitlines()[0].replace(str(self._path), self._path.name)
             return self.note != former[1]
         why = refused(settings)
-        self.note = f"the configuration is not taken: {why}" if why else ""
+        self.note = f"{self._path.name} is not taken: {why}" if why else ""
         if not why:
             self.settings = settings
         return (self.settings, self.note) != former

@@ -12,8 +12,9 @@ from cockpit.errors import CockpitError, Refused, UsageError
 from cockpit.model import Actor, OtherContainer
 from cockpit.protocol import EdgeUpgrade, EdgeUpgradeRequest, Others
 
-GAP_NONE = "the new one listens beside the old one before that stops: about one request in a thousand may be cut"
-GAP_NETWORKS = "about a second: in Docker networks the old one has to go before the new one has its names"
+# Measured under load: 2 to 12 of about 550 on kept-alive connections, none on fresh ones; by name 0 of 27 644.
+GAP_HOST = "new connections nothing; about one request in a hundred on kept-alive ones may fail; WebSockets reconnect"
+GAP_NETWORKS = "who looks its name up, nothing; a proxy that keeps its address, as Traefik does, about a second"
 
 
 class Hosts:
@@ -62,7 +63,7 @@ class Hosts:
         host = self.named(asked.host)
         spec = await self._watch.edges.spec(host)
         outdated = (await host.target.ensure_edge(spec)).outdated
-        gap = GAP_NETWORKS if spec.networks else GAP_NONE
+        gap = GAP_NETWORKS if spec.networks else GAP_HOST
         if not asked.confirmed:
             return EdgeUpgrade(host.name, outdated, gap)
         running = [str(each.key) for each in self._world.on(host) if self._world.busy(each.key)]
