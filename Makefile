@@ -30,7 +30,7 @@ test-all: setup ground ## the tests and the long suites (at most 75 minutes)
 
 .PHONY: ground
 ground:
-	@scripts/need git busybox-static docker-registry docker-compose openssh-server pebble openssl
+	@scripts/need git busybox-static docker-registry docker-compose openssh-server pebble openssl iproute2 procps
 	@scripts/docker-up
 
 demo: setup ## a throw-away world with services to deploy and roll back
