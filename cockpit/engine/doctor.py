@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 
 from cockpit.edge.base import Pointer
@@ -25,7 +26,7 @@ async def examine(
     disk, git = await asyncio.gather(asyncio.to_thread(_disk, ports), _git())
     several = len(status.hosts) > 1
     return (
-        *(_docker(each, several) for each in status.hosts),
+        *(_docker(each, world, several) for each in status.hosts),
         *(_edge(each, several) for each in status.hosts),
         _log(ports, status),
         disk,
@@ -39,7 +40,7 @@ async def examine(
 async def _break_glass(host: Host, key: PlacementKey, pointer: Pointer) -> Check:
     """The one shell line that moves the customers when the cockpit itself is broken."""
     try:
-        file = (await host.edge_place()).directory / "pointers" / name_of(key)
+        file = shlex.quote(str((await host.edge_place()).directory / "pointers" / name_of(key)))
     except CockpitError as error:
         return Check("break glass", CheckState.UNKNOWN, f"{key}: {error.message}", error.hint)
     line = f"printf '{pointer.line()}\\n' > {file}.new && mv -T {file}.new {file}"
@@ -47,11 +48,12 @@ async def _break_glass(host: Host, key: PlacementKey, pointer: Pointer) -> Check
     return Check("break glass", CheckState.PASS, f"{key} to r{pointer.release} without the cockpit{where}: {line}")
 
 
-def _docker(host: HostStatus, several: bool) -> Check:
+def _docker(host: HostStatus, world: World, several: bool) -> Check:
     name = f"docker on {host.name}" if several else "docker"
     if host.docker_ok:
         return Check(name, CheckState.PASS, "answers")
-    return Check(name, CheckState.FAIL, host.docker, "start Docker, or let this user reach its socket")
+    hint = world.hosts[host.name].docker_hint if host.name in world.hosts else ""
+    return Check(name, CheckState.FAIL, host.docker, hint or "start Docker, or let this user reach its socket")
 
 
 def _edge(host: HostStatus, several: bool) -> Check:
