@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from cockpit.edge.base import EdgePlan
-from cockpit.engine.host import Host
+from cockpit.engine.host import STARTING, Host
 from cockpit.engine.ports import Ports
 from cockpit.engine.routing import edge_plan, edge_spec
 from cockpit.engine.world import World
@@ -36,7 +36,7 @@ class Edges:
                 host.edge_error = ""
                 return
         except CockpitError as error:
-            host.edge_error = error.message
+            host.edge_error = f"{error.message} · {error.hint}" if error.hint else error.message
             raise
         host.edge_error = "does not answer"
         if host.docker_ok:
@@ -46,6 +46,8 @@ class Edges:
         plan, now = edge_plan(self._world.on(host)), self._ports.clock.monotonic()
         told, at = self._loaded.get(host.name, (None, 0.0))
         if plan != told or host.edge_error or now - at >= COMPARE:
+            if host.docker_ok:
+                await host.target.check_ports(await self.spec(host))
             await host.edge.load(plan)
             self._loaded[host.name] = (plan, now)
             if host.docker_ok:
@@ -63,7 +65,7 @@ class Edges:
             await self._ensure(host)
         except CockpitError as error:
             return f"{error.message} · {error.hint}" if error.hint else error.message
-        return "" if await host.edge.answers() else "started, and does not answer yet"
+        return "" if await host.edge.answers() else STARTING
 
     async def spec(self, host: Host) -> EdgeSpec:
         return edge_spec(self._world.on(host), self._world.settings.edge, await host.edge_place())

@@ -18,6 +18,7 @@ from cockpit.targets.base import Container, Subnet, Target
 FRESH = 5.0  # seconds: an older probe verifies nothing
 NEEDED = 3  # good answers in a row
 NOT_ASKED = "not asked yet"
+STARTING = "started, and does not answer yet"
 
 
 class Prober(Protocol):
@@ -79,6 +80,7 @@ class Host:
     line: Closable | None = None  # the way to a host elsewhere
     containers: tuple[Container, ...] = ()
     docker_error: str = NOT_ASKED
+    docker_hint: str = ""  # what to do about it
     docker_seen_at: float | None = None
     edge_error: str = NOT_ASKED
     edge_note: str = ""  # what wants doing to an edge that serves: it is outdated
@@ -87,6 +89,11 @@ class Host:
     @property
     def docker_ok(self) -> bool:
         return not self.docker_error
+
+    @property
+    def starting(self) -> bool:
+        """Its edge has not answered yet since this engine began, and nothing stands against it."""
+        return self.docker_error in ("", NOT_ASKED) and self.edge_error in (NOT_ASKED, STARTING)
 
     def answers_at(self, address: str) -> Probed:
         return self.probed.setdefault(address, Probed())

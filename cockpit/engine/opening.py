@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from urllib.parse import urlsplit
 
 from cockpit.engine import spec
 from cockpit.engine.sheets import Scene
@@ -38,14 +39,16 @@ def probe_address(scene: Scene, wanted: int | None) -> ProbeAddress:
 
 
 def _commands(scene: Scene, replica: Replica, host: str, path: str) -> tuple[str, ...]:
-    """As behind TLS, so that an application which insists on it answers."""
-    name = f" -H {shlex.quote(f'Host: {host}')}" if host else ""
-    curl = f"curl -i -H 'X-Forwarded-Proto: https'{name} http://{replica.address}{path}"
-    where = scene.placement.environment.host
-    if where.startswith("ssh://"):
-        remote = shlex.quote(where)
-        return f"ssh {remote} {shlex.quote(curl)}", f"ssh -N -L {NEAR}:{replica.address} {remote}"
-    return curl, f"ssh -N -L {NEAR}:{replica.address} THIS-HOST"
+    """As behind TLS, so that an application which insists on it answers. Names of hosts need no quotes of their own."""
+    name = f' -H "Host: {host}"' if host else ""
+    curl = f'curl -i -H "X-Forwarded-Proto: https"{name} http://{replica.address}{path}'
+    tunnel = f"ssh -N -L {NEAR}:{replica.address}"
+    far = urlsplit(scene.placement.environment.host)
+    if far.scheme != "ssh":
+        return curl, f"{tunnel} THIS-HOST"
+    way = f"-p {far.port} " if far.port else ""
+    way += f"{far.username}@{far.hostname}" if far.username else str(far.hostname)
+    return f"ssh {way} {shlex.quote(curl)}", f"{tunnel} {way}"
 
 
 def _note(scene: Scene, number: int) -> str:

@@ -125,9 +125,13 @@ def _processes(live: ReleaseRecord | None, serving: tuple[Replica, ...]) -> tupl
 
 
 def _url(placement: PlacementSettings) -> str:
-    if not placement.service.routed:
+    """As far as it is known: in Docker networks the proxy in front has the port."""
+    edge, hosts = placement.environment.edge, placement.service.main.hosts
+    if not placement.service.routed or (not hosts and (edge.networks or placement.environment.host != "local")):
         return ""
-    hosts = placement.service.main.hosts
-    host, _, port = placement.environment.edge.listen.rpartition(":")
-    name = hosts[0] if hosts else host or "127.0.0.1"
-    return f"http://{name}" if port == "80" else f"http://{name}:{port}"
+    if edge.networks:
+        return f"http://{hosts[0]}"
+    scheme, usual, listen = ("https", "443", edge.tls.listen) if edge.tls and hosts else ("http", "80", edge.listen)
+    address, _, port = listen.rpartition(":")
+    name = hosts[0] if hosts else address or "127.0.0.1"
+    return f"{scheme}://{name}" if port == usual else f"{scheme}://{name}:{port}"

@@ -1,42 +1,52 @@
 """Processes without customers take over from their predecessors: after the switch, one after the other.
 
 `overlap`: the new ones run, and only then the old ones stop. `recreate`: the old ones stop first, for what must not run
-twice. Repeating it does no harm, so that the recovery may.
+twice. The old ones are whatever runs: also what an operation left that was cut short. Repeating it does no harm, so
+that the recovery may.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from cockpit.engine import spec
 from cockpit.engine.host import Host
 from cockpit.store.base import ReleaseRecord
+from cockpit.targets.base import ContainerSpec
 
 Bring = Callable[[str], Awaitable[None]]  # starts a process of the new release, and returns when it runs
+Former = Callable[[int], Awaitable[ReleaseRecord | None]]  # another release of the same placement, by its number
 
 
-async def take_over(host: Host, release: ReleaseRecord, former: ReleaseRecord | None, bring: Bring) -> tuple[str, ...]:
-    """The names of the processes that took over. What the former release has and this one has not stops as well."""
+async def take_over(host: Host, release: ReleaseRecord, former: Former, bring: Bring) -> tuple[str, ...]:
+    """The names of the processes that took over. What other releases have and this one has not stops as well."""
     new = spec.from_text(release.spec)
-    old = spec.from_text(former.spec) if former is not None else None
     for name in new.trailing:
-        stop = partial(_stop, host, former, old, name)
         if new.processes[name].replace == "recreate":
-            await stop()
+            await _stop(host, release, former, name)
             await bring(name)
         else:
             await bring(name)
-            await stop()
-    for name in old.trailing if old is not None else ():
-        if name not in new.trailing:
-            await _stop(host, former, old, name)
+            await _stop(host, release, former, name)
+    await _stop(host, release, former)
     return new.trailing
 
 
-async def _stop(host: Host, former: ReleaseRecord | None, old: spec.ReleaseSpec | None, name: str) -> None:
-    """The stopped containers stay: they hold the environment for a rollback."""
-    if former is None or old is None or name not in old.processes or name not in old.trailing:
-        return
-    grace = old.processes[name].stop_grace
-    await host.target.stop(former.key, former.number, process=name, slot=former.slot, grace=grace, remove=False)
+async def _stop(host: Host, release: ReleaseRecord, former: Former, process: str | None = None) -> None:
+    """All that customers do not reach and that isn't the release where it is now; with `process`, only those.
+
+    The stopped containers stay: they hold the environment for a rollback."""
+    old = {
+        (each.release, each.process, each.slot)
+        for each in await host.target.observe()
+        if each.key == release.key
+        and each.port is None
+        and process in (None, each.process)
+        and (each.release, each.slot) != (release.number, release.slot)
+        and not each.ended
+    }
+    for number, name, slot in sorted(old):
+        record = await former(number)
+        known = spec.from_text(record.spec).processes.get(name) if record is not None else None
+        grace = (known or ContainerSpec(image="")).stop_grace
+        await host.target.stop(release.key, number, process=name, slot=slot, grace=grace, remove=False)

@@ -224,6 +224,7 @@ class Requests:
         return await self._hosts.others()
 
     async def _upgrade_edge(self, peer: Peer, asked: EdgeUpgradeRequest) -> EdgeUpgrade:
+        await self._watch.reread()  # what was saved a moment ago is what is meant
         return await self._hosts.upgrade_edge(asked, peer.actor)
 
     # ------------------------------------------------------------ operations, once begun

@@ -29,6 +29,7 @@ from cockpit.text import age, took
 SECOND_ROLLBACK = 600.0  # seconds in which another rollback opens unarmed
 BATCH_LIMIT = 8  # commits; more is a risk worth a word
 SECRETS_TIMEOUT = 3.0
+EDGE_WAIT, EDGE_LOOK = 4.0, 0.2  # seconds that an edge gets to come up, and between two looks
 WAY_BACK = "What served before the cockpit still can: put the line in nginx or Traefik back"
 GONE = "{} is not in the configuration any more: it goes on running, and B still goes back"
 OPTIONS = 8  # releases that a rollback sheet offers
@@ -160,9 +161,18 @@ async def _docker(of: Host) -> Check:
 
 
 async def _edge(host: Host) -> Check:
-    if await host.edge.answers():
+    """One that the engine is just bringing up is waited for."""
+    if await host.edge.answers() or (host.starting and await _soon(host)):
         return Check("edge", CheckState.PASS, "answers")
     return Check("edge", CheckState.FAIL, "the edge does not answer", "`cockpit doctor` says why")
+
+
+async def _soon(host: Host) -> bool:
+    for _ in range(round(EDGE_WAIT / EDGE_LOOK)):
+        await asyncio.sleep(EDGE_LOOK)
+        if await host.edge.answers():
+            return True
+    return False
 
 
 async def _secrets(ports: Ports, scene: Scene) -> Check:

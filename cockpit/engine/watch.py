@@ -123,9 +123,9 @@ class Watch:
                 host.subnet = await host.target.prepare()
             host.containers = await host.target.observe()
         except CockpitError as error:
-            host.docker_error = error.message
+            host.docker_error, host.docker_hint = error.message, error.hint
             return
-        host.docker_error = ""
+        host.docker_error = host.docker_hint = ""
         host.docker_seen_at = self._ports.clock.now()
         host.forget_gone()
 
@@ -212,4 +212,6 @@ class Watch:
 
 
 def _name(work: Work) -> str:
+    """Not of what it is about: that may hold values of the configuration."""
+    work = work.func if isinstance(work, functools.partial) else work
     return getattr(work, "__qualname__", repr(work))

@@ -283,6 +283,11 @@ class Target(Protocol):
     async def ensure_edge(self, spec: EdgeSpec) -> EdgeState:
         """The edge runs, and a container for each alias; what runs is left alone. Names a taken port's owner."""
 
+    async def check_ports(self, spec: EdgeSpec) -> None:
+        """Before a running edge is told to listen on more: an edge that fails to does not recover by itself.
+
+        Raises TargetError that names who has one of the ports."""
+
     async def edge_address(self) -> str:
         """The edge's own address on the cockpit's network; "" when it has the host's network, or does not run."""
 

@@ -114,6 +114,12 @@ class DockerTarget:
         work = partial(ensure_edge, installation=self.installation, spec=spec, who=self._port_owners)
         return await self._daemon.labour("start the edge", work, deadline=_EDGE_DEADLINE)
 
+    async def check_ports(self, spec: EdgeSpec) -> None:
+        from cockpit.targets.edge_host import check_ports
+
+        work = partial(check_ports, installation=self.installation, spec=spec, who=self._port_owners)
+        await self._daemon.labour("look who has the edge's ports", work)
+
     async def edge_address(self) -> str:
         from cockpit.targets.edge_host import edge_address
 

@@ -64,6 +64,13 @@ def ensure_edge(client: DockerClient, installation: str, spec: EdgeSpec, who: Po
         return EdgeState(started=True, aliases=ensure_doors(client, installation, spec))
 
 
+def check_ports(client: DockerClient, installation: str, spec: EdgeSpec, who: PortOwners = listeners) -> None:
+    """Raises TargetError that names who has a port that the edge is about to be told to listen on."""
+    edge = _inspect(client, edge_name(installation))
+    if not spec.networks:
+        refuse_taken(client, spec.ports, edge["State"]["Pid"] if edge is not None and _runs(edge) else 0, who)
+
+
 def upgrade_edge(client: DockerClient, installation: str, spec: EdgeSpec, who: PortOwners = listeners) -> None:
     """The new edge runs beside the old one before that one stops: both listen, and the kernel shares out connections.
 

@@ -49,6 +49,7 @@ def hint(port: int, owner: Owner, who: PortOwners) -> str:
             'traefik.enable: "true"',
             f"traefik.docker.network: {network}",
             "traefik.http.routers.cockpit.rule: PathPrefix(`/`)",
+            'traefik.http.routers.cockpit.priority: "1"',
             f'traefik.http.services.cockpit.loadbalancer.server.port: "{port}"',
         )
         lines = f"edge:\n  networks: [{network}]\n  labels: {{{', '.join(labels)}}}"

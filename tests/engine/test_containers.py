@@ -54,7 +54,7 @@ async def test_a_release_can_be_looked_at_before_customers_are_on_it(tmp_path: P
         address = next(each.address for each in shop.target.containers if each.release == 2)
         assert (new.release.name, new.url, new.host) == ("r2", f"http://{address}:8000/", "shop.example.com")
         assert new.note == "customers are on r1"
-        assert "-H 'Host: shop.example.com'" in new.commands[0]
+        assert '-H "Host: shop.example.com"' in new.commands[0]
         live = await shop.call(OPEN, OpenRequest(SHOP, release=1))
         assert "it is live" in live.note
 

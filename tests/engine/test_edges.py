@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cockpit.config.settings import Environment
 from cockpit.edge.base import Pointer
 from cockpit.engine.journal import Backlog
 from cockpit.errors import Refused, StoreError, StoreRejected
@@ -425,3 +426,21 @@ async def test_a_service_that_would_take_the_customers_of_one_that_the_file_lost
             shop.engine.window.status().config_note
         )
         assert [each.key for each in shop.engine.window.snapshot().placements] == [SHOP]
+
+
+async def test_a_running_edge_is_not_told_to_listen_where_somebody_else_does(tmp_path: Path) -> None:
+    """One that fails to listen does not recover by itself."""
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        loaded = shop.edge.routes
+        shop.target.taken_ports.add(8100)
+        moved = settings((SHOP, service()))
+        (placement,) = moved.placements
+        environment = Environment.model_validate({"edge": {"listen": ":8100"}})
+        placement = placement.model_copy(update={"environment": environment})
+        shop.settings = moved.model_copy(update={"placements": (placement,)})
+        shop.paths.config.write_text("moved")
+        await shop.until(lambda: "port 8100 is taken by nginx" in shop.host.edge_error)
+        assert shop.edge.routes == loaded
+        shop.target.taken_ports.clear()
+        await shop.until(lambda: [each.listen for each in shop.edge.routes] == [":8100"])

@@ -70,6 +70,7 @@ class FakeTarget:
         self.terminals: dict[str, RunOrder] = {}  # made for somebody to sit in front of, by name
         self.calls: list[str] = []  # "start shop/production r42", in order
         self.edge_runs = False
+        self.taken_ports: set[int] = set()  # by somebody else
         self.edge_outdated = ""
         self.closed = False
         self._stops: asyncio.Event | None = None
@@ -94,6 +95,12 @@ class FakeTarget:
         await self._reach("ensure_edge")
         started, self.edge_runs = not self.edge_runs, True
         return EdgeState(started, "" if started else self.edge_outdated)
+
+    async def check_ports(self, spec: EdgeSpec) -> None:
+        await self._reach("check_ports")
+        for port in spec.ports:
+            if port in self.taken_ports:
+                raise TargetError(f"port {port} is taken by nginx (pid 7)", "…")
 
     async def edge_address(self) -> str:
         await self._reach("edge_address")
