@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cockpit.config.kinds import Choice, Duration, Flag, OrNull, Size
 from cockpit.config.lists import Proxies
-from cockpit.config.settings import Certificate, Edge, EdgeLimits, EdgeProgram, Environment, Tls
-from cockpit.config.shapes import Key, Many, Named, Pairs, Table
+from cockpit.config.settings import Auto, Certificate, Edge, EdgeLimits, EdgeProgram, Environment, Tls
+from cockpit.config.shapes import Command, Key, Many, Named, Pairs, Short, Table
 from cockpit.config.words import ABSOLUTE, ARCHITECTURE, DOCKER, EMAIL, LABEL, LISTEN, NETWORK, URL, WORD
 
 CERTIFICATE = Table(
@@ -74,6 +74,17 @@ ROOT_EDGE = Table(
     (EdgeProgram, Edge),
 )
 
+AUTO = Table(
+    {
+        "enabled": Key(Flag(), "Whether each new commit is deployed."),
+        "check": Key(
+            OrNull(Command()), "Asked of a commit before it is deployed (COCKPIT_COMMIT): exit status 0 lets it go."
+        ),
+        "timeout": Key(Duration(), "How long that may take."),
+    },
+    (Auto,),
+)
+
 ENVIRONMENT = Table(
     {
         "protected": Key(Flag(), "A deploy there wants the service's name typed."),
@@ -81,7 +92,9 @@ ENVIRONMENT = Table(
             DOCKER,
             "The Docker engine: local, unix:///path of its socket, ssh://user@host, or context:NAME of Docker's.",
         ),
-        "auto": Key(Flag(), "Whether each new commit is deployed there by itself."),
+        "auto": Key(
+            Short(AUTO, "enabled"), "Whether each new commit is deployed there by itself; a word alone is `enabled`."
+        ),
         "edge": Key(EDGE, "The reverse proxy there; what is said here wins over the edge of all."),
     },
     (Environment,),

@@ -83,11 +83,19 @@ def private(address: str) -> bool:
     return any(ip in ipaddress.ip_network(network) for network in PRIVATE)
 
 
+class Auto(Section):
+    """Whether each new commit is deployed by itself, and what is asked about it before."""
+
+    enabled: bool = True
+    check: tuple[str, ...] | None = None  # a command of the engine's machine; exit status 0 lets the commit go
+    timeout: float = Field(30.0, ge=1, le=600)
+
+
 class Environment(Section):
     protected: bool = False
     host: str = "local"  # "local", "unix:///path", "ssh://user@host:port" or "context:NAME"
     edge: Edge = Edge()
-    auto: bool = False  # each new commit is deployed
+    auto: Auto = Auto(enabled=False)
 
 
 class Healthcheck(Section):

@@ -3,41 +3,76 @@
 from __future__ import annotations
 
 import logging
+import os
 
+from cockpit import process
+from cockpit.clock import Clock
 from cockpit.config.settings import PlacementSettings
 from cockpit.engine.operations import Operations
 from cockpit.engine.world import Seen, World
 from cockpit.errors import CockpitError
-from cockpit.model import Actor, OperationKind, OperationState
+from cockpit.model import Actor, OperationKind, OperationState, PlacementKey
 from cockpit.protocol import DeployRequest
 
 log = logging.getLogger(__name__)
 
 AUTO = Actor("auto")
 ON = "on"
+WAITS = "waits for the check of {}"
+AGAIN = 30.0  # seconds after which a commit that was not let go is asked about again
+OUTPUT = 64 * 1024  # bytes of a check's output, which nobody reads
 
 
 class Auto:
-    def __init__(self, world: World, operations: Operations) -> None:
+    def __init__(self, world: World, operations: Operations, clock: Clock) -> None:
         self._world = world
         self._operations = operations
+        self._clock = clock
+        self._asked: dict[PlacementKey, tuple[str, float]] = {}  # the last commit that was not let go, and when
 
     async def tick(self) -> None:
         for placement in self._world.settings.placements:
             seen = self._world.placements.get(placement.key)
             if seen is not None:
-                seen.auto = why_not(seen) or ON if placement.environment.auto else ""
+                seen.auto = why_not(seen) or ON if placement.environment.auto.enabled else ""
                 if seen.auto == ON:
                     await self._deploy(placement, seen)
 
     async def _deploy(self, placement: PlacementSettings, seen: Seen) -> None:
         commit = wanted(placement, seen)
-        if commit and not self._world.busy(placement.key):
+        if commit and not self._world.busy(placement.key) and await self._let_go(placement, seen, commit):
             request = DeployRequest(placement.key, commit, seen_live=seen.row.live, reason="a new commit")
             try:
                 await self._operations.deploy(request, AUTO)
             except CockpitError as error:  # somebody was quicker, or the engine is still finding out: soon again
                 log.info("%s is not deployed by itself now: %s", placement.key, error.message)
+
+    async def _let_go(self, placement: PlacementSettings, seen: Seen, commit: str) -> bool:
+        """What the configuration wants asked of a commit has said yes; a no is asked again after a while."""
+        auto, now = placement.environment.auto, self._clock.monotonic()
+        asked, at = self._asked.get(placement.key, ("", 0.0))
+        if auto.check is None:
+            return True
+        if asked == commit and now - at < AGAIN:
+            seen.auto = WAITS.format(commit[:7])
+            return False
+        why = await _answer(auto.check, auto.timeout, placement.key, commit)
+        if why:
+            self._asked[placement.key] = (commit, self._clock.monotonic())
+            seen.auto = f"{WAITS.format(commit[:7])} ({why})"
+        return not why
+
+
+async def _answer(command: tuple[str, ...], timeout: float, key: PlacementKey, commit: str) -> str:
+    """ "" for yes, else in words why not."""
+    about = {"COCKPIT_COMMIT": commit, "COCKPIT_SERVICE": key.service, "COCKPIT_ENVIRONMENT": key.environment}
+    try:
+        finished = await process.run(command, env={**os.environ, **about}, timeout=timeout, limit=OUTPUT)
+    except TimeoutError:
+        return f"no answer within {timeout:.0f} s"
+    except OSError as error:
+        return f"{command[0]} cannot be run: {error.strerror}"
+    return "" if finished.status == 0 else f"exited with status {finished.status}"
 
 
 def why_not(seen: Seen) -> str:

@@ -56,7 +56,7 @@ class Cockpit:
         self.requests = Requests(
             ports, self.world, self.hub, self.rows, self.window, self.watch, self.operations, self.following
         )
-        self._auto = Auto(self.world, self.operations)
+        self._auto = Auto(self.world, self.operations, ports.clock)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:

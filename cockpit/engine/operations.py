@@ -69,7 +69,7 @@ class Operations:
             refused = self._refuse(request.key) or refuse_deploy(scene, commit, force=request.force)
             if refused:
                 raise Refused(refused, "nothing was started")
-            names = plan.steps(placement.service)
+            names = plan.steps(placement.service, _frozen(seen.live))
             return await self._begin(
                 OperationKind.DEPLOY, placement, actor, seen.live, None, commit, request.reason, names
             )
@@ -110,7 +110,7 @@ class Operations:
                 target,
                 target.commit,
                 request.reason,
-                plan.moves(spec.from_text(target.spec)),
+                plan.moves(spec.from_text(target.spec), _frozen(seen.live)),
             )
 
     def _target(self, seen: Seen, wanted: int | None) -> ReleaseRecord:
@@ -163,7 +163,7 @@ class Operations:
                 raise Refused("nothing is live here: there is nothing to restart")
             if request.key in self._world.recovering or self._backlog:
                 raise Refused(self._refuse(request.key), "nothing was started")
-            names = plan.moves(spec.from_text(live.spec))
+            names = plan.moves(spec.from_text(live.spec), None)
             kind = OperationKind.RESTART
             return await self._begin(kind, placement, actor, live, live, live.commit, request.reason, names)
 
@@ -339,6 +339,10 @@ class Operations:
             await run.ended.wait()
         for ending in list(self._endings):
             ending.cancel()
+
+
+def _frozen(record: ReleaseRecord | None) -> spec.ReleaseSpec | None:
+    return spec.from_text(record.spec) if record is not None else None
 
 
 class _Alone:

@@ -19,8 +19,10 @@ ROLLED_BACK_HOT = 120.0  # seconds that a release rolled back from stays hot, to
 SERVED_GOOD = 600.0  # seconds of service without failing that make a release good
 
 
-def steps(service: Service) -> tuple[str, ...]:
-    """Of a deploy: what the configuration asks for. Rollback and restart move a release that there is: `moves`."""
+def steps(service: Service, live: ReleaseSpec | None) -> tuple[str, ...]:
+    """Of a deploy: what the configuration asks for, and what `live` leaves to be stopped.
+
+    Rollback and restart move a release that there is: `moves`."""
     pulled, routed = service.from_ci, bool(service.routed)
     needed = {
         "build": not pulled,
@@ -28,15 +30,19 @@ def steps(service: Service) -> tuple[str, ...]:
         "pull": pulled,
         "migrate": service.migrate is not None,
         "confirm": routed,
-        "processes": not all(leads(each, routed=routed) for each in service.processes.values()),
+        "processes": not all(leads(each, routed=routed) for each in service.processes.values()) or _trails(live),
     }
     return tuple(name for name in (*DEPLOY, *MOVE) if needed.get(name, True))
 
 
-def moves(spec: ReleaseSpec) -> tuple[str, ...]:
-    """The steps that bring customers to a release that there is."""
-    needed = {"confirm": bool(spec.routed), "processes": bool(spec.trailing)}
+def moves(spec: ReleaseSpec, live: ReleaseSpec | None) -> tuple[str, ...]:
+    """The steps that bring customers from `live` to a release that there is."""
+    needed = {"confirm": bool(spec.routed), "processes": _trails(spec) or _trails(live)}
     return tuple(name for name in MOVE if needed.get(name, True))
+
+
+def _trails(release: ReleaseSpec | None) -> bool:
+    return release is not None and bool(release.trailing)
 
 
 def image_tag(installation: str, service: str, commit: str, tree: str, build: BuildSettings) -> str:

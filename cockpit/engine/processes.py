@@ -12,10 +12,12 @@ from collections.abc import Awaitable, Callable
 from cockpit.engine import spec
 from cockpit.engine.host import Host
 from cockpit.store.base import ReleaseRecord
-from cockpit.targets.base import ContainerSpec
+from cockpit.targets.base import ContainerSpec, ContainerState
 
 Bring = Callable[[str], Awaitable[None]]  # starts a process of the new release, and returns when it runs
 Former = Callable[[int], Awaitable[ReleaseRecord | None]]  # another release of the same placement, by its number
+
+_WORKING = (ContainerState.RUNNING, ContainerState.RESTARTING)
 
 
 async def take_over(host: Host, release: ReleaseRecord, former: Former, bring: Bring) -> tuple[str, ...]:
@@ -43,7 +45,7 @@ async def _stop(host: Host, release: ReleaseRecord, former: Former, process: str
         and each.port is None
         and process in (None, each.process)
         and (each.release, each.slot) != (release.number, release.slot)
-        and not each.ended
+        and each.state in _WORKING
     }
     for number, name, slot in sorted(old):
         record = await former(number)

@@ -8,12 +8,10 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from cockpit.edge.base import Pointer
 from cockpit.engine import plan, spec
 from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
 from cockpit.engine.processes import take_over
-from cockpit.engine.spec import ReleaseSpec
 from cockpit.engine.starting import Values, start_process
 from cockpit.engine.traffic import UNDO_GRACE
 from cockpit.engine.world import World
@@ -83,38 +81,33 @@ async def _forward(ports: Ports, host: Host, operation: Operation, release: Rele
     left = operation.from_release
     if operation.kind is OperationKind.ROLLBACK and left is not None and left > release.number:
         await _hold(ports, operation, left)
-    await _finish(ports, host, operation, release, left)
+    await _finish(ports, host, release)
     summary = f"the engine died in it; customers were found on {release.name} and it was finished"
     await ports.store.end_operation(operation.id, OperationState.SUCCEEDED, summary, None, now)
 
 
-async def _finish(ports: Ports, host: Host, operation: Operation, release: ReleaseRecord, left: int | None) -> None:
+async def _finish(ports: Ports, host: Host, release: ReleaseRecord) -> None:
     """Workers follow the customers, and all of it comes back by itself after a reboot."""
     values, made_by = Values(ports.secrets), release.operation
 
     async def bring(name: str) -> None:
         await start_process(host, values, release, name, made_by)
 
-    former = await ports.store.release(release.key, left) if left is not None else None
-    await take_over(host, release, former, bring)
+    await take_over(host, release, lambda number: ports.store.release(release.key, number), bring)
     await host.target.activate(release.key, release.number, live=True, slot=release.slot)
 
 
 async def _restarted(ports: Ports, host: Host, operation: Operation, release: ReleaseRecord) -> None:
     """The same release in two blocks of addresses: the one that the pointer names is it. `tidy.py` clears the other."""
-    frozen, pointer = spec.from_text(release.spec), None
-    if frozen.routed:
-        pointer = await host.edge.pointer(release.key)
-    leases = [each for each in await ports.store.leases() if (each.key, each.release) == (release.key, release.number)]
-    held = [each.slot for each in leases if each.freed_at is None]
-    moved = next((slot for slot in held if pointer == _pointer(frozen, release.number, slot, host)), release.slot)
+    frozen, held = spec.from_text(release.spec), await _held(ports, release)
+    moved = await _pointed(host, release, held) if frozen.routed else release.slot
     now = ports.clock.now()
     where = "new" if operation.switched_at is not None or moved != release.slot else "old"
     if moved != release.slot:
         await ports.store.update_release(release.key, release.number, slot=moved)
         await ports.store.switched(operation.id, now)
     release = replace(release, slot=moved)
-    await _finish(ports, host, operation, release, None)
+    await _finish(ports, host, release)
     seen = {each.slot for each in await host.target.observe()}
     for slot in held:
         if slot != moved and slot not in seen:
@@ -123,8 +116,21 @@ async def _restarted(ports: Ports, host: Host, operation: Operation, release: Re
     await ports.store.end_operation(operation.id, OperationState.INTERRUPTED, summary, None, now)
 
 
-def _pointer(frozen: ReleaseSpec, number: int, slot: int, host: Host) -> Pointer | None:
-    return frozen.pointer(number, slot, host.subnet) if frozen.routed else None
+async def _held(ports: Ports, release: ReleaseRecord) -> tuple[int, ...]:
+    """All its blocks of addresses: two in the middle of a restart."""
+    leases = await ports.store.leases()
+    return tuple(
+        each.slot
+        for each in leases
+        if (each.key, each.release) == (release.key, release.number) and each.freed_at is None
+    )
+
+
+async def _pointed(host: Host, release: ReleaseRecord, held: tuple[int, ...]) -> int | None:
+    """Which of them the pointer names; when it names none, the one that the log has."""
+    frozen, pointer = spec.from_text(release.spec), await host.edge.pointer(release.key)
+    named = (slot for slot in held if pointer == frozen.pointer(release.number, slot, host.subnet))
+    return next(named, release.slot)
 
 
 async def _hold(ports: Ports, operation: Operation, left: int) -> None:

@@ -96,7 +96,7 @@ async def deploy_sheet(ports: Ports, scene: Scene, wanted: str, marked: Marked) 
         checks=checks,
         steps=tuple(
             PlannedStep(name, usual.get(name), "built before" if name == "build" and built else "")
-            for name in plan.steps(scene.placement.service)
+            for name in plan.steps(scene.placement.service, spec.from_text(live.spec) if live else None)
         ),
         protected=base.protected,
         warnings=_deploy_warnings(scene, commit, commits, count),

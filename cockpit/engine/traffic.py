@@ -197,7 +197,8 @@ async def processes(run: Run) -> str:
         await verify_process(run, name)
 
     await _lease_again(run)
-    names = await take_over(run.host, run.bringing, run.live, bring)
+    key, store = run.operation.key, run.ports.store
+    names = await take_over(run.host, run.bringing, lambda number: store.release(key, number), bring)
     return f"{', '.join(names)} took over" if names else "none any more"
 
 

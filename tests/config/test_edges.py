@@ -110,7 +110,7 @@ def test_who_is_believed_may_be_said_whatever_the_listener(listen: str, written:
 def test_a_docker_host_is_local_a_socket_behind_ssh_or_a_context(host: str) -> None:
     text = f"{NAMED}environments: {{production: {{host: '{host}', auto: true}}}}\n"
     environment = read(text).placements[0].environment
-    assert (environment.host, environment.auto) == (host, True)
+    assert (environment.host, environment.auto.enabled) == (host, True)
 
 
 BAD = {
@@ -247,7 +247,7 @@ BAD = {
     "auto: yes": (
         "environments: {production: {auto: yes}}",
         [
-            "2:35: environments.production.auto: expected true or false, got yes, "
+            "2:35: environments.production.auto.enabled: expected true or false, got yes, "
             "which YAML 1.1 reads as true: write true"
         ],
     ),
@@ -293,3 +293,9 @@ def test_one_registry_needs_no_list() -> None:
     one = read(f"{NAMED}registry: {{server: r.example.com, username: me, password: {{file: /p}}}}\n").registry
     assert read(f"{NAMED}registry: [{{server: r.example.com, username: me, password: {{file: /p}}}}]\n").registry == one
     assert [each.server for each in one] == ["r.example.com"]
+
+
+def test_what_is_asked_before_a_commit_is_deployed_by_itself_is_a_command() -> None:
+    text = f"{NAMED}environments: {{staging: {{auto: {{check: ci-is-green --quiet, timeout: 5s}}}}}}\n"
+    auto = read(text).placements[0].environment.auto
+    assert (auto.enabled, auto.check, auto.timeout) == (True, ("ci-is-green", "--quiet"), 5.0)

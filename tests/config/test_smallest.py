@@ -25,7 +25,7 @@ def placement() -> PlacementSettings:
 def test_it_is_deployed_to_a_production_that_is_protected(placement: PlacementSettings) -> None:
     assert placement.key == PlacementKey("web", "production")
     assert placement.environment.protected
-    assert not placement.environment.auto
+    assert not placement.environment.auto.enabled
 
 
 def test_it_runs_on_the_local_docker_engine(placement: PlacementSettings) -> None:

@@ -79,6 +79,9 @@ class Hurrying(SystemClock):
     def now(self) -> float:
         return super().now() + self.ahead
 
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
     def hurry(self) -> None:
         self.longest = 0.02
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cockpit.config.settings import Environment, Settings
+from cockpit.config.settings import Auto, Environment, Settings
 from cockpit.model import OperationState
 from cockpit.protocol import REFRESH, RESTART, For, RestartRequest
 from tests.engine.rig import SHOP, Rig, rig, service, settings
 from tests.fakes.target import Program
 
 
-def by_itself(**more: object) -> Settings:
+def by_itself(check: tuple[str, ...] | None = None, **more: object) -> Settings:
     usual = settings((SHOP, service(**more)))
     (placement,) = usual.placements
-    placement = placement.model_copy(update={"environment": Environment(auto=True)})
+    placement = placement.model_copy(update={"environment": Environment(auto=Auto(check=check))})
     return usual.model_copy(update={"placements": (placement,), "environments": {"production": placement.environment}})
 
 
@@ -103,3 +103,17 @@ async def test_nothing_is_deployed_by_itself_where_a_person_deploys(tmp_path: Pa
         await shop.call(REFRESH, For(SHOP))
         assert auto(shop) == ""
         assert await shop.store.operations(SHOP) == ()
+
+
+async def test_a_commit_waits_for_what_the_configuration_wants_asked(tmp_path: Path) -> None:
+    green = tmp_path / "green"
+    script = f'test "$COCKPIT_SERVICE/$COCKPIT_ENVIRONMENT" = {SHOP} && grep -q "$COCKPIT_COMMIT" {green}'
+    async with rig(tmp_path, by_itself(("sh", "-c", script))) as shop:
+        shop.clock.hurry()
+        first = await pushed(shop, "first")
+        await shop.until(lambda: auto(shop) == f"waits for the check of {first[:7]} (exited with status 2)")
+        assert shop.customers_on() is None
+        green.write_text(first)
+        shop.clock.ahead = 60.0
+        await is_live(shop, 1)
+        assert auto(shop) == "on"

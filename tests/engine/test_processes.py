@@ -233,3 +233,88 @@ async def test_nothing_is_restarted_where_nothing_is_live(tmp_path: Path) -> Non
     async with rig(tmp_path) as shop:
         with pytest.raises(Refused, match="nothing is live"):
             await shop.call(RESTART, RestartRequest(SHOP))
+
+
+# ---------------------------------------------------------------- what an operation leaves behind
+
+
+async def test_the_last_worker_of_a_service_stops_when_the_configuration_loses_it(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB, worker=WORKER)) as shop:
+        workers_run(shop, "worker")
+        await shop.shipped("first")
+        await shop.reconfigured(shop_with(web=WEB))
+        assert (await shop.shipped("second")).state is OperationState.SUCCEEDED
+        assert running(shop, "worker") == set()
+        back = await shop.ended(await shop.rollback())
+        assert (back.state, running(shop, "worker")) == (OperationState.SUCCEEDED, {1})
+        await shop.ended(await shop.rollback(to=2))
+        assert running(shop, "worker") == set()
+
+
+async def test_a_worker_that_outlived_a_failed_takeover_gives_way_to_the_next_one(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB, worker=WORKER)) as shop:
+        workers_run(shop, "worker")
+        await shop.shipped("first")
+        shop.target.process_programs[2, "worker"] = Program(exits=1)
+        await shop.shipped("second")
+        assert running(shop, "worker") == {1}
+        assert (await shop.shipped("third")).state is OperationState.SUCCEEDED
+        assert running(shop, "worker") == {3}
+
+
+async def test_what_must_not_run_twice_does_not_while_it_learns_to(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(clock=WORKER)) as shop:
+        workers_run(shop, "clock")
+        await shop.shipped("first")
+        await shop.reconfigured(shop_with(clock=WORKER.model_copy(update={"replace": "recreate"})))
+        beside: list[set[int]] = []
+        begun = shop.target.start
+
+        async def start(order: Any) -> Any:
+            beside.append(running(shop, "clock"))
+            return await begun(order)
+
+        shop.target.start = start  # type: ignore[method-assign]  # to look at the moment of the start
+        assert (await shop.shipped("second")).state is OperationState.SUCCEEDED
+        assert (beside, running(shop, "clock")) == ([set()], {2})
+
+
+async def test_an_engine_that_died_in_a_restart_leaves_one_worker(tmp_path: Path) -> None:
+    clock = WORKER.model_copy(update={"replace": "recreate"})
+    async with rig(tmp_path, shop_with(web=WEB, clock=clock)) as shop:
+        workers_run(shop, "clock")
+        await shop.shipped("first")
+        gate = shop.target.hold_stops()
+        await shop.call(RESTART, RestartRequest(SHOP))
+        await shop.until(lambda: any(call == f"stop {SHOP} r1" for call in shop.target.calls))
+        await shop.down()
+        gate.set()
+        await shop.up()
+        assert len([each for each in shop.target.containers if each.running and each.process == "clock"]) == 1
+
+
+async def test_an_engine_that_died_in_the_restart_of_a_worker_keeps_the_one_that_the_log_has(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(mailer=WORKER)) as shop:
+        workers_run(shop, "mailer")
+        await shop.shipped("first")
+        await shop.shipped("second")
+        for number in (1, 2):  # so that a restart's block of addresses comes before the one that is held
+            record = await shop.store.release(SHOP, number)
+            assert record is not None
+            assert record.slot == number - 1
+        await shop.store.free_slot(0, shop.clock.now() - 3600)
+        await shop.target.stop(SHOP, 1, grace=0, remove=True)
+        old = {each.id for each in shop.target.containers if each.running}
+        shop.target.process_programs[2, "mailer"] = Program(starts_in=3600.0)
+        avoid = frozenset(range(1, shop.host.subnet.slots))
+        await shop.store.lease_spare(SHOP, 2, shop.host.subnet.slots, rest=0.0, avoid=avoid)
+        restarting = await shop.call(RESTART, RestartRequest(SHOP))
+        await shop.until(lambda: len(shop.target.containers) == 2)
+        shop.target.process_programs[2, "mailer"] = RUNS
+        await shop.again()
+        found = await shop.store.operation(restarting.id)
+        live = await shop.store.release(SHOP, 2)
+        assert found is not None
+        assert live is not None
+        assert (found.state, live.slot) == (OperationState.INTERRUPTED, 1)
+        assert old <= {each.id for each in shop.target.containers if each.running}
