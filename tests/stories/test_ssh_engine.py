@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest_asyncio
 
 from cockpit.demo.exchange import Connection, Response
 from cockpit.model import Health
-from tests.ssh.engine import FarHost, far_host, missing
+from tests.ssh.engine import UID, FarHost, far_host, missing
 from tests.stories import services
 from tests.stories.host import Host, processes
 from tests.stories.world import PRODUCTION, World
@@ -90,6 +92,22 @@ async def test_a_hot_rollback_there_needs_no_docker(shop: FarWorld) -> None:
         await until(lambda: shop.answers(first))
     await going_back
     await shop.release_hold("shop")
+
+
+async def test_the_line_that_doctor_prints_moves_the_customers_there(shop: FarWorld) -> None:
+    await shop.ships("shop", shop.commit("shop", {"notes": "third"}))
+    (found,) = (each for each in (await shop.says("doctor")).splitlines() if "break glass" in each)
+    told = re.search(r" to r(\d+) without the cockpit, on (\S+): (.*)", found)
+    assert told is not None
+    assert told[2] == shop.far.elsewhere.url
+    as_user = ("setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups")
+    await asyncio.to_thread(subprocess.run, [*shop.far.inside, *as_user, "sh", "-c", told[3]], check=True)
+    assert await shop.answers(int(told[1]))
+
+    async def believed() -> bool:
+        return (await shop.live("shop")).number == int(told[1])
+
+    await until(believed, within=10)
 
 
 async def test_a_pulled_cable_is_never_a_failing_service(shop: FarWorld) -> None:
