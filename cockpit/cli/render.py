@@ -6,17 +6,15 @@ import time
 from collections.abc import Iterable, Sequence
 
 from cockpit.cli.output import Cell, part, table, words
+from cockpit.glyphs import HEALTH, OUTCOME, SPEED, STEP
 from cockpit.model import (
     Commit,
     Health,
     Operation,
-    OperationState,
     Pending,
     Placement,
     Release,
     Step,
-    StepState,
-    Tier,
 )
 from cockpit.protocol import (
     Check,
@@ -30,27 +28,8 @@ from cockpit.protocol import (
 )
 from cockpit.text import age, took
 
-HEALTH: dict[Health, Cell] = {
-    Health.HEALTHY: ("● healthy", "good"),
-    Health.DEGRADED: ("▲ degraded", "warn"),
-    Health.FAILING: ("✖ failing", "bad"),
-    Health.STOPPED: ("■ stopped", "muted"),
-    Health.UNKNOWN: ("? unknown", "warn"),
-}
-STEP: dict[StepState, tuple[str, str]] = {
-    StepState.PENDING: ("·", "muted"),
-    StepState.RUNNING: ("◐", "accent"),
-    StepState.DONE: ("✔", "good"),
-    StepState.FAILED: ("✖", "bad"),
-    StepState.SKIPPED: ("–", "muted"),
-}
-OUTCOME: dict[OperationState, tuple[str, str]] = {
-    OperationState.RUNNING: ("◐", "accent"),
-    OperationState.SUCCEEDED: ("✔", "good"),
-    OperationState.FAILED: ("✖", "bad"),
-    OperationState.CANCELLED: ("–", "muted"),
-    OperationState.INTERRUPTED: ("▲", "warn"),
-    OperationState.STUCK: ("✖", "bad"),
+HEALTH_WORDS: dict[Health, Cell] = {
+    health: (f"{glyph} {health.value}", tone) for health, (glyph, tone) in HEALTH.items()
 }
 CHECK: dict[CheckState, Cell] = {
     CheckState.PASS: ("✔ pass", "good"),
@@ -59,7 +38,6 @@ CHECK: dict[CheckState, Cell] = {
     CheckState.UNKNOWN: ("? unknown", "warn"),
 }
 IMAGE = {True: "image", False: "no image yet", None: ""}
-SPEED = {Tier.HOT: "instant", Tier.STOPPED: "fast", Tier.RETAINED: "fast", Tier.GONE: "slow"}
 
 
 def since(at: float | None) -> str:
@@ -102,7 +80,7 @@ def _placement(each: Placement, operation: Operation | None) -> list[Cell]:
 def _health(each: Placement) -> Cell:
     """A service is not well while one of its processes is not, even when customers notice nothing of it."""
     short = any(process.running < process.wanted for process in each.processes)
-    return HEALTH[Health.DEGRADED if short and each.health is Health.HEALTHY else each.health]
+    return HEALTH_WORDS[Health.DEGRADED if short and each.health is Health.HEALTHY else each.health]
 
 
 def _runs(each: Placement) -> str:

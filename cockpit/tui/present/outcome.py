@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from cockpit.glyphs import OUTCOME
 from cockpit.model import Failure, Operation, OperationKind, OperationState, Placement
 from cockpit.text import age, took
 from cockpit.tui.line import BLANK, Line, fit, line, paragraph
-from cockpit.tui.present.words import OUTCOME, clock, count, percent
+from cockpit.tui.present.words import clock, count, percent
 from cockpit.tui.state import State
 
 MINUTE = 60.0  # seconds that the traffic's numbers are over, at most

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from cockpit.glyphs import HEALTH, STEP
 from cockpit.model import Health, Placement, StepState
 from cockpit.text import shorten, width
 from cockpit.tui.line import Line, Part, left, line, right, toned
 from cockpit.tui.present.words import (
-    HEALTH,
-    STEP,
     ago,
     condition,
     health_of,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from cockpit.glyphs import SPEED
 from cockpit.model import Commit, Operation, Tier
 from cockpit.protocol import Check, CheckState, DeploySheet, PlannedStep, RollbackOption, RollbackSheet
 from cockpit.text import took
 from cockpit.tui.line import BLANK, Line, cells, fit, left, line, paragraph, right, spread
 from cockpit.tui.present.pending import image_mark
-from cockpit.tui.present.words import NAME, NOTICED, TIER_SPEED, clock, count, remark
+from cockpit.tui.present.words import NAME, NOTICED, clock, count, remark
 
 CHECK = {
     CheckState.PASS: ("✔", "good"),
@@ -188,7 +189,7 @@ def _option(option: RollbackOption, chosen: bool, sheet: RollbackSheet, place: i
     release, live = option.release, sheet.live
     roomy = room >= 60
     before = f"{live.name} {live.commit[:7] + ' ' if room >= 90 else ''} →  " if live else ""
-    seconds = took(option.seconds) if option.seconds is not None else TIER_SPEED.get(option.tier, "")
+    seconds = took(option.seconds) if option.seconds is not None else SPEED.get(option.tier, "")
     answers = {True: ("● answers ", "good"), False: ("✖ does not answer ", "bad"), None: ("", "")}[option.answers]
     return fit(
         line(

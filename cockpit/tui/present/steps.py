@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from cockpit.glyphs import OUTCOME, STEP
 from cockpit.model import Operation, OperationKind, OperationState, Step, StepState
 from cockpit.text import took
 from cockpit.tui.line import BLANK, Line, cells, fit, left, line, paragraph, right
 from cockpit.tui.present import outcome
-from cockpit.tui.present.words import NAME, NOTICED, OUTCOME, STEP, clock, percent
+from cockpit.tui.present.words import NAME, NOTICED, clock, percent
 from cockpit.tui.state import State
 
 GAUGE = 12

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from cockpit.model import Health, OperationKind, OperationState, Placement, ProcessState, StepState, Tier
+from cockpit.glyphs import HEALTH
+from cockpit.model import Health, OperationKind, Placement, ProcessState
 from cockpit.text import age
 from cockpit.tui.line import Line, Part, paragraph
 from cockpit.tui.state import STALE_AFTER, State
@@ -13,30 +14,7 @@ from cockpit.tui.state import STALE_AFTER, State
 AUTO_ON = "on"  # the engine's word for "each commit is deployed by itself"
 NOTICED = 1.0  # seconds from which a step's usual time is worth a word
 BARS = "▁▂▃▄▅▆▇█"
-HEALTH: dict[Health, tuple[str, str]] = {  # glyph, tone
-    Health.HEALTHY: ("●", "good"),
-    Health.DEGRADED: ("▲", "warn"),
-    Health.FAILING: ("✖", "bad"),
-    Health.STOPPED: ("■", "muted"),
-    Health.UNKNOWN: ("?", "warn"),
-}
-STEP: dict[StepState, tuple[str, str]] = {
-    StepState.PENDING: ("·", "muted"),
-    StepState.RUNNING: ("◐", "accent"),
-    StepState.DONE: ("✔", "good"),
-    StepState.FAILED: ("✖", "bad"),
-    StepState.SKIPPED: ("–", "muted"),
-}
-TIER_SPEED = {Tier.HOT: "instant", Tier.STOPPED: "fast", Tier.RETAINED: "fast", Tier.GONE: "slow"}
 NAME = {OperationKind.DEPLOY: "Deploy", OperationKind.ROLLBACK: "Rollback", OperationKind.RESTART: "Restart"}
-OUTCOME: dict[OperationState, tuple[str, str]] = {
-    OperationState.RUNNING: ("◐", "accent"),
-    OperationState.SUCCEEDED: ("✔", "good"),
-    OperationState.FAILED: ("✖", "bad"),
-    OperationState.CANCELLED: ("–", "muted"),
-    OperationState.INTERRUPTED: ("▲", "warn"),
-    OperationState.STUCK: ("✖", "bad"),
-}
 
 
 def condition(placement: Placement, state: State, now: float) -> tuple[str, str, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cockpit.glyphs import OUTCOME
 from cockpit.model import Operation, OperationKind
 from cockpit.protocol import OPERATIONS, OperationsRequest
 from cockpit.text import took
 from cockpit.tui.line import Line, line
-from cockpit.tui.present.words import OUTCOME, ago, clock
+from cockpit.tui.present.words import ago, clock
 from cockpit.tui.screens.chooser import Chooser, Row
 
 if TYPE_CHECKING:
