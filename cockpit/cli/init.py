@@ -27,6 +27,7 @@ class Made:
     secrets: dict[Path, dict[str, str]] = field(default_factory=dict)
     left: tuple[object, ...] = ()
     stays: tuple[object, ...] = ()
+    wanting: tuple[str, ...] = ()
 
 
 @cockpit.command()
@@ -65,7 +66,16 @@ def init(
     if as_json:
         text = {"config": made.text} if output == STDOUT else {"path": str(path)}
         files = [str(each) for each in made.secrets]
-        document({**text, "services": made.services, "env_files": files, "left": made.left, "stays": made.stays})
+        document(
+            {
+                **text,
+                "services": made.services,
+                "env_files": files,
+                "left": made.left,
+                "stays": made.stays,
+                "wanting": made.wanting,
+            }
+        )
     elif output == STDOUT:
         say(made.text.rstrip("\n"))
     else:
@@ -104,7 +114,8 @@ def _carried(compose: Path, tree: WorkTree, directory: Path, project: str, named
     found = convert(compose, Repository(tree.url, tree.root), directory, name=project, named=named)
     said = [f"Stays with Compose: {each}" for each in staying(found.stays)]
     said += [f"Not carried over: {each}" for each in together(found.left)]
-    return Made(found.text, found.services, said, found.files, found.left, found.stays)
+    said += [f"{each} has no port yet, and nobody reaches it: write the port into the file." for each in found.wanting]
+    return Made(found.text, found.services, said, found.files, found.left, found.stays, found.wanting)
 
 
 def _env_files(made: Made) -> dict[Path, str]:

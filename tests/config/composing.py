@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from pathlib import Path
 
@@ -39,6 +40,16 @@ class Composing:
     def settings(self, text: str, *named: str) -> Settings:
         path = self.config / "config.yaml"
         path.write_text(self.convert(text, *named).text)
+        path.chmod(0o600)
+        return load(path)
+
+    def uncommented(self) -> Settings:
+        """Of the last file, when a person puts the edge that is commented out in the place of the other."""
+        before, _, after = self.text().partition("\nedge:\n")
+        _, _, block = after.partition("\n# edge:\n")
+        lines = itertools.takewhile(lambda line: line.startswith("#"), block.splitlines())
+        path = self.config / "uncommented.yaml"
+        path.write_text("\n".join([before, "edge:", *(line.removeprefix("# ") for line in lines), ""]))
         path.chmod(0o600)
         return load(path)
 

@@ -191,13 +191,18 @@ class TestDjango:
         assert compose.service(DJANGO).processes["worker"].depends_on == ("web",)
         assert compose.left()["worker", "depends_on.redis"] == "redis stays with Compose, and has to run before"
 
-    def test_the_edge_goes_behind_nginx_which_still_finds_web(self, compose: Composing) -> None:
+    def test_the_edge_goes_behind_nginx_which_finds_it_by_a_name_of_its_own(self, compose: Composing) -> None:
         settings = compose.settings(DJANGO)
         assert settings.placements[0].environment.edge.listen == "127.0.0.1:8100"
         web = settings.placements[0].service.main
-        assert (web.aliases, web.networks) == (("web",), ("shop_default",))
+        assert (web.aliases, web.networks) == (("shop",), ("shop_default",))
+        assert (
+            "# nginx calls it web, a name that Compose's own container has; after the first deploy write shop there"
+            in (compose.text())
+        )
         assert "# nginx (nginx:1.27) has port 80 and 443 of this machine" in compose.text()
-        assert "# was published on 127.0.0.1:8000; customers come through the edge now (edge.listen)" in compose.text()
+        assert "# From its container it reaches the edge as http://shop:8000 (docs/adopt.md)" in compose.text()
+        assert "# Compose publishes it on 127.0.0.1:8000; here customers come through the edge" in compose.text()
 
     def test_stock_images_stay_with_compose(self, compose: Composing) -> None:
         made = compose.convert(DJANGO)
@@ -225,11 +230,20 @@ class TestRails:
         settings = compose.settings(RAILS)
         assert settings.placements[0].service.main.labels == {"team": "checkout"}
         assert settings.placements[0].environment.edge.listen == "127.0.0.1:8100"
-        lines = compose.text().splitlines()
-        assert "#   networks: [shop_default, proxy]" in lines
-        assert '#     traefik.enable: "true"' in lines
-        assert '#     traefik.http.services.shop.loadbalancer.server.port: "80"' in lines
+        assert "Traefik does not look for the edge at this address: see below." in compose.text()
         assert "$apr1$" not in compose.text()
+
+    def test_the_edge_for_traefik_is_complete_when_it_is_uncommented(self, compose: Composing) -> None:
+        compose.convert(RAILS)
+        edge = compose.uncommented().placements[0].environment.edge
+        assert (edge.listen, edge.networks) == (":80", ("proxy",))
+        assert edge.labels == {
+            "traefik.enable": "true",
+            "traefik.docker.network": "proxy",
+            "traefik.http.routers.cockpit.rule": "Host(`shop.example.com`) || Host(`www.shop.example.com`)",
+            "traefik.http.routers.cockpit.priority": "1",
+            "traefik.http.services.cockpit.loadbalancer.server.port": "80",
+        }
 
     def test_the_port_is_the_one_that_traefik_was_told(self, compose: Composing) -> None:
         assert compose.service(RAILS.replace("http://app:3000/api", "none")).main.port == 3000
@@ -239,8 +253,9 @@ class TestRails:
         assert service.processes["web"].networks == ("shop_default", "proxy")
         assert service.processes["sidekiq"].networks == ("shop_default",)
 
-    def test_what_calls_it_by_name_goes_on_calling_it(self, compose: Composing) -> None:
-        assert compose.service(RAILS).main.aliases == ("app",)
+    def test_what_calls_it_by_name_is_told_another_name(self, compose: Composing) -> None:
+        assert compose.service(RAILS).main.aliases == ("shop",)
+        assert "# sidekiq calls it app, a name that Compose's own container has" in compose.text()
 
     def test_a_variable_of_the_shell_is_named(self, compose: Composing) -> None:
         compose.convert(RAILS)
@@ -282,12 +297,13 @@ class TestMonorepo:
         ]
         assert compose.text().count("# made up: which name is its own?") == 2
 
-    def test_one_service_calls_the_other_by_its_name(self, compose: Composing) -> None:
+    def test_one_service_calls_the_other_by_a_name_of_its_own(self, compose: Composing) -> None:
         settings = compose.settings(MONOREPO)
-        assert [each.service.main.aliases for each in settings.placements] == [("api",), ()]
+        assert [each.service.main.aliases for each in settings.placements] == [("api-live",), ()]
 
     def test_the_public_ports_are_the_edge_s_when_nobody_has_them(self, compose: Composing) -> None:
         assert compose.settings(MONOREPO).placements[0].environment.edge.listen == ":80"
+        assert "If something else has (nginx, say), write 127.0.0.1:8100 here." in compose.text()
 
     def test_what_compose_starts_on_demand_only_is_taken_on_demand_only(self, compose: Composing) -> None:
         assert [each.name for each in compose.convert(MONOREPO).stays] == ["tools"]

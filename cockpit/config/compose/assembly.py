@@ -11,6 +11,7 @@ from cockpit.config.problems import At
 from cockpit.config.processes import MERGED, OF_WEB, WEB
 from cockpit.config.settings import Process
 
+BESIDE = "runs beside Compose's own from the first deploy on; replace: recreate, if two would do harm (docs/adopt.md)"
 Options = dict[str, Any]
 
 
@@ -31,7 +32,12 @@ def assembled(draft: Draft) -> tuple[Options, dict[At, list[str]]]:
         for key, said in sheet.notes.items():
             at: At = (key,) if alone or key not in written["processes"][name] else ("processes", name, key)
             notes[at] = list(dict.fromkeys([*notes.get(at, []), *said]))
-    written |= {"deploy_timeout": draft.boot} if draft.boot else {}
+    for name, sheet in draft.processes.items():
+        if "port" not in sheet.options and "replace" not in sheet.options and not alone:
+            notes["processes", name] = [BESIDE]
+    if draft.boot:
+        written["deploy_timeout"] = draft.boot
+        notes["deploy_timeout",] = ["from healthcheck.start_period"]
     return written, notes
 
 

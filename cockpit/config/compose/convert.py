@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cockpit.config.compose.aliases import aliases
 from cockpit.config.compose.assembly import assembled, with_secrets
 from cockpit.config.compose.building import Building, Repository
 from cockpit.config.compose.dockerfile import exposed
 from cockpit.config.compose.draft import Draft, draft, slug, unique
 from cockpit.config.compose.fit import refusal
-from cockpit.config.compose.front import edge, hosts
+from cockpit.config.compose.front import Ahead, ahead, edge, hosts
 from cockpit.config.compose.groups import Stays, groups
 from cockpit.config.compose.project import Left, Project, project
+from cockpit.config.compose.traefik import behind_traefik
 from cockpit.config.compose.writing import comment, yaml_text
 from cockpit.config.problems import At
 from cockpit.config.processes import WEB_PORT
 from cockpit.errors import ConfigError, UsageError
 from cockpit.text import clean
 
+BEHIND = ": its routers come last until you give them a higher priority (docs/adopt.md)."
 PATH = "every replica is asked for {path} and has to answer 2xx before customers come (healthcheck.path)"
 
 
@@ -31,6 +34,7 @@ class Conversion:
     files: dict[Path, dict[str, str]]  # env files to be written -> their variables, which are secrets
     stays: tuple[Stays, ...]
     left: tuple[Left, ...]
+    wanting: tuple[str, ...]  # services of ours whose port a person has to write
 
 
 def convert(
@@ -51,14 +55,23 @@ def convert(
     for number, each in enumerate(drafts):
         each.name = unique(each.name, {other.name for other in drafts[:number]})
     hosts(drafts)
+    front = ahead(compose, drafts)
+    instead, why = behind_traefik(compose, drafts, front.fronts)
+    aliases(compose, drafts, front.contained)
+    wanting = tuple(each.name for each in drafts if any(sheet.wanting for sheet in each.processes.values()))
     files = {path: values for each in drafts for path, values in with_secrets(each, directory).items()}
-    data, notes = _configuration(compose, drafts)
+    data, notes = _configuration(compose, drafts, front)
     left = (*compose.left, *(each for draft in drafts for each in draft.left))
-    parts = [list(_head(path, stays)), *([yaml_text({key: data[key]}, notes)] for key in data), list(_tail(left))]
+    parts = [
+        list(_head(path, stays)),
+        *([yaml_text({key: data[key]}, notes)] for key in data),
+        list(_instead(instead, why)),
+        list(_tail(left)),
+    ]
     whole = "\n".join("".join(f"{line}\n" for line in part).rstrip("\n") + "\n" for part in parts if part)
     if complaint := refusal(whole):
         raise ConfigError(clean(f"{path.name} cannot be carried over: {complaint}"), "Nothing was written.")
-    return Conversion(whole, tuple(data["services"]), files, tuple(stays), left)
+    return Conversion(whole, tuple(data["services"]), files, tuple(stays), left, wanting)
 
 
 def smallest(here: Path, root: Path, url: str, port: int | None) -> tuple[str, str]:
@@ -88,7 +101,7 @@ def staying(stays: Collection[Stays]) -> Iterator[str]:
         yield f"{said}: {each.why}" if each.why else said
 
 
-def _configuration(compose: Project, drafts: list[Draft]) -> tuple[dict[str, Any], dict[At, list[str]]]:
+def _configuration(compose: Project, drafts: list[Draft], front: Ahead) -> tuple[dict[str, Any], dict[At, list[str]]]:
     data: dict[str, Any] = {"services": {}}
     notes: dict[At, list[str]] = {}
     for each in drafts:
@@ -97,7 +110,7 @@ def _configuration(compose: Project, drafts: list[Draft]) -> tuple[dict[str, Any
         if each.routed:
             asked = next(iter(each.routed.values())).options.get("healthcheck", {}).get("path", "/up")
             notes["services", each.name] = [PATH.format(path=asked)]
-    listening, why = edge(compose, drafts)
+    listening, why = edge(compose, drafts, front)
     if listening:
         data["edge"] = listening
         notes["edge",] = why
@@ -107,9 +120,18 @@ def _configuration(compose: Project, drafts: list[Draft]) -> tuple[dict[str, Any
 def _head(path: Path, stays: list[Stays]) -> Iterator[str]:
     yield from comment(f"From {path.name} by `cockpit init`. `cockpit config example` explains every key.")
     if stays:
-        yield from comment("Compose goes on running these; services of this file reach them through its networks:")
+        yield from comment("These stay with Compose; services of this file reach them through its networks:")
         for each in staying(stays):
             yield from comment(f"  {each}")
+
+
+def _instead(edge: dict[str, Any], why: list[str]) -> Iterator[str]:
+    """Another edge, as one that is put in the place of the first by taking the marks away: nothing of it is wrapped."""
+    if edge:
+        yield from comment(f"Behind Traefik put this in the place of the edge above{BEHIND}")
+        for each in why:
+            yield from comment(f"Look at it first: {each}.")
+        yield from (f"# {line}" for line in yaml_text({"edge": edge}, {}).splitlines())
 
 
 def _tail(left: Collection[Left]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from cockpit.config.compose.environment import secrets_of
 from cockpit.config.compose.fit import fit, fit_origin
 from cockpit.config.compose.groups import Group
 from cockpit.config.compose.health import healthcheck
-from cockpit.config.compose.neighbours import called_port, callers
+from cockpit.config.compose.neighbours import called_port, callers, fronts
 from cockpit.config.compose.options import sheet_of
 from cockpit.config.compose.order import leave_one_shot, one_shots, order
 from cockpit.config.compose.ports import from_variable, told
@@ -21,10 +21,11 @@ from cockpit.config.compose.sheet import Sheet
 from cockpit.config.compose.withheld import named, shows
 from cockpit.config.processes import WEB
 from cockpit.config.settings import MAX_ROUTED
-from cockpit.config.tree import Scalar
 
 SERVERS = {"web", "app", "server", "api", "site", "www", "frontend", "backend"}
 TWICE = "two of it at once would do everything twice: the old one stops before the new one starts"
+STOP = "before the first deploy: docker compose stop {name}"
+NO_PORT = "WRITE THE PORT that {name} listens at in place of null: neither ports, expose, EXPOSE nor a caller says it"
 _WORKER = re.compile("work|job|queue|consumer|cron|beat|clock|schedul|mail|sidekiq|celery|migrat")
 _CLOCK = re.compile(r"(?:^|[\s/_-])(?:beat|cron|crond|scheduler|schedule|clock|clockwork|periodic)(?:$|[\s_-])")
 
@@ -51,7 +52,6 @@ def draft(group: Group, project: Project, repository: Repository, exposed: int |
     _find_ports(sheets, project, exposed)
     for sheet in sheets:
         healthcheck(sheet)
-        _find_aliases(sheet, project, {each.name for each in sheets})
         _find_clocks(sheet)
         _withhold(sheet)
     boot = next((str(sheet.options.pop("deploy_timeout")) for sheet in sheets if "deploy_timeout" in sheet.options), "")
@@ -59,7 +59,7 @@ def draft(group: Group, project: Project, repository: Repository, exposed: int |
         fit(sheet)
     ending = one_shots(sheets)
     running = [sheet for sheet in sheets if sheet not in ending]
-    main = next((sheet for sheet in running if sheet.port is not None), running[0])
+    main = next((sheet for sheet in running if "port" in sheet.options), running[0])
     source = origin(main, group.building, repository)
     fit_origin(source, main)
     for sheet in sheets:
@@ -92,18 +92,40 @@ def _find_ports(sheets: list[Sheet], project: Project, exposed: int | None) -> N
     """Where a service publishes no port, its own words or those of its callers name one."""
     for sheet in sheets:
         called = called_port(sheet.name, project) if sheet.port is None else None
-        found = (called, f"from http://{sheet.name}:{called}, as others call it") if called else told(sheet)
+        found = (called, f"from {sheet.name}:{called}, as others call it") if called else told(sheet)
         if sheet.port is None and found:
             _take_port(sheet, *found)
     server = _server(sheets) if all(sheet.port is None for sheet in sheets) else None
-    if server is not None and exposed:
-        _take_port(server, exposed, "from EXPOSE of the Dockerfile")
-    elif server is not None and (port := from_variable(server)):
-        _take_port(server, port, "from the variable PORT")
+    for sheet in sheets:
+        served = _served(sheet, sheets, project) if sheet.port is None else ""
+        if (served or sheet is server) and (found := _of_the_image(sheet, exposed)):
+            _take_port(sheet, *found)
+        elif served or (sheet is server and sheet.name.lower() in SERVERS):
+            sheet.options["port"] = None
+            sheet.note("port", NO_PORT.format(name=sheet.name))
+            sheet.note("port", served or "its name says that it has customers: without a port nobody reaches it")
     for sheet in sheets:
         for each in sheet.published if sheet.port else ():
             where = f"{each.address}:{each.port}" if each.address else each.port
-            sheet.note("port", f"was published on {where}; customers come through the edge now (edge.listen)")
+            sheet.note("port", f"Compose publishes it on {where}; here customers come through the edge (edge.listen)")
+
+
+def _served(sheet: Sheet, sheets: list[Sheet], project: Project) -> str:
+    """Why it has customers, whatever it says of ports; "" when nothing says so."""
+    if _WORKER.search(sheet.name.lower()):
+        return ""
+    calling = callers(sheet.name, project, {each.name for each in sheets})
+    if by := [each.service for each in fronts(project) if each.service in calling]:
+        return f"{' and '.join(by)} has customers for it: without a port nobody reaches it here"
+    told = sheet.proxied or sheet.virtual
+    return "what it tells a proxy says that it has customers: without a port nobody reaches it" if told else ""
+
+
+def _of_the_image(sheet: Sheet, exposed: int | None) -> tuple[int, str] | None:
+    if exposed:
+        return exposed, "from EXPOSE of the Dockerfile"
+    port = from_variable(sheet)
+    return (port, "from the variable PORT") if port else None
 
 
 def _take_port(sheet: Sheet, port: int, where: str) -> None:
@@ -128,30 +150,13 @@ def _few_enough(sheets: list[Sheet]) -> None:
             sheet.drop("replicas", key, f"one release has at most {MAX_ROUTED} containers with a port, all together")
 
 
-def _find_aliases(sheet: Sheet, project: Project, apart: set[str]) -> None:
-    """Names by which other containers call it follow the live release."""
-    container = sheet.service.node("container_name")
-    known = [sheet.name, *([container.text] if isinstance(container, Scalar) else [])]
-    called = {name: callers(name, project, apart) for name in known}
-    aliases = [*sheet.options.get("aliases", []), *(name for name, by in called.items() if by)]
-    if not aliases:
-        return
-    if sheet.port is None or "networks" not in sheet.options:
-        if "aliases" in sheet.options:
-            sheet.drop("aliases", "networks", "only what has a port and a network is called by a name")
-        return
-    sheet.options["aliases"] = list(dict.fromkeys(aliases))
-    by = sorted({each for callers in called.values() for each in callers})
-    if by:
-        sheet.note("aliases", f"called so by {', '.join(by)}")
-
-
 def _find_clocks(sheet: Sheet) -> None:
     command: Any = sheet.options.get("command", "")
     said = f"{sheet.name} {command if isinstance(command, str) else ' '.join(command)}"
     if sheet.port is None and _CLOCK.search(said):
         sheet.options["replace"] = "recreate"
         sheet.note("replace", TWICE)
+        sheet.note("replace", STOP.format(name=sheet.name))
 
 
 def _withhold(sheet: Sheet) -> None:
@@ -165,7 +170,7 @@ def _withhold(sheet: Sheet) -> None:
 
 def _process_names(sheets: list[Sheet], main: Sheet) -> dict[str, str]:
     """By Compose service. What customers reach first is `web`."""
-    names = {main.name: WEB} if main.port is not None else {}
+    names = {main.name: WEB} if "port" in main.options else {}
     for sheet in sheets:
         if sheet.name not in names:
             names[sheet.name] = unique(slug(sheet.name), set(names.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from cockpit.config.compose.draft import Draft
@@ -10,40 +11,76 @@ from cockpit.config.compose.fit import complaint
 from cockpit.config.compose.neighbours import Front, fronts, published
 from cockpit.config.compose.project import Project
 from cockpit.config.compose.sheet import Sheet
-from cockpit.config.compose.withheld import has_password, named
-from cockpit.config.compose.writing import scalar
+from cockpit.config.compose.traefik import speaks_to_traefik
 
 FIRST = 8100  # of the ports that the edge may listen on behind a proxy
 MADE_UP = "made up: which name is its own? Two on one listener are told apart by their hosts"
+FREE = "No service of the Compose file has port 80. If something else has (nginx, say), write 127.0.0.1:8100 here."
+HAND_OVER = "Until it hands the port over, the edge is at this address (docs/adopt.md)."
+BY_LABELS = "Traefik does not look for the edge at this address: see below."
+BY_NAME = "From its container it reaches the edge as {names} (docs/adopt.md); this address is for this machine alone."
+NO_NAME = "From its container it cannot reach this address, but a name in aliases, which wants a port and a network."
+BY_ADDRESS = "After the first deploy, let the proxy pass on to this address (docs/adopt.md)."
+BY_EITHER = (
+    "After the first deploy, let it pass on to this address; from a container, to a name in aliases (docs/adopt.md)."
+)
 _HOST = re.compile(r"\bHost\(([^)]*)\)")
 _NAME = re.compile(r"[`'\"]([^`'\"]+)[`'\"]")
-_USERS = re.compile(r"(?:basicauth|digestauth|basic_auth)", re.IGNORECASE)
 
 
-def edge(project: Project, drafts: list[Draft]) -> tuple[dict[str, Any], list[str]]:
-    """The `edge` of the configuration, and why; nothing when the public ports are free as far as Compose knows."""
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What has the public ports: proxies in containers of the project reach the edge by a name, Traefik by labels."""
+
+    fronts: tuple[Front, ...]
+    ours: frozenset[str]  # Compose services that are carried over
+
+    labelled: bool  # Traefik goes by their labels
+
+    @property
+    def contained(self) -> list[str]:
+        """Proxies that reach the edge by a name alone."""
+        names = [each.service for each in self.fronts if each.ports and each.service not in self.ours]
+        return [] if self.labelled else names
+
+
+def ahead(project: Project, drafts: list[Draft]) -> Ahead:
+    ours = [sheet for draft in drafts for sheet in draft.processes.values()]
+    return Ahead(tuple(fronts(project)), frozenset(sheet.name for sheet in ours), any(map(speaks_to_traefik, ours)))
+
+
+def edge(project: Project, drafts: list[Draft], ahead: Ahead) -> tuple[dict[str, Any], list[str]]:
+    """The `edge` of the configuration, and why; nothing when nobody has customers."""
     every = [each for service in project.services.values() for each in published(service, project)]
-    ahead = fronts(project)
     ours = [sheet for draft in drafts for sheet in draft.processes.values()]
     loopback = [sheet.name for sheet in ours if any(each.loopback for each in sheet.published)]
     spoken = [sheet.name for sheet in ours if sheet.proxied or sheet.virtual]
-    if ahead:
-        notes = [_has(each) for each in ahead]
+    if ahead.fronts:
+        notes = [_has(each) for each in ahead.fronts]
     elif spoken:
         notes = [f"What {', '.join(spoken)} told a proxy says that one runs here, and has the public ports."]
     elif loopback:
-        notes = [
-            f"{', '.join(loopback)} was published on loopback alone, so a proxy of this machine has the public ports."
-        ]
+        names = ", ".join(loopback)
+        notes = [f"Compose publishes {names} on loopback alone, so a proxy of this machine has the public ports."]
+    elif any("port" in sheet.options for sheet in ours):
+        return {"listen": ":80"}, [FREE]
     else:
         return {}, []
     taken = {each.port for each in every}
     port = next(port for port in range(FIRST, 65536) if str(port) not in taken)
-    notes.append("The proxy passes on to this address.")
-    if any("aliases" in sheet.options for sheet in ours):
-        notes[-1] = "A proxy on this machine passes on to this address; one in a container goes on calling the aliases."
-    notes += _behind_traefik(project, ours)
-    return {"listen": f"127.0.0.1:{port}"}, notes
+    return {"listen": f"127.0.0.1:{port}"}, [*notes, _way(ahead, ours, spoken)]
+
+
+def _way(ahead: Ahead, ours: list[Sheet], spoken: list[str]) -> str:
+    """How requests come from there to the edge."""
+    if any(each.service in ahead.ours for each in ahead.fronts):
+        return HAND_OVER
+    if ahead.labelled:
+        return BY_LABELS
+    if ahead.contained:
+        names = [f"http://{name}:{each.port}" for each in ours for name in each.options.get("aliases", [])]
+        return BY_NAME.format(names=" or ".join(names)) if names else NO_NAME
+    return BY_EITHER if spoken else BY_ADDRESS
 
 
 def hosts(drafts: list[Draft]) -> None:
@@ -74,21 +111,3 @@ def _has(front: Front) -> str:
     if not front.ports:
         return f"{name} is in this machine's own network, where the public ports are likely its."
     return f"{name} has port {' and '.join(front.ports)} of this machine while Compose runs it."
-
-
-def _behind_traefik(project: Project, ours: list[Sheet]) -> list[str]:
-    """The two keys for it, with the labels that its containers had."""
-    labels = {name: value for sheet in ours for name, value in sheet.proxied.items()}
-    if not labels:
-        return []
-    joined = [network for sheet in ours if sheet.proxied for network in sheet.options.get("networks", [])]
-    networks = ", ".join(dict.fromkeys(joined)) or project.network("default")
-    lines = ["Behind Traefik, or another proxy that reads labels, these two keys stand here instead of listen:"]
-    lines += [f"  networks: [{networks}]", "  labels:"]
-    return [*lines, *(f"    {scalar(name)}: {scalar(_shown(name, value))}" for name, value in labels.items())]
-
-
-def _shown(name: str, value: str) -> str:
-    if name.endswith("loadbalancer.server.port"):
-        return "80"  # where the edge listens in those networks
-    return "(not shown)" if _USERS.search(name) or named(name) or has_password(value) else value

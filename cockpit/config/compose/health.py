@@ -31,6 +31,8 @@ def healthcheck(sheet: Sheet) -> None:
     except Unclear as unclear:
         sheet.leave("healthcheck", unclear.mark, unclear.why)
     else:
+        if sheet.wanting and "test" in keys and (path := _path(keys["test"][1])):
+            found["path"] = path  # for when it has its port
         sheet.options.update({"healthcheck": found} if found else {})
 
 

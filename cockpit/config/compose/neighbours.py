@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 from cockpit.config.compose.building import image
 from cockpit.config.compose.ports import NOT_HTTP, ports
-from cockpit.config.compose.project import Project, Service
+from cockpit.config.compose.project import Project, Service, is_proxy
 from cockpit.config.compose.sheet import Published, Sheet
 from cockpit.config.compose.values import Unclear
 from cockpit.config.tree import Listing, Mapping, Node, Scalar
 
 PUBLIC = {"80", "443"}
-_PROXY = re.compile(r"(?:.*[/_-])?(?:nginx|traefik|caddy|haproxy|httpd|envoy|apache)(?:[:@_-].*)?")
 _TALKING = ("environment", "command", "entrypoint", "healthcheck", "labels")  # where addresses of others are written
 
 
@@ -39,13 +38,35 @@ def published(service: Service, project: Project) -> list[Published]:
 def fronts(project: Project) -> list[Front]:
     found = []
     for service in project.services.values():
-        name = image(service)
-        public = {each.port for each in published(service, project)} & PUBLIC
         host = service.node("network_mode")
-        likely = isinstance(host, Scalar) and host.text == "host" and _PROXY.fullmatch(name)
-        if public or likely:
-            found.append(Front(service.name, name, tuple(sorted(public, key=int))))
+        if isinstance(host, Scalar) and host.text == "host":
+            if is_proxy(service):
+                found.append(Front(service.name, image(service)))
+        elif public := {each.port for each in published(service, project)} & PUBLIC:
+            found.append(Front(service.name, image(service), tuple(sorted(public, key=int))))
     return found
+
+
+def names_of(service: Service) -> list[str]:
+    """All by which other containers reach Compose's own."""
+    container, networks = service.node("container_name"), service.node("networks")
+    joined = [value for _, value in networks.entries] if isinstance(networks, Mapping) else []
+    listed = [
+        each for value in joined if isinstance(value, Mapping) for key, each in value.entries if key.text == "aliases"
+    ]
+    named = [container.text] if isinstance(container, Scalar) else []
+    return [service.name, *named, *(text for node in listed for text in _texts(node))]
+
+
+def networks_of(service: Service, project: Project) -> list[str]:
+    """As Docker calls them."""
+    match service.node("networks"):
+        case Mapping(entries=entries):
+            return [project.network(key.text) for key, _ in entries]
+        case Listing(items=items):
+            return [project.network(item.text) for item in items if isinstance(item, Scalar)]
+        case _:
+            return [project.network("default")]
 
 
 def talks_otherwise(service: Service, project: Project) -> int | None:
@@ -69,7 +90,7 @@ def callers(name: str, project: Project, apart: set[str]) -> list[str]:
         if other.name != name
         and (
             (other.name not in apart and name in (*waits_for(other), *_linked(other)))
-            or any(address.search(text) for key in _TALKING for text in _texts(other.node(key)))
+            or any(address.search(text) for text in _said(other, project))
         )
     ]
 
@@ -78,10 +99,9 @@ def called_port(name: str, project: Project) -> int | None:
     """The port at which another service addresses it."""
     address = re.compile(rf"(?<![\w.-]){re.escape(name)}:(\d{{2,5}})\b(?!@)")
     for other in project.services.values():
-        for key in _TALKING if other.name != name else ():
-            for text in _texts(other.node(key)):
-                if match := address.search(text):
-                    return int(match[1])
+        for text in _said(other, project) if other.name != name else ():
+            if match := address.search(text):
+                return int(match[1])
     return None
 
 
@@ -99,6 +119,12 @@ def _linked(service: Service) -> list[str]:
     links = service.node("links")
     found = links.items if isinstance(links, Listing) else ()
     return [item.text.partition(":")[0] for item in found if isinstance(item, Scalar)]
+
+
+def _said(service: Service, project: Project) -> Iterator[str]:
+    for key in _TALKING:
+        yield from _texts(service.node(key))
+    yield from project.mounted.get(service.name, ())
 
 
 def _texts(node: Node | None) -> Iterator[str]:

@@ -88,8 +88,7 @@ def _networks(node: Node, sheet: Sheet) -> None:
                 aliases += texts(value)
             elif not is_null(value):
                 sheet.leave(f"networks.{name}.{option}", mark, "addresses and options in a network are Docker's choice")
-    if aliases:
-        sheet.options["aliases"] = list(dict.fromkeys(aliases))
+    sheet.called += dict.fromkeys(aliases)
 
 
 def _ulimits(node: Node, sheet: Sheet) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 from cockpit.config.compose.document import HINT, content, document
 from cockpit.config.compose.dotenv import dotenv
 from cockpit.config.compose.extends import extended
+from cockpit.config.compose.mounted import LARGEST, mounted
 from cockpit.config.compose.values import Entries, Unclear, entries, flag, text
 from cockpit.config.compose.variables import Interpolation, Unset
 from cockpit.config.kinds import is_null
 from cockpit.config.problems import Mark
-from cockpit.config.tree import Mapping, Node, Unreadable
+from cockpit.config.tree import Mapping, Node, Scalar, Unreadable
 from cockpit.errors import ConfigError
 from cockpit.text import clean
 
@@ -27,6 +28,7 @@ OVERRIDES = (
     "docker-compose.override.yaml",
 )
 THERE = "it is there already and is joined as it is"
+_PROXY = re.compile(r"(?:.*[/_-])?(?:nginx|traefik|caddy|haproxy|httpd|envoy|apache)(?:[:@_-].*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Project:
     files: dict[str, Path]  # secrets and configs that are files: "secrets.db" -> where
     variables: dict[str, str]
     left: tuple[Left, ...]
+    mounted: dict[str, tuple[str, ...]]  # service -> texts of its configuration, where it is a proxy
 
     @property
     def directory(self) -> Path:
@@ -101,15 +104,17 @@ def _project(path: Path, name: str) -> Project:
     name = name or (text(said) if said else variables.get("COMPOSE_PROJECT_NAME", "")) or _normal(path.parent.name)
     sections = {key: entries(filling.node(root[key][1])) for key in SECTIONS if key in root}
     left = [*_left_at_the_top(root, path), *_left_inside(sections)]
+    services = _services(entries(root["services"][1]), filling)
     return Project(
         name,
         path,
-        _services(entries(root["services"][1]), filling),
+        services,
         _names(sections.get("volumes", {}), name),
         {"default": f"{name}_default", **_names(sections.get("networks", {}), name)},
         dict(_files(sections, path.parent)),
         variables,
         tuple(left),
+        _mounted(services, path.parent),
     )
 
 
@@ -127,6 +132,21 @@ def _services(written: Entries, filling: Interpolation) -> dict[str, Service]:
         left = (Left(name, "extends", complaint.mark.line, complaint.why),) if complaint else ()
         services[name] = Service(name, mark, keys, tuple(unset), used, left)
     return services
+
+
+def is_proxy(service: Service) -> bool:
+    """By its image; where that is built, by its own name."""
+    node = service.node("image")
+    return bool(_PROXY.fullmatch(node.text if isinstance(node, Scalar) else service.name))
+
+
+def _mounted(services: dict[str, Service], directory: Path) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name, service in services.items():
+        if is_proxy(service):
+            room = LARGEST - sum(len(each) for said in found.values() for each in said)
+            found[name] = mounted(service.node("volumes"), directory, room)
+    return found
 
 
 def _variables(path: Path) -> dict[str, str]:

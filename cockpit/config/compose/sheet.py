@@ -36,6 +36,7 @@ class Sheet:
     proxied: dict[str, str] = field(default_factory=dict)  # labels that a proxy reads
     virtual: dict[str, str] = field(default_factory=dict)  # variables that one does
     published: list[Published] = field(default_factory=list)
+    called: list[str] = field(default_factory=list)  # names that Compose's own container has besides the service's
     after: dict[str, tuple[Mark, dict[str, str]]] = field(default_factory=dict)  # services that it waits for, and how
 
     @property
@@ -46,6 +47,11 @@ class Sheet:
     def port(self) -> int | None:
         port = self.options.get("port")
         return port if isinstance(port, int) else None
+
+    @property
+    def wanting(self) -> bool:
+        """Whether it has customers, and a person has to say at which port."""
+        return "port" in self.options and self.port is None
 
     def leave(self, key: str, mark: Mark, why: str) -> None:
         self.left.append(Left(self.name, key, mark.line, why))

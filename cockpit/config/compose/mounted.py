@@ -1,0 +1,54 @@
+"""What the configuration of a proxy says, where it is a file of the project that its container mounts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from cockpit.config.compose.document import content
+from cockpit.config.compose.values import Unclear, entries, items, text
+from cockpit.config.tree import Mapping, Node, Unreadable
+from cockpit.errors import ConfigError
+
+FILES = 20  # of one service
+LARGEST = 200_000  # characters of all services
+_NOT_HTTP = re.compile(r"\b(?:fastcgi|uwsgi|scgi)_pass\b")
+_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
+
+
+def mounted(volumes: Node | None, directory: Path, most: int) -> tuple[str, ...]:
+    """Texts without their comments; at most so many characters."""
+    found: list[str] = []
+    for path in [*_files(volumes, directory)][:FILES]:
+        try:
+            said = _COMMENT.sub("", content(path))
+        except (ConfigError, Unreadable):
+            continue
+        if not _NOT_HTTP.search(said) and sum(map(len, found)) + len(said) <= most:
+            found.append(said)
+    return tuple(found)
+
+
+def _files(volumes: Node | None, directory: Path) -> Iterator[Path]:
+    """Below the project's directory; of a directory what lies in it."""
+    top = directory.resolve()
+    for source in _sources(volumes):
+        try:
+            path = (directory / source).resolve()
+            if not path.is_relative_to(top) or path == top:
+                continue
+            yield from sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
+        except (OSError, ValueError, RuntimeError):  # no name of a file, or none that may be looked at
+            continue
+
+
+def _sources(volumes: Node | None) -> Iterator[str]:
+    try:
+        for item in items(volumes) if volumes is not None else ():
+            if not isinstance(item, Mapping):
+                yield text(item).partition(":")[0]
+            elif "source" in (keys := entries(item)):
+                yield text(keys["source"][1])
+    except Unclear:
+        return
