@@ -61,8 +61,8 @@ class Cockpit:
 
     async def start(self) -> None:
         await self.rows.load()
-        for name in {each.environment.host for each in self.world.known.values()}:
-            self.world.hosts[name] = await self.ports.open_host(name, self.world.settings)
+        hosts = {each.environment.host for each in self.world.known.values()}
+        await self.watch.open_hosts(self.world.settings, hosts)
         await self._probing.recall()
         unfinished = await self.ports.store.unfinished()  # before the socket opens: later ones are our own
         left = tuple(each for each in unfinished if each.key in self.world.known)
@@ -106,6 +106,7 @@ class Cockpit:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.following.close_all()
         await self.operations.wait_abandoned()
+        await self.watch.close()
         await self._probing.close()
         for host in self.world.hosts.values():
             await host.close()

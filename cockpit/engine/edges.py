@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
 
 from cockpit.edge.base import EdgePlan
 from cockpit.engine.host import STARTING, Host
 from cockpit.engine.ports import Ports
+from cockpit.engine.rounds import Rounds
 from cockpit.engine.routing import edge_plan, edge_spec
 from cockpit.engine.world import World
 from cockpit.errors import CockpitError
 from cockpit.targets.base import EdgeSpec
+
+log = logging.getLogger(__name__)
 
 COMPARE = 60.0  # seconds
 
@@ -19,16 +22,26 @@ class Edges:
     def __init__(self, ports: Ports, world: World) -> None:
         self._ports = ports
         self._world = world
+        self._rounds = Rounds(self._look_at)
         self._loaded: dict[str, tuple[EdgePlan, float]] = {}  # by host: what it was last told, and when
 
     async def look(self) -> None:
-        """Raises what the last of the hosts raised; what each of them says is kept with it."""
-        looks = [self._look_at(host) for host in self._world.hosts.values() if self._world.on(host)]
-        errors = [each for each in await asyncio.gather(*looks, return_exceptions=True) if each is not None]
-        for error in errors:
-            raise error
+        """What is wrong with one of them is kept with it."""
+        await self._rounds.go([host for host in self._world.hosts.values() if self._world.on(host)])
+
+    async def close(self) -> None:
+        await self._rounds.close()
 
     async def _look_at(self, host: Host) -> None:
+        try:
+            await self._kept_up(host)
+        except CockpitError as error:
+            log.warning("the edge of %s: %s", host.name, error.message)
+        except Exception as error:  # of one host; the others go on
+            host.edge_error = f"the cockpit itself failed: {type(error).__name__}; engine.log says where"
+            log.exception("the edge of %s", host.name)
+
+    async def _kept_up(self, host: Host) -> None:
         """Routes are compared with what the edge runs when they are new, when it was away, and once a minute."""
         try:
             if await host.edge.answers():

@@ -62,6 +62,7 @@ class Operations:
     async def deploy(self, request: DeployRequest, actor: Actor) -> Operation:
         placement = self.find(request.key)
         with self._alone(request.key):
+            await self._rows.reload(request.key)  # a hold may have been entered late
             seen = self._rows.seen(request.key)
             self._must_be_as_shown(seen, request.seen_live)
             commit = await self._full(placement, request.commit or (seen.pending.head if seen.pending else ""))

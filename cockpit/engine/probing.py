@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from cockpit.edge.base import Hit
 from cockpit.engine import spec, views
 from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
+from cockpit.engine.rounds import Rounds
 from cockpit.engine.world import World
 from cockpit.errors import EdgeError
 from cockpit.health.samples import Samples
@@ -29,6 +29,7 @@ class Probing:
         self._ports = ports
         self._world = world
         self.samples = Samples()
+        self._rounds = Rounds(self._hits)
         self._due: dict[str, float] = {}  # container id → monotonic time
         self._asking: dict[str, asyncio.Task[None]] = {}
 
@@ -74,17 +75,16 @@ class Probing:
         return processes.get(container.process) or ContainerSpec(image=container.image)
 
     async def traffic(self) -> None:
-        for found in await asyncio.gather(*(self._hits(host) for host in self._world.hosts.values())):
-            for hit in found:
-                self.samples.add_request(hit.key, hit.at, status=hit.status, ms=hit.ms)
+        await self._rounds.go(self._world.hosts.values())
 
-    async def _hits(self, host: Host) -> tuple[Hit, ...]:
-        """A host that is away has nothing to tell, and takes nothing from the others."""
+    async def _hits(self, host: Host) -> None:
         try:
-            return await host.edge.hits()
+            found = await host.edge.hits()
         except EdgeError as error:
             log.warning("requests at the edge of %s: %s", host.name, error.message)
-            return ()
+            return
+        for hit in found:
+            self.samples.add_request(hit.key, hit.at, status=hit.status, ms=hit.ms)
 
     async def roll_up(self) -> None:
         """Into the log, by the minute; kept for a week."""
@@ -101,6 +101,7 @@ class Probing:
             self.samples.remember(await self._ports.store.minutes(key, since))
 
     async def close(self) -> None:
+        await self._rounds.close()
         tasks = list(self._asking.values())
         for task in tasks:
             task.cancel()

@@ -15,7 +15,7 @@ from cockpit.engine.processes import take_over
 from cockpit.engine.starting import Values, start_process
 from cockpit.engine.traffic import UNDO_GRACE
 from cockpit.engine.world import World
-from cockpit.errors import CockpitError, StoreError, StoreRejected, TargetDown
+from cockpit.errors import CockpitError, EdgeError, StoreError, StoreRejected, TargetDown
 from cockpit.model import Hold, Operation, OperationKind, OperationState, PlacementKey, StepState
 from cockpit.store.base import ReleaseRecord
 
@@ -35,12 +35,23 @@ async def recover(ports: Ports, host: Host, operation: Operation) -> None:
             pass
         except CockpitError as error:
             waits = isinstance(error, StoreError) and not isinstance(error, StoreRejected)  # for its disk
-            failures += not waits
+            failures += not (waits or (isinstance(error, EdgeError) and await _away(host)))
             log.warning("recovery of operation %d: %s", operation.id, error.message)
         except Exception:  # a process edge: a row that nobody foresaw must not keep the engine from working
             failures += 1
             log.exception("recovery of operation %d", operation.id)
         await ports.clock.sleep(WAIT)
+
+
+async def _away(host: Host) -> bool:
+    """Then its pointers cannot be read either."""
+    try:
+        await host.target.ping()
+    except TargetDown:
+        return True
+    except CockpitError:
+        return False
+    return False
 
 
 async def _recover(ports: Ports, host: Host, operation: Operation) -> None:

@@ -21,6 +21,7 @@ from cockpit.engine.journal import Backlog
 from cockpit.engine.ports import Ports
 from cockpit.engine.probing import Probing
 from cockpit.engine.repositories import Repositories
+from cockpit.engine.rounds import Rounds
 from cockpit.engine.rows import RECORDS, Rows
 from cockpit.engine.tidy import Tidy
 from cockpit.engine.window import Window
@@ -63,6 +64,8 @@ class Watch:
         self.edges = Edges(ports, world)
         self.repositories = Repositories(ports, world, rows, hub)
         self._rereading = asyncio.Lock()
+        self._looks = Rounds(self._look_at)
+        self._tidyings = Rounds(self._tidy_host)
 
     # ------------------------------------------------------------ coming up
 
@@ -85,6 +88,10 @@ class Watch:
                 (self._window.tell, lambda: TELL),
             ):
                 group.create_task(self._forever(work, every), name=_name(work))
+
+    async def close(self) -> None:
+        for each in (self._looks, self._tidyings, self.edges):
+            await each.close()
 
     async def forever(self, work: Work, every: float) -> None:
         """Another's look, kept up like our own."""
@@ -110,7 +117,7 @@ class Watch:
     # ------------------------------------------------------------ looking
 
     async def _look(self) -> None:
-        await asyncio.gather(*(self._look_at(host) for host in self._world.hosts.values()))
+        await self._looks.go(self._world.hosts.values())
 
     async def look(self, key: PlacementKey) -> None:
         """At the containers of one placement's host, now."""
@@ -124,6 +131,10 @@ class Watch:
             host.containers = await host.target.observe()
         except CockpitError as error:
             host.docker_error, host.docker_hint = error.message, error.hint
+            return
+        except Exception as error:  # of one host; the others are looked at
+            log.exception("%s", host.name)
+            host.docker_error, host.docker_hint = f"the cockpit itself failed: {type(error).__name__}", ""
             return
         host.docker_error = host.docker_hint = ""
         host.docker_seen_at = self._ports.clock.now()
@@ -139,20 +150,31 @@ class Watch:
     async def _adopt(self, settings: Settings) -> None:
         """Hosts and rows first: what is configured is known, at every moment. What serves goes on serving without."""
         world = self._world
-        for name in {each.environment.host for each in settings.placements} - world.hosts.keys():
-            world.hosts[name] = await self._ports.open_host(name, settings)
+        await self.open_hosts(settings, {each.environment.host for each in settings.placements})
         configured = {each.key: each for each in settings.placements}
         for key in configured:
             await self._rows.reload(key)
         left = [key for key in world.known if key not in configured]
         world.settings, world.known = settings, {**configured, **{key: world.known[key] for key in left}}
         for key in left:
-            if world.placements[key].row.live is None:
-                self._forget(key)
-            else:
+            if world.placements[key].row.live is not None and not world.busy(key):
                 await self._rows.keep(key)
+        self._forget_left()
         await self.repositories.recount()
         await self.edges.look()
+
+    async def open_hosts(self, settings: Settings, names: set[str]) -> None:
+        """Those that are not open yet, at the same time: one that is away is waited for a moment."""
+        new = sorted(names - self._world.hosts.keys())
+        opened = await asyncio.gather(*(self._ports.open_host(name, settings) for name in new))
+        self._world.hosts.update(zip(new, opened, strict=True))
+
+    def _forget_left(self) -> None:
+        """What is neither configured nor live, once no operation needs it."""
+        world = self._world
+        for key in [key for key in world.known if not world.configured(key)]:
+            if world.placements[key].row.live is None and not world.busy(key) and key not in world.recovering:
+                self._forget(key)
 
     def _forget(self, key: PlacementKey) -> None:
         del self._world.known[key]
@@ -179,7 +201,7 @@ class Watch:
     async def refresh(self, key: PlacementKey) -> None:
         """Everything about one placement, now."""
         await self.reread()
-        await asyncio.gather(self._look(), self.repositories.fetch(key))
+        await asyncio.gather(self.look(key), self.repositories.fetch(key))
         await self._probing.tick()
         await self.changed(key)
 
@@ -187,8 +209,17 @@ class Watch:
 
     async def _tidy(self) -> None:
         store = self._ports.store
-        await self._backlog.enter(lambda text: store.add_entry(at=self._ports.clock.now(), actor="cockpit", text=text))
-        for placement in list(self._world.known.values()):
+        if self._backlog:
+            await self._backlog.enter(
+                lambda text: store.add_entry(at=self._ports.clock.now(), actor="cockpit", text=text)
+            )
+            for key in list(self._world.known):
+                await self._rows.reload(key)
+        self._forget_left()
+        await self._tidyings.go(self._world.hosts.values())
+
+    async def _tidy_host(self, host: Host) -> None:
+        for placement in self._world.on(host):
             key = placement.key
             if key not in self._world.runs and key not in self._world.recovering:
                 await self._once(functools.partial(self._tidy_one, placement))
@@ -200,10 +231,10 @@ class Watch:
 
     async def changed(self, key: PlacementKey) -> None:
         """An operation ended, a release became good or stopped: look again and tell everyone."""
-        await self._rows.reload(key)
-        await self._look()
-        if key not in self._world.placements:
+        if key not in self._world.known:
             return
+        await self._rows.reload(key)
+        await self.look(key)
         self._hub.publish(Event(releases=self._window.releases(key, RECORDS)))
         await self.repositories.recount(key)
         placement, host = self._world.known[key], self._world.host(key)
