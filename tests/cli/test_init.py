@@ -200,6 +200,14 @@ def test_what_was_not_carried_over_is_said_in_the_file_and_beside_it(shop: Path,
     assert "Stays with Compose: db (postgres:16)\n" in done.stderr
 
 
+def test_a_port_that_is_missing_is_said_where_it_is_read(shop: Path, init: Run, config: Path) -> None:
+    (shop / "compose.yaml").write_text("services: {web: {build: .}}")
+    done = init("--compose", "compose.yaml", "--json")
+    assert "web has no port yet, and nobody reaches it: write the port into the file.\n" in done.stderr
+    assert json.loads(done.stdout)["wanting"] == ["web"]
+    assert "# WRITE THE PORT that web listens at in place of null" in config.read_text()
+
+
 def test_the_work_tree_is_the_compose_file_s(shop: Path, init: Run, config: Path, tmp_path: Path) -> None:
     (shop / "deploy").mkdir()
     (shop / "deploy" / "compose.yaml").write_text("services: {web: {build: ../app, ports: ['80']}}")

@@ -196,9 +196,8 @@ class TestDjango:
         assert settings.placements[0].environment.edge.listen == "127.0.0.1:8100"
         web = settings.placements[0].service.main
         assert (web.aliases, web.networks) == (("shop",), ("shop_default",))
-        assert (
-            "# nginx calls it web, a name that Compose's own container has; after the first deploy write shop there"
-            in (compose.text())
+        assert "# nginx calls it web, which is Compose's own container; after the first deploy write shop there" in (
+            compose.text()
         )
         assert "# nginx (nginx:1.27) has port 80 and 443 of this machine" in compose.text()
         assert "# From its container it reaches the edge as http://shop:8000 (docs/adopt.md)" in compose.text()
@@ -255,7 +254,7 @@ class TestRails:
 
     def test_what_calls_it_by_name_is_told_another_name(self, compose: Composing) -> None:
         assert compose.service(RAILS).main.aliases == ("shop",)
-        assert "# sidekiq calls it app, a name that Compose's own container has" in compose.text()
+        assert "# sidekiq calls it app, which is Compose's own container" in compose.text()
 
     def test_a_variable_of_the_shell_is_named(self, compose: Composing) -> None:
         compose.convert(RAILS)

@@ -91,7 +91,7 @@ class TestTraefik:
     def test_what_is_a_secret_there_is_not_shown_and_said(self, compose: Composing) -> None:
         assert labels(compose, TRAEFIK)["traefik.http.middlewares.cockpit-staff.basicauth.users"] == "(not shown)"
         assert "$apr1$" not in compose.text()
-        assert "# Look at it first: (not shown) is in the Compose file.\n" in compose.text()
+        assert "# Look at it first: what is (not shown) is in the Compose file.\n" in compose.text()
 
     def test_a_rule_that_does_not_fit_into_a_line_stays_one(self, compose: Composing) -> None:
         rule = " || ".join(f"Host(`shop-{number}.example.com`)" for number in range(100))
@@ -108,6 +108,10 @@ class TestTraefik:
         text = "services: {web: {build: ., ports: ['80'], labels: [traefik.enable=true]}}"
         assert labels(compose, text)["traefik.http.routers.cockpit.rule"] == "Host(`web.example.com`)"
         assert "# Look at it first: the rule is made up" in compose.text()
+
+    def test_a_priority_as_low_as_the_edge_s_is_pointed_out(self, compose: Composing) -> None:
+        compose.convert(TRAEFIK.replace('"50"', '"1"'))
+        assert "# Look at it first: a router of Compose's has a priority as low" in compose.text()
 
     @pytest.mark.parametrize(
         ("label", "networks", "expected"),
@@ -138,7 +142,7 @@ class TestNginxInAContainer:
         compose.write("nginx/shop.conf", "# proxy_pass http://web:1;\nlocation / { proxy_pass http://web:8000; }\n")
         assert compose.service(NGINX).main.port == 8000
         assert "# from web:8000, as others call it" in compose.text()
-        assert "# nginx calls it web, a name that Compose's own container has" in compose.text()
+        assert "# nginx calls it web, which is Compose's own container" in compose.text()
 
     @pytest.mark.parametrize("said", ["fastcgi_pass web:9000;", "server api:8000;", "\0", "x" * 300_000])
     def test_a_port_that_nothing_tells_is_asked_for_loudly(self, compose: Composing, said: str) -> None:
@@ -147,7 +151,7 @@ class TestNginxInAContainer:
         assert made.wanting == ("web",)
         assert "# WRITE THE PORT that web listens at in place of null" in made.text
         assert "# nginx has customers for it: without a port nobody reaches it here" in made.text
-        assert "# with it write aliases: [shop], for web is a name that Compose's own container has" in made.text
+        assert "# with it write aliases: [shop], for web is Compose's own container" in made.text
         assert "\n    port: null\n" in made.text
 
     def test_the_port_is_the_image_s_where_the_dockerfile_says_it(self, compose: Composing) -> None:
@@ -174,10 +178,25 @@ class TestNginxInAContainer:
         (compose.directory / "nginx").symlink_to(tmp_path / "outside")
         assert compose.convert(NGINX).wanting == ("web",)
 
+    def test_one_that_is_built_stays_with_compose_and_tells_the_port_too(self, compose: Composing) -> None:
+        text = """
+            services:
+              web: {build: .}
+              nginx: {build: {context: ./nginx}, ports: ["80:80"], depends_on: [web]}
+            """
+        compose.write("nginx/default.conf", "upstream app { server web:8000; }\n")
+        made = compose.convert(text)
+        assert (made.services, [each.name for each in made.stays]) == (("web",), ["nginx"])
+        assert compose.service(text).main.port == 8000
+        assert compose.convert(text, "nginx").services == ("web", "nginx")
+
+    def test_one_that_is_alone_is_the_application(self, compose: Composing) -> None:
+        assert compose.convert("services: {nginx: {build: ., ports: ['80:80']}}").services == ("nginx",)
+
     def test_one_that_is_not_known_to_call_it_gets_a_name_all_the_same(self, compose: Composing) -> None:
         service = compose.service(NGINX.replace("command: serve", 'expose: ["8000"]'))
         assert service.main.aliases == ("shop",)
-        assert "# nginx may call it web, a name that Compose's own container has" in compose.text()
+        assert "# nginx may call it web, which is Compose's own container" in compose.text()
 
 
 class TestNames:
@@ -194,7 +213,7 @@ class TestNames:
             """
         )
         assert service.main.aliases == ("web-live-2",)
-        assert "# nginx calls it web or shop or web-live, a name" in compose.text()
+        assert "# nginx calls it web or shop or web-live, which is Compose's own container" in compose.text()
 
     def test_an_alias_of_what_has_no_customers_is_named(self, compose: Composing) -> None:
         compose.convert(

@@ -10,8 +10,8 @@ from cockpit.config.compose.neighbours import callers, names_of
 from cockpit.config.compose.project import Left, Project
 from cockpit.config.compose.sheet import Sheet
 
-CALL = "{who} it {old}, a name that Compose's own container has; after the first deploy write {new} there{where}"
-LATER = "with it write aliases: [{new}], for {old} is a name that Compose's own container has{where}"
+CALL = "{who} it {old}, which is Compose's own container; after the first deploy write {new} there{where}"
+LATER = "with it write aliases: [{new}], for {old} is Compose's own container{where}"
 NOBODY = "only what has a port and a network is called by a name"
 PAGE = " (docs/adopt.md)"
 LISTED = 5  # callers that are named

@@ -23,7 +23,7 @@ from cockpit.config.processes import WEB_PORT
 from cockpit.errors import ConfigError, UsageError
 from cockpit.text import clean
 
-BEHIND = ": its routers come last until you give them a higher priority (docs/adopt.md)."
+BEHIND = "Behind Traefik, this instead of the edge above; it comes last until its priority is raised (docs/adopt.md):"
 PATH = "every replica is asked for {path} and has to answer 2xx before customers come (healthcheck.path)"
 
 
@@ -128,7 +128,7 @@ def _head(path: Path, stays: list[Stays]) -> Iterator[str]:
 def _instead(edge: dict[str, Any], why: list[str]) -> Iterator[str]:
     """Another edge, as one that is put in the place of the first by taking the marks away: nothing of it is wrapped."""
     if edge:
-        yield from comment(f"Behind Traefik put this in the place of the edge above{BEHIND}")
+        yield from comment(BEHIND)
         for each in why:
             yield from comment(f"Look at it first: {each}.")
         yield from (f"# {line}" for line in yaml_text({"edge": edge}, {}).splitlines())

@@ -88,7 +88,7 @@ def labels(node: Node, sheet: Sheet) -> None:
     for name, (mark, value) in pairs(node).items():
         if name.startswith(PROXIES):
             sheet.proxied[name] = value or ""
-            sheet.leave(f"labels.{name}", mark, "the proxy would go around the edge; see edge.labels")
+            sheet.leave(f"labels.{name}", mark, "it would lead the proxy around the edge (edge.labels)")
         elif name.startswith("com.docker.compose."):
             sheet.leave(f"labels.{name}", mark, "Compose's own")
         else:

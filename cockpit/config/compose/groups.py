@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from cockpit.config.compose.building import Building, building, image
-from cockpit.config.compose.neighbours import talks_otherwise
+from cockpit.config.compose.neighbours import passes_on, talks_otherwise
 from cockpit.config.compose.project import Project, Service
 from cockpit.config.compose.values import Unclear
 from cockpit.config.kinds import is_null
@@ -64,6 +64,8 @@ def _why_not(service: Service, source: Building | None, project: Project, named:
     profiles = service.keys.get("profiles")
     if profiles and not is_null(profiles[1]):
         return f"it has profiles, so Compose starts it on demand only; --service {service.name} takes it all the same"
+    if passes_on(service, project):
+        return f"a proxy with a public port, which passes on to others; --service {service.name} takes it all the same"
     if port := talks_otherwise(service, project):
         return f"what it says on port {port} is not HTTP; --service {service.name} takes it all the same"
     return None

@@ -1,9 +1,9 @@
-"""What the configuration of a proxy says, where it is a file of the project that its container mounts."""
+"""What the configuration of a proxy says, where that is a file of the project: mounted, or built in."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from cockpit.config.compose.document import content
@@ -17,10 +17,10 @@ _NOT_HTTP = re.compile(r"\b(?:fastcgi|uwsgi|scgi)_pass\b")
 _COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 
 
-def mounted(volumes: Node | None, directory: Path, most: int) -> tuple[str, ...]:
+def mounted(sources: Collection[Node | None], directory: Path, most: int) -> tuple[str, ...]:
     """Texts without their comments; at most so many characters."""
     found: list[str] = []
-    for path in [*_files(volumes, directory)][:FILES]:
+    for path in [*_files(sources, directory)][:FILES]:
         try:
             said = _COMMENT.sub("", content(path))
         except (ConfigError, Unreadable):
@@ -30,10 +30,10 @@ def mounted(volumes: Node | None, directory: Path, most: int) -> tuple[str, ...]
     return tuple(found)
 
 
-def _files(volumes: Node | None, directory: Path) -> Iterator[Path]:
+def _files(sources: Collection[Node | None], directory: Path) -> Iterator[Path]:
     """Below the project's directory; of a directory what lies in it."""
     top = directory.resolve()
-    for source in _sources(volumes):
+    for source in (each for node in sources for each in _paths(node)):
         try:
             path = (directory / source).resolve()
             if not path.is_relative_to(top) or path == top:
@@ -43,12 +43,12 @@ def _files(volumes: Node | None, directory: Path) -> Iterator[Path]:
             continue
 
 
-def _sources(volumes: Node | None) -> Iterator[str]:
+def _paths(node: Node | None) -> Iterator[str]:
     try:
-        for item in items(volumes) if volumes is not None else ():
+        for item in items(node) if node is not None and not isinstance(node, Mapping) else ():
             if not isinstance(item, Mapping):
                 yield text(item).partition(":")[0]
             elif "source" in (keys := entries(item)):
                 yield text(keys["source"][1])
-    except Unclear:
+    except Unclear:  # said where the service itself is carried over
         return

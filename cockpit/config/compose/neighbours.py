@@ -47,6 +47,14 @@ def fronts(project: Project) -> list[Front]:
     return found
 
 
+def passes_on(service: Service, project: Project) -> bool:
+    """Whether it is what stands in front of the others, also where its image is built."""
+    if not is_proxy(service) or not {each.port for each in published(service, project)} & PUBLIC:
+        return False
+    others = [name for name in project.services if name != service.name]
+    return any(_calls(service, name, _address(name), project, waiting=True) for name in others)
+
+
 def names_of(service: Service) -> list[str]:
     """All by which other containers reach Compose's own."""
     container, networks = service.node("container_name"), service.node("networks")
@@ -81,18 +89,22 @@ def talks_otherwise(service: Service, project: Project) -> int | None:
 
 def callers(name: str, project: Project, apart: set[str]) -> list[str]:
     """Services that address `name`: in their values, or (those that are not in `apart`) because they wait for it."""
-    address = re.compile(
-        rf"(?<![\w.-]){re.escape(name)}:\d{{2,5}}\b(?!@)|//(?:[^\s/@]*@)?{re.escape(name)}(?=[:/\"']|$)"
-    )
+    address = _address(name)
     return [
         other.name
         for other in project.services.values()
-        if other.name != name
-        and (
-            (other.name not in apart and name in (*waits_for(other), *_linked(other)))
-            or any(address.search(text) for text in _said(other, project))
-        )
+        if other.name != name and _calls(other, name, address, project, waiting=other.name not in apart)
     ]
+
+
+def _calls(service: Service, name: str, address: re.Pattern[str], project: Project, *, waiting: bool) -> bool:
+    if waiting and name in (*waits_for(service), *_linked(service)):
+        return True
+    return any(address.search(text) for text in _said(service, project))
+
+
+def _address(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w.-]){re.escape(name)}:\d{{2,5}}\b(?!@)|//(?:[^\s/@]*@)?{re.escape(name)}(?=[:/\"']|$)")
 
 
 def called_port(name: str, project: Project) -> int | None:

@@ -70,7 +70,7 @@ class Project:
     files: dict[str, Path]  # secrets and configs that are files: "secrets.db" -> where
     variables: dict[str, str]
     left: tuple[Left, ...]
-    mounted: dict[str, tuple[str, ...]]  # service -> texts of its configuration, where it is a proxy
+    mounted: dict[str, tuple[str, ...]]  # proxy -> texts of its configuration
 
     @property
     def directory(self) -> Path:
@@ -135,7 +135,7 @@ def _services(written: Entries, filling: Interpolation) -> dict[str, Service]:
 
 
 def is_proxy(service: Service) -> bool:
-    """By its image; where that is built, by its own name."""
+    """By its image; without one by its own name."""
     node = service.node("image")
     return bool(_PROXY.fullmatch(node.text if isinstance(node, Scalar) else service.name))
 
@@ -145,7 +145,8 @@ def _mounted(services: dict[str, Service], directory: Path) -> dict[str, tuple[s
     for name, service in services.items():
         if is_proxy(service):
             room = LARGEST - sum(len(each) for said in found.values() for each in said)
-            found[name] = mounted(service.node("volumes"), directory, room)
+            nodes = (service.node("volumes"), service.node("build", "context") or service.node("build"))
+            found[name] = mounted(nodes, directory, room)
     return found
 
 

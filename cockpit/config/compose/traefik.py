@@ -18,7 +18,8 @@ LISTEN = "80"  # where the edge listens in those networks
 LAST = "1"  # Traefik takes the router with the highest priority: Compose's, until a person says otherwise
 HIDDEN = "(not shown)"
 MADE_UP = "the rule is made up, for Compose's own comes from Traefik's configuration"
-FILL_IN = f"{HIDDEN} is in the Compose file"
+TIE = "a router of Compose's has a priority as low: raise that first, or Traefik splits the customers"
+FILL_IN = f"what is {HIDDEN} is in the Compose file"
 CHAINS = {"middlewares", "chain.middlewares"}
 
 _LABEL = re.compile(
@@ -54,6 +55,7 @@ def behind_traefik(
     for name, keys in middlewares.items():
         labels |= {f"traefik.http.middlewares.{renamed[name]}.{key}": _own(key, keys[key], renamed) for key in keys}
     labels[f"traefik.http.services.{unique(OURS, taken)}.loadbalancer.server.port"] = LISTEN
+    notes += [TIE] if any(_low(keys.get("priority", "")) for keys in _parts(sheets, "routers").values()) else []
     notes += [FILL_IN] if HIDDEN in labels.values() else []
     return {"networks": [network], "labels": labels}, notes
 
@@ -71,6 +73,11 @@ def _routers(sheets: list[Sheet]) -> Parts:
         for name, keys in found.items()
         if name not in inside
     }
+
+
+def _low(priority: str) -> bool:
+    """0 is none: as many as the rule has characters."""
+    return bool(re.fullmatch(r"-\d+|0*1", priority.strip()))
 
 
 def _parts(sheets: list[Sheet], kind: str) -> Parts:
