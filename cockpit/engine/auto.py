@@ -41,6 +41,8 @@ class Auto:
     async def _deploy(self, placement: PlacementSettings, seen: Seen) -> None:
         commit = wanted(placement, seen)
         if commit and not self._world.busy(placement.key) and await self._let_go(placement, seen, commit):
+            if why_not(seen) or wanted(placement, seen) != commit:
+                return  # something happened while it was asked about
             request = DeployRequest(placement.key, commit, seen_live=seen.row.live, reason="a new commit")
             try:
                 await self._operations.deploy(request, AUTO)

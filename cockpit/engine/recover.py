@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from cockpit.edge.base import Pointer
 from cockpit.engine import plan, spec
 from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
@@ -110,8 +111,8 @@ async def _finish(ports: Ports, host: Host, release: ReleaseRecord) -> None:
 
 async def _restarted(ports: Ports, host: Host, operation: Operation, release: ReleaseRecord) -> None:
     """The same release in two blocks of addresses: the one that the pointer names is it. `tidy.py` clears the other."""
-    frozen, held = spec.from_text(release.spec), await _held(ports, release)
-    moved = await _pointed(host, release, held) if frozen.routed else release.slot
+    frozen, mine = spec.from_text(release.spec), await held(ports, release)
+    moved = await _pointed(host, release, mine) if frozen.routed else release.slot
     now = ports.clock.now()
     where = "new" if operation.switched_at is not None or moved != release.slot else "old"
     if moved != release.slot:
@@ -120,14 +121,14 @@ async def _restarted(ports: Ports, host: Host, operation: Operation, release: Re
     release = replace(release, slot=moved)
     await _finish(ports, host, release)
     seen = {each.slot for each in await host.target.observe()}
-    for slot in held:
+    for slot in mine:
         if slot != moved and slot not in seen:
             await ports.store.free_slot(slot, now)
     summary = f"the engine died in it; customers are on the {where} containers of {release.name}"
     await ports.store.end_operation(operation.id, OperationState.INTERRUPTED, summary, None, now)
 
 
-async def _held(ports: Ports, release: ReleaseRecord) -> tuple[int, ...]:
+async def held(ports: Ports, release: ReleaseRecord) -> tuple[int, ...]:
     """All its blocks of addresses: two in the middle of a restart."""
     leases = await ports.store.leases()
     return tuple(
@@ -137,10 +138,10 @@ async def _held(ports: Ports, release: ReleaseRecord) -> tuple[int, ...]:
     )
 
 
-async def _pointed(host: Host, release: ReleaseRecord, held: tuple[int, ...]) -> int | None:
+async def _pointed(host: Host, release: ReleaseRecord, slots: tuple[int, ...]) -> int | None:
     """Which of them the pointer names; when it names none, the one that the log has."""
     frozen, pointer = spec.from_text(release.spec), await host.edge.pointer(release.key)
-    named = (slot for slot in held if pointer == frozen.pointer(release.number, slot, host.subnet))
+    named = (slot for slot in slots if pointer == frozen.pointer(release.number, slot, host.subnet))
     return next(named, release.slot)
 
 
@@ -195,16 +196,28 @@ async def believe_pointer(ports: Ports, world: World, key: PlacementKey) -> bool
     """Where the log and the edge disagree about who is live, the edge is right: somebody moved the pointer by hand, or
     an engine died. True when the log was corrected. Raises EdgeError for a pointer that cannot be read."""
     pointer = await world.host(key).edge.pointer(key)
-    if pointer is None or await ports.store.release(key, pointer.release) is None:
+    release = await ports.store.release(key, pointer.release) if pointer is not None else None
+    if pointer is None or release is None:
         return False
     row = await ports.store.placement(key)
     if world.busy(key):
         return False  # an operation began meanwhile, and knows better
     world.moved(key, pointer.release)
     if pointer.release == row.live:
-        return False
+        return await _believe_slot(ports, world, release, pointer)
     now = ports.clock.now()
     await ports.store.set_live(key, pointer.release, now, hot_until=now + plan.SERVED_GOOD, baking_until=None)
     text = f"the log said r{row.live or '–'}, customers were found on r{pointer.release}"
     await ports.store.add_entry(at=now, actor="cockpit", text=text, key=key)
+    return True
+
+
+async def _believe_slot(ports: Ports, world: World, release: ReleaseRecord, pointer: Pointer) -> bool:
+    """A restart whose switch was made and not written."""
+    if world.pointer(release) in (None, pointer):
+        return False
+    moved = await _pointed(world.host(release.key), release, await held(ports, release))
+    if moved == release.slot or world.busy(release.key):
+        return False
+    await ports.store.update_release(release.key, release.number, slot=moved)
     return True

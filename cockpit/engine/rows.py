@@ -11,7 +11,8 @@ from cockpit.errors import UsageError
 from cockpit.model import OperationKind, PlacementKey, Tier
 from cockpit.store.base import ReleaseRecord
 
-OPERATIONS = 5  # of a placement that are looked through for its newest deploy or rollback
+OPERATIONS = 5  # of a placement that are looked through for its newest deploy or rollback,
+MANY = 500  # … and when all of those are restarts
 RECORDS = 50  # releases of a placement kept in memory
 
 
@@ -53,8 +54,11 @@ class Rows:
                 found = await store.release(key, number)
                 records += (found,) if found else ()
         operations = await store.operations(key, limit=OPERATIONS)
+        if operations and all(each.kind is OperationKind.RESTART for each in operations):
+            operations = await store.operations(key, limit=MANY)
         seen = self._world.placements.setdefault(key, Seen(row))
         seen.row, seen.records, seen.newest = row, records, next(iter(operations), None)
+        seen.switched_at = max((each.switched_at or 0.0 for each in operations), default=0.0)
         seen.newest_move = next((each for each in operations if each.kind is not OperationKind.RESTART), None)
 
     def settings_changed(self, placement: PlacementSettings) -> bool:

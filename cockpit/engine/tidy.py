@@ -14,7 +14,7 @@ from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
 from cockpit.engine.world import Seen, World
 from cockpit.errors import TargetError
-from cockpit.model import Health, Operation, PlacementKey
+from cockpit.model import Health, PlacementKey
 from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import Container, Target
 
@@ -45,15 +45,15 @@ class Tidy:
         host = world.host(placement.key)
         if seen.row.live is not None and seen.settled != seen.row.live:
             with suppress(TargetError):  # it has no containers: that is for health to say
-                await host.target.activate(placement.key, seen.row.live, live=True)
+                slot = seen.live.slot if seen.live is not None else None
+                await host.target.activate(placement.key, seen.row.live, live=True, slot=slot)
                 seen.settled = seen.row.live
         spare = plan.rollback_default(seen.records, seen.row.live)
         for record in to_stop(host.containers, seen, ports.clock.now()):
             changed |= await stop(ports, world, record, keep=record is spare)
         for record in to_remove(seen):
             changed |= await remove(ports, world, record)
-        if seen.live is not None:
-            changed |= await clear(ports, world, seen.live, seen.newest)
+        changed |= await clear(ports, world, seen)
         return changed
 
 
@@ -113,8 +113,8 @@ async def stop(ports: Ports, world: World, record: ReleaseRecord, *, keep: bool)
             return False
         await target.stop(record.key, record.number, grace=grace, remove=not keep)
         await ports.store.update_release(record.key, record.number, hot_until=None, stopped=keep)
-        if not keep and record.slot is not None:
-            await ports.store.free_slot(record.slot, ports.clock.now())
+        if not keep:
+            await _free(ports, record)
     return True
 
 
@@ -126,28 +126,45 @@ async def remove(ports: Ports, world: World, record: ReleaseRecord) -> bool:
             return False
         await world.host(record.key).target.stop(record.key, record.number, grace=0.0, remove=True)
         await ports.store.update_release(record.key, record.number, stopped=False, hot_until=None)
-        if record.slot is not None:
-            await ports.store.free_slot(record.slot, ports.clock.now())
+        await _free(ports, record)
     return True
 
 
-async def clear(ports: Ports, world: World, live: ReleaseRecord, newest: Operation | None) -> bool:
+async def _free(ports: Ports, record: ReleaseRecord) -> None:
+    """All its blocks of addresses, also one that a restart left."""
+    for slot in await recover.held(ports, record):
+        await ports.store.free_slot(slot, ports.clock.now())
+
+
+async def clear(ports: Ports, world: World, seen: Seen) -> bool:
     """What a restart left: containers of the live release that customers are no longer sent to."""
+    live, since = seen.live, seen.switched_at
+    if live is None or live.slot is None or world.busy(live.key) or ports.clock.now() - since < MOVED:
+        return False
     left = {each.slot for each in world.of(live.key) if each.release == live.number} - {live.slot}
-    since = newest.switched_at if newest is not None and newest.switched_at is not None else 0.0
-    if not left or live.slot is None or world.busy(live.key) or ports.clock.now() - since < MOVED:
+    if not left:
         return False
     frozen, host, changed = spec.from_text(live.spec), world.host(live.key), False
     grace = max(process.stop_grace for process in frozen.processes.values())
     pointer = await host.edge.pointer(live.key) if frozen.routed else None
     for slot in left:
         old = replace(live, slot=slot)
-        if (pointer is not None and pointer == world.pointer(old)) or not await _drained(ports, world, old, since):
+        named = pointer is not None and pointer == world.pointer(old)
+        if named or _works_alone(world, live, slot) or not await _drained(ports, world, old, since):
             continue
+        if world.busy(live.key) or seen.live is None or seen.live.slot != live.slot:
+            return changed  # it moved once more meanwhile
         await host.target.stop(live.key, live.number, slot=slot, grace=grace, remove=True)
         await ports.store.free_slot(slot, ports.clock.now())
         changed = True
     return changed
+
+
+def _works_alone(world: World, live: ReleaseRecord, slot: int) -> bool:
+    """Some worker runs there and not where the release is now: its successor did not come up."""
+    works = {(each.process, each.slot) for each in world.of(live.key) if each.release == live.number and each.running}
+    trailing = spec.from_text(live.spec).trailing
+    return any((name, slot) in works and (name, live.slot) not in works for name in trailing)
 
 
 async def _named(world: World, record: ReleaseRecord) -> bool:

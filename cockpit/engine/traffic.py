@@ -146,7 +146,7 @@ async def confirm(run: Run) -> str:
     acted = await run.host.edge.pointer(run.operation.key)
     if acted is None or acted.release != release.number:
         raise Failed(_not_through(run, f"the edge says {acted.release if acted else 'nothing'}"))
-    routed = [name for name in frozen.routed if name in run.placement.service.routed]
+    routed = [name for name in frozen.routed if name in run.placement.service.public]
     if not routed:
         raise Skip("nothing to ask: the configuration has no route to it any more")
     said = [await _confirmed(run, name, frozen) for name in routed]
@@ -156,7 +156,7 @@ async def confirm(run: Run) -> str:
 async def _confirmed(run: Run, process: str, frozen: ReleaseSpec) -> str:
     release, hosts = run.bringing, run.placement.service.processes[process].hosts
     tls = run.placement.environment.edge.tls if hosts else None
-    listen, said = await _public_listener(run), ""
+    listen, said = await _public_listener(run, tls=tls is not None), ""
     for _ in range(CONFIRM_TRIES if tls is None else CONFIRM_TLS_TRIES):
         path = frozen.processes[process].health.path
         name = hosts[0] if hosts else None
@@ -169,11 +169,14 @@ async def _confirmed(run: Run, process: str, frozen: ReleaseSpec) -> str:
     raise Failed(_not_through(run, f"{said} through the edge{of}"))
 
 
-async def _public_listener(run: Run) -> str:
+async def _public_listener(run: Run, *, tls: bool) -> str:
     """Where customers arrive, as the host itself reaches it: in Docker networks the edge has an address of its own."""
     edge = run.placement.environment.edge
-    listen = edge.tls.listen if edge.tls is not None and run.placement.service.main.hosts else edge.listen
-    address = await run.host.target.edge_address() if edge.networks else ""
+    listen = edge.tls.listen if edge.tls is not None and tls else edge.listen
+    try:
+        address = await run.host.target.edge_address() if edge.networks else ""
+    except TargetDown as error:
+        raise Skip(f"nobody knows where to ask: {error.message}") from None
     return f"{address}:{listen.rpartition(':')[2]}" if address else listen
 
 
@@ -216,8 +219,10 @@ async def settle(run: Run) -> str:
     try:
         await run.host.target.activate(release.key, release.number, live=True, slot=release.slot)
     except TargetDown as error:
+        run.world.placements[release.key].settled = None
         done.append(f"switched; Docker is down, not verified ({error.message})")
     except TargetError as error:
+        run.world.placements[release.key].settled = None
         run.say(f"could not set the restart policy yet: {error.message}")
     if kind is OperationKind.RESTART:
         done.append("the old containers stop when their last request ends")

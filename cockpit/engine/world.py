@@ -24,6 +24,7 @@ class Seen:
     row: PlacementRecord
     records: tuple[ReleaseRecord, ...] = ()  # newest first
     newest: Operation | None = None
+    switched_at: float = 0.0  # when customers were last moved, as far as the newest operations say
     newest_move: Operation | None = None  # the newest deploy or rollback
     pending: Pending | None = None
     health: Health = Health.UNKNOWN
@@ -89,7 +90,8 @@ class World:
             here = [each for each in self.of(key) if each.running]
             numbers = {each.release for each in here}
             leading = {each.number: spec.from_text(each.spec).leading for each in records if each.number in numbers}
-            found = {each.release for each in here if each.process in leading.get(each.release, ())}
+            up = {number: {each.process for each in here if each.release == number} for number in numbers}
+            found = {number for number, names in leading.items() if names and up[number].issuperset(names)}
         return frozenset(number for number in found if (key, number) not in self._stopping)
 
     def addresses(self, record: ReleaseRecord) -> dict[str, tuple[str, ...]]:

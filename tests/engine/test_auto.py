@@ -117,3 +117,18 @@ async def test_a_commit_waits_for_what_the_configuration_wants_asked(tmp_path: P
         shop.clock.ahead = 60.0
         await is_live(shop, 1)
         assert auto(shop) == "on"
+
+
+async def test_many_restarts_do_not_make_it_forget_a_failure(tmp_path: Path) -> None:
+    async with rig(tmp_path, by_itself()) as shop:
+        shop.clock.hurry()
+        await pushed(shop, "first")
+        await is_live(shop, 1)
+        shop.target.programs[2] = Program(exits=1)
+        await pushed(shop, "broken")
+        await shop.until(lambda: "failed" in auto(shop))
+        for _ in range(6):
+            await shop.ended(await shop.call(RESTART, RestartRequest(SHOP)))
+        await pushed(shop, "another")
+        assert "failed" in auto(shop)
+        assert shop.customers_on() == 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cockpit.config.settings import Healthcheck, Process, Settings
-from cockpit.engine import spec
+from cockpit.engine import spec, tidy
 from cockpit.errors import Refused
 from cockpit.model import Health, Operation, OperationKind, OperationState, StepState
 from cockpit.protocol import RESTART, RestartRequest
@@ -318,3 +318,58 @@ async def test_an_engine_that_died_in_the_restart_of_a_worker_keeps_the_one_that
         assert live is not None
         assert (found.state, live.slot) == (OperationState.INTERRUPTED, 1)
         assert old <= {each.id for each in shop.target.containers if each.running}
+
+
+async def test_a_worker_that_does_not_come_up_in_a_restart_leaves_the_old_one_working(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB, worker=WORKER)) as shop:
+        workers_run(shop, "worker")
+        await shop.shipped("first")
+        old = next(each.id for each in shop.target.containers if each.process == "worker")
+        shop.target.process_programs[1, "worker"] = Program(exits=1)
+        assert (await restarted(shop)).state is OperationState.FAILED
+        shop.clock.ahead = 60.0
+        await shop.engine.watch.look(SHOP)
+        await tidy.clear(shop.engine.ports, shop.engine.world, shop.engine.rows.seen(SHOP))
+        assert old in {each.id for each in shop.target.containers if each.running}
+
+
+async def test_a_restart_whose_switch_was_not_written_is_believed_to_the_edge(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB)) as shop:
+        await shop.shipped("first")
+        old = next(each.slot for each in shop.target.containers)
+        await restarted(shop)
+        new = next(each.slot for each in shop.target.containers if each.slot != old)
+        await shop.store.update_release(SHOP, 1, slot=old)
+        shop.clock.hurry()
+        shop.clock.ahead = 60.0
+        await shop.until(lambda: {each.slot for each in shop.target.containers} == {new})
+        live = await shop.store.release(SHOP, 1)
+        assert live is not None
+        assert live.slot == new
+
+
+async def test_a_release_that_goes_frees_also_what_a_restart_of_it_left(tmp_path: Path) -> None:
+    quick = service(processes={"web": WEB}, keep_hot=0.0)
+    async with rig(tmp_path, settings((SHOP, quick))) as shop:
+        await shop.shipped("first")
+        await restarted(shop)
+        for number, subject in ((2, "second"), (3, "third")):
+            await shop.shipped(subject)
+            await shop.make_good(number)
+        shop.clock.hurry()
+        shop.clock.ahead = 3600.0
+        await shop.until(lambda: {each.release for each in shop.target.containers} <= {2, 3})
+        await shop.until(lambda: 1 not in {each.number for each in shop.engine.rows.seen(SHOP).records if each.slot})
+        assert {each.release for each in await shop.store.leases() if each.freed_at is None} <= {2, 3}
+
+
+async def test_a_hot_release_that_lost_a_process_is_made_whole_before_customers_return(tmp_path: Path) -> None:
+    admin = Process(port=9000, hosts=("admin.example.com",), healthcheck=QUICK)
+    async with rig(tmp_path, shop_with(web=WEB, admin=admin)) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        await shop.target.stop(SHOP, 1, grace=0, remove=True, process="admin")
+        await shop.engine.watch.look(SHOP)
+        back = await shop.ended(await shop.rollback())
+        assert back.state is OperationState.SUCCEEDED
+        assert 1 in running(shop, "admin")
