@@ -34,8 +34,11 @@ class Rows:
         await self.reload(key)
         live = self.seen(key).live
         if live is not None:
-            environment = self._world.settings.environments.get(key.environment)
-            self._world.known[key] = spec.left_behind(key, spec.from_text(live.spec), environment)
+            frozen, known = spec.from_text(live.spec), self._world.known.get(key)
+            configured = self._world.settings.environments.get(key.environment)
+            last = known.environment if known is not None else None
+            environment = next((each for each in (configured, last) if each and each.host == frozen.host), None)
+            self._world.known[key] = spec.left_behind(key, frozen, environment)
 
     def seen(self, key: PlacementKey) -> Seen:
         found = self._world.placements.get(key)

@@ -35,6 +35,7 @@ class ReleaseSpec:
     listen: str = ":80"
     drain: float = 30.0
     files: dict[str, dict[str, str]] = field(default_factory=dict)  # process → variable of its env files → fingerprint
+    aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)  # process → its names in its networks
 
     @property
     def image(self) -> str:
@@ -116,6 +117,7 @@ def freeze(placement: PlacementSettings, image: str, fingerprints: Fingerprints,
         listen=environment.edge.listen,
         drain=service.drain_timeout,
         files={name: dict(of) for name, of in files.items() if of},
+        aliases={name: each.aliases for name, each in service.processes.items() if each.aliases},
     )
 
 
@@ -234,7 +236,13 @@ def left_behind(key: PlacementKey, live: ReleaseSpec, environment: Environment |
     """What is known of a placement that the configuration has no longer, from its live release and what the
     configuration still says of its environment."""
     processes = {
-        name: Process(port=process.port, hosts=process.hosts, replicas=process.replicas)
+        name: Process(
+            port=process.port,
+            hosts=process.hosts,
+            replicas=process.replicas,
+            networks=process.networks,
+            aliases=live.aliases.get(name, ()),
+        )
         for name, process in live.processes.items()
     }
     if environment is None or environment.host != live.host:

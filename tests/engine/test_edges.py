@@ -444,3 +444,21 @@ async def test_a_running_edge_is_not_told_to_listen_where_somebody_else_does(tmp
         assert shop.edge.routes == loaded
         shop.target.taken_ports.clear()
         await shop.until(lambda: [each.listen for each in shop.edge.routes] == [":8100"])
+
+
+async def test_a_service_that_leaves_the_file_keeps_the_names_that_others_call_it_by(tmp_path: Path) -> None:
+    named = service(networks=("backend",), aliases=("shop-api",))
+    shop = Rig(tmp_path, settings((SHOP, named)))
+    shop.target.networks.add("backend")
+    await shop.up()
+    try:
+        await shop.until(lambda: len(shop.edge.plan.aliases) == 1)
+        aliases = shop.edge.plan.aliases
+        await shop.shipped("first")
+        await shop.reconfigured(settings((OTHER, service(hosts=("other.test",)))))
+        await shop.until(lambda: {route.key for route in shop.edge.routes} == {SHOP, OTHER})
+        assert shop.edge.plan.aliases == aliases
+        await shop.again()
+        assert shop.edge.plan.aliases == aliases
+    finally:
+        await shop.down()
