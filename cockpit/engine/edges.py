@@ -51,9 +51,11 @@ class Edges:
         except CockpitError as error:
             host.edge_error = f"{error.message} · {error.hint}" if error.hint else error.message
             raise
-        host.edge_error = "does not answer"
-        if host.docker_ok:
-            host.edge_error = await self._bring_up(host)
+        if not host.docker_ok:
+            host.edge_error = "does not answer"
+            return
+        host.edge_error = host.edge_error or "does not answer"  # one that was not asked yet is only being started
+        host.edge_error = await self._bring_up(host)
 
     async def _tell(self, host: Host) -> None:
         plan, now = edge_plan(self._world.on(host)), self._ports.clock.monotonic()

@@ -284,11 +284,16 @@ class Run:
         if state is OperationState.SUCCEEDED:
             return f"{operation.key.service} is on {name} in {operation.key.environment}, after {seconds}"
         if state is OperationState.CANCELLED:
-            return f"{verb} {name} was cancelled by {self._cancelled_by} · customers were never on it · {serves}"
+            return f"{verb} {name} was cancelled by {self._cancelled_by} · {self._never(name)} · {serves}"
         where = f" at {failure.step}" if failure else ""
         if self.committed:
             return f"{verb} {name} moved the customers and then failed{where} after {seconds} · {name} serves"
-        return f"{verb} {name} failed{where} after {seconds} · customers were never on it · {serves}"
+        return f"{verb} {name} failed{where} after {seconds} · {self._never(name)} · {serves}"
+
+    def _never(self, name: str) -> str:
+        """A release that somebody goes back to has had customers before."""
+        deploy = self.operation.kind is OperationKind.DEPLOY
+        return "customers were never on it" if deploy else "customers were not moved"
 
     def _change(self, name: str, **fields: object) -> None:
         steps = tuple(

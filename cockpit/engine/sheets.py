@@ -32,6 +32,7 @@ SECRETS_TIMEOUT = 3.0
 EDGE_WAIT, EDGE_LOOK = 4.0, 0.2  # seconds that an edge gets to come up, and between two looks
 WAY_BACK = "What served before the cockpit still can: put the line in nginx or Traefik back"
 GONE = "{} is not in the configuration any more: it goes on running, and B still goes back"
+HEARD = 10.0  # seconds: an older answer is not "now"
 OPTIONS = 8  # releases that a rollback sheet offers
 
 
@@ -52,6 +53,7 @@ class Scene:
     failing_elsewhere: tuple[str, ...]
     left_at: float | None  # when customers were last rolled back
     configured: bool
+    fetched_at: float | None  # when the repository was last asked
     settings_changed: bool  # what is configured, or what its env files say, is not what runs
     now: float
 
@@ -239,7 +241,8 @@ def refuse_deploy(scene: Scene, commit: str, *, force: bool = False) -> str:
     if force or live is None or live.commit != commit:
         return ""
     if not scene.settings_changed:
-        return f"nothing to deploy: {live.name} is that commit"
+        looked = f" · fetched {age(scene.now - scene.fetched_at)} ago, R fetches now" if scene.fetched_at else ""
+        return f"nothing to deploy: {live.name} is that commit{looked}"
     return ""
 
 
@@ -277,8 +280,11 @@ async def rollback_sheet(ports: Ports, scene: Scene) -> RollbackSheet:
 
 async def _option(ports: Ports, scene: Scene, record: ReleaseRecord) -> RollbackOption:
     release = scene.release(record)
-    answering = [each for each in scene.seen.replicas if each.release == record.number and each.running]
-    answers = all(200 <= each.status < 300 for each in answering) if answering else None
+    answering = [
+        each for each in scene.seen.replicas if each.release == record.number and each.running and each.address
+    ]
+    fresh = [each for each in answering if each.probed_at is not None and scene.now - each.probed_at <= HEARD]
+    answers = all(200 <= each.status < 300 for each in fresh) if fresh else None
     said = [f"served {age(release.served_seconds)}"]
     if release.rolled_back:
         said.append("rolled back from")

@@ -205,7 +205,8 @@ async def _hot(run: Run, process: ContainerSpec, where: tuple[str, ...]) -> str:
     answers = await asyncio.gather(*(_answers(run, process, each) for each in where))
     good = sum(1 for _, well in answers if well)
     if answers and not any(probe.reached for probe, _ in answers):
-        raise EdgeError("the edge does not answer, so nothing can be verified", "`cockpit doctor` says how it is")
+        why = "" if run.host.docker_ok else f" ({run.host.docker_error})"
+        raise EdgeError(f"the edge does not answer{why}, so nothing can be verified", "`cockpit doctor` says how it is")
     if not good:
         raise Failed(_sick(run, [probe for probe, _ in answers]))
     return f"{good} of {process.replicas} replicas answer now"

@@ -112,6 +112,7 @@ class Window:
             operation=run.operation if run and not run.ended.is_set() else None,
             failing_elsewhere=failing,
             left_at=seen.left_at,
+            fetched_at=seen.pending.fetched_at if seen.pending else None,
             configured=self._world.configured(placement.key),
             settings_changed=self._rows.settings_changed(placement),
             now=now,
