@@ -48,10 +48,13 @@ def installation(docker: DockerClient) -> Iterator[str]:
     yield name
     from docker.errors import ImageNotFound
 
+    made = {}
     for label in (INSTALLATION, LABEL):
-        for image in docker.images.list(filters={"label": f"{label}={name}"}):
-            with suppress(ImageNotFound):  # an older one that went with its newer one
-                docker.images.remove(image.id or "", force=True)
+        for image in docker.images.list(all=True, filters={"label": f"{label}={name}"}):
+            made[image.id or ""] = image.attrs["Created"]
+    for identifier in sorted(made, key=lambda each: made[each], reverse=True):  # an image goes before what it is from
+        with suppress(ImageNotFound):  # it went with a newer one
+            docker.images.remove(identifier, force=True)
 
 
 @pytest.fixture
