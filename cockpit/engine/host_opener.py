@@ -9,7 +9,7 @@ from pathlib import Path
 from cockpit.clock import Clock
 from cockpit.config.settings import Settings
 from cockpit.engine.host import EdgePlace, Host
-from cockpit.errors import CockpitError
+from cockpit.errors import CockpitError, ConfigError
 from cockpit.paths import Paths
 from cockpit.targets.base import Subnet, Target
 
@@ -25,16 +25,21 @@ class HostOpener:
         self._clock = clock
 
     async def open(self, name: str, settings: Settings) -> Host:
-        """Raises ConfigError for a name that stands for no host."""
+        """A context that Docker does not have is a host that is away: the others are served meanwhile."""
         from cockpit.targets.contexts import resolve
 
-        where = await asyncio.to_thread(resolve, name)
         directory = await asyncio.to_thread(self._directory, name)
+        try:
+            where = await asyncio.to_thread(resolve, name)
+        except ConfigError as error:
+            return await self._near(name, f"unix://{directory / 'no-context'}", directory, settings, unknown=error)
         if where.startswith("ssh://"):
             return await self._far(name, where, directory, settings)
         return await self._near(name, where, directory, settings)
 
-    async def _near(self, name: str, where: str, directory: Path, settings: Settings) -> Host:
+    async def _near(
+        self, name: str, where: str, directory: Path, settings: Settings, unknown: ConfigError | None = None
+    ) -> Host:
         from cockpit.build.docker import DockerBuilder
         from cockpit.edge.caddy import CaddyEdge
         from cockpit.edge.files import LocalFiles
@@ -42,7 +47,12 @@ class HostOpener:
         from cockpit.targets.daemon import socket_path
         from cockpit.targets.docker import DockerTarget
 
-        target = DockerTarget(where, self._installation, subnet=settings.network.subnet, clock=self._clock)
+        async def excuse() -> CockpitError | None:
+            return unknown
+
+        target = DockerTarget(
+            where, self._installation, subnet=settings.network.subnet, clock=self._clock, excuse=excuse
+        )
         subnet = await _subnet(target, directory / "subnet")
         edge = CaddyEdge(LocalFiles(directory / "edge"), subnet)
 

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from cockpit.clock import SystemClock
 from cockpit.config.settings import Environment, PlacementSettings, Settings
 from cockpit.edge.base import Pointer
 from cockpit.engine.host import Host
-from cockpit.errors import EdgeError, Refused
+from cockpit.engine.host_opener import HostOpener
+from cockpit.errors import EdgeError, Refused, TargetDown
 from cockpit.model import OperationState, PlacementKey
+from cockpit.paths import Paths
 from cockpit.protocol import UNHOLD, UnholdRequest
 from tests.engine.rig import SHOP, Rig, rig, service, settings
 from tests.fakes.edge import FakeEdge
@@ -121,3 +124,14 @@ async def test_a_hold_that_was_entered_late_holds(tmp_path: Path) -> None:
             await shop.deploy(shop.commit("third"))
         await shop.call(UNHOLD, UnholdRequest(SHOP, "it was the disk"))
         assert (await shop.shipped("fourth")).state is OperationState.SUCCEEDED
+
+
+async def test_a_context_that_docker_does_not_have_is_a_host_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    opener = HostOpener(Paths(tmp_path / "cockpit.yaml", tmp_path, tmp_path / "socket"), "test", SystemClock())
+    host = await opener.open("context:gone", settings((SHOP, service())))
+    with pytest.raises(TargetDown, match="Docker has no context gone"):
+        await host.target.ping()
+    await host.close()
