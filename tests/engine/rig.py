@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -76,6 +77,10 @@ class Hurrying(SystemClock):
     longest = 3600.0
     ahead = 0.0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._hurried = asyncio.Event()
+
     def now(self) -> float:
         return super().now() + self.ahead
 
@@ -83,10 +88,17 @@ class Hurrying(SystemClock):
         return super().monotonic() + self.ahead
 
     def hurry(self) -> None:
+        """Also those who sleep already."""
         self.longest = 0.02
+        self._hurried.set()
 
     async def sleep(self, seconds: float) -> None:
-        await super().sleep(min(seconds, self.longest))
+        if self._hurried.is_set():
+            await super().sleep(min(seconds, self.longest))
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurried.wait()
 
 
 class Disk:
