@@ -28,7 +28,7 @@ from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
 from cockpit.engine.world import World
 from cockpit.errors import CockpitError
-from cockpit.model import Operation
+from cockpit.model import Operation, OperationState
 from cockpit.protocol import Event
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,12 @@ class Cockpit:
         await self._probing.recall()
         unfinished = await self.ports.store.unfinished()  # before the socket opens: later ones are our own
         left = tuple(each for each in unfinished if each.key in self.world.known)
+        for operation in unfinished:
+            if operation not in left:  # its placement is gone: nothing of it serves, and nobody will ask about it
+                text = "the engine died in it, and its service is no longer in the configuration"
+                await self.ports.store.end_operation(
+                    operation.id, OperationState.INTERRUPTED, text, None, self.ports.clock.now()
+                )
         self.world.recovering.update(each.key for each in left)
         self._spawn(self._bring_up(left), "bring-up")
 

@@ -21,7 +21,8 @@ def has_image(client: DockerClient, image: str) -> bool:
 
 
 def remove_image(client: DockerClient, installation: str, image: str) -> None:
-    """All names of an image that this installation built and no container uses; else nothing.
+    """All names of an image that this installation built and no container uses; of one that CI built only the digest
+    by which it was pulled: what somebody else calls it stays.
 
     Docker takes an image's names away one by one and refuses only the last while a container uses it, so use is asked
     for first. Its filter counts containers of images built upon this one as well."""
@@ -31,11 +32,13 @@ def remove_image(client: DockerClient, installation: str, image: str) -> None:
         found = client.images.get(image)
     except NotFound:
         return
-    if found.labels.get(labels.IMAGE_INSTALLATION) != installation:
+    written = (found.attrs.get("Config") or {}).get("Labels") or {}  # an imported image has no configuration
+    built, pulled = written.get(labels.IMAGE_INSTALLATION) == installation, "@" in image
+    if not built and not pulled:
         return
     if client.api.containers(all=True, filters={"ancestor": str(found.id)}):
         return
-    for name in found.tags or [str(found.id)]:
+    for name in (found.tags or [str(found.id)]) if built else [image]:
         try:
             client.api.remove_image(name)
         except APIError as error:

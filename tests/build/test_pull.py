@@ -21,6 +21,7 @@ from cockpit.build.base import BuildLine, Built, Login
 from cockpit.build.docker import DockerBuilder
 from cockpit.clock import SystemClock
 from cockpit.errors import BuildError
+from cockpit.targets.docker import DockerTarget
 from tests.build.registries import HANG, PASSWORD, USER, V2, answer, odd, sha256
 from tests.waiting import until
 
@@ -212,3 +213,26 @@ def _tar(files: dict[str, bytes]) -> bytes:
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return packed.getvalue()
+
+
+@pytest.mark.docker
+async def test_a_pulled_image_is_given_up_by_its_digest_and_what_others_call_it_stays(
+    plain_builder: DockerBuilder, registry: str, docker: DockerClient, made: list[str]
+) -> None:
+    loaded = load(docker, docker.version()["Arch"])
+    made.append(loaded)
+    pushed = await plain_builder.push(loaded, f"{registry}/team/shop:r1", None, lambda _: None)
+    docker.images.remove(loaded, force=True)
+    pulled = await plain_builder.pull(f"{registry}/team/shop:r1", pushed.digest, None, lambda _: None)
+    docker.images.get(pulled.image).tag("theirs", uuid.uuid4().hex)
+    (theirs,) = docker.images.get(pulled.image).tags
+    made.append(theirs)
+    target = DockerTarget("local", "t0", subnet=None, clock=SystemClock())
+    try:
+        await target.remove_image(pulled.reference)
+        assert docker.images.get(theirs).id == pulled.image
+        docker.images.remove(theirs)
+        await target.remove_image(pulled.reference)
+        assert not await target.has_image(pulled.reference)
+    finally:
+        await target.close()

@@ -8,10 +8,10 @@ import pytest
 
 from cockpit.edge.base import Pointer
 from cockpit.errors import Refused
-from cockpit.model import OperationKind, OperationState
+from cockpit.model import OperationKind, OperationState, PlacementKey
 from cockpit.protocol import OPERATION, Event, OperationRequest
 from cockpit.store.log import ReleaseLog
-from tests.engine.rig import ANA, SHOP, Rig, rig
+from tests.engine.rig import ANA, SHOP, Rig, rig, service, settings
 
 
 async def _died_in(shop: Rig, *, switched: bool) -> int:
@@ -174,3 +174,17 @@ async def test_recovery_that_fails_five_times_parks_the_operation_and_says_what_
         assert found.state is OperationState.STUCK
         assert "cockpit doctor" in found.summary
         assert {1, 2} <= shop.running()
+
+
+async def test_an_operation_of_a_service_that_is_gone_reaches_an_end_too(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        shop.prober.answers[1] = 0
+        running = await shop.deploy(shop.commit("first"))
+        await shop.until(lambda: 1 in shop.running())
+        await shop.down()
+        shop.settings = settings((PlacementKey("other", "production"), service(hosts=("other.example.com",))))
+        await shop.up()
+        found = await shop.store.operation(running.id)
+        assert found is not None
+        assert found.state is OperationState.INTERRUPTED
+        assert await shop.store.unfinished() == ()
