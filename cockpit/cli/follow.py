@@ -27,6 +27,7 @@ from cockpit.protocol import (
 
 WAITS = 3.0  # seconds that a step runs until a line says what it does
 NOTHING = (StepState.PENDING, False)
+OUTCOMES = "✔·✖"  # marks of a step that ended, in an operation's log
 LAST_LINES = 2.0  # seconds that the log gets to arrive after the operation has ended
 
 
@@ -55,7 +56,8 @@ class Screen:
         for line in chunk.lines:
             if line.number >= self.next_line:
                 self.next_line = line.number + 1
-                print_line(line, self.as_json, indent="  ")
+                if self.as_json or not _says_outcome(line):
+                    print_line(line, self.as_json, indent="  ")
 
     def note(self, text: str) -> None:
         if not self.as_json:
@@ -65,6 +67,11 @@ class Screen:
 def _waits(step: Step) -> bool:
     """So long that one asks oneself for what."""
     return step.state is StepState.RUNNING and bool(step.detail) and time.time() - (step.started_at or 0.0) > WAITS
+
+
+def _says_outcome(line: LogLine) -> bool:
+    """The engine's word in the log on how a step ended, which its step shows here already."""
+    return line.stream == "cockpit" and line.text.startswith(tuple(f"{mark} {line.source}:" for mark in OUTCOMES))
 
 
 def print_line(line: LogLine, as_json: bool, indent: str = "") -> None:

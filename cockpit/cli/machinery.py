@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cockpit.cli import around
+from cockpit.cli import around, render
 from cockpit.cli.output import document, part, say, words
 from cockpit.cli.root import Verbs, cockpit, json_option
 from cockpit.cli.session import Consent, Session
@@ -112,7 +112,8 @@ def check(session: Session, as_json: bool) -> None:
     if as_json:
         document({"path": str(path), "placements": [each.key for each in placements]})
     else:
-        say(f"✔ {path}: {len(placements)} services in their environments", *(f"  {each.key}" for each in placements))
+        many = render.count(len({each.key.service for each in placements}), "service")
+        say(f"✔ {path}: {many}", *(f"  {each.key}" for each in placements))
 
 
 @config.command()

@@ -101,7 +101,7 @@ def _automatic(each: Placement) -> str:
 
 
 def pending(found: Pending) -> list[str]:
-    total = f"{found.count} pending on {found.branch} · {_count(found.authors, 'author')}"
+    total = f"{found.count} pending on {found.branch} · {count(found.authors, 'author')}"
     title = f"{total} · +{found.added} -{found.removed}" if found.count else f"Nothing is pending on {found.branch}"
     lines = [part((title, "strong")), *commits(found.commits)]
     if found.count > len(found.commits):
@@ -150,7 +150,7 @@ def release(each: Release) -> list[str]:
 
 def deploy_sheet(sheet: DeploySheet) -> list[str]:
     live = sheet.live.name if sheet.live else "nothing"
-    lines = [part((f"Deploy {sheet.key}: {live} → r{sheet.number}, {_count(sheet.count, 'commit')}", "strong"))]
+    lines = [part((f"Deploy {sheet.key}: {live} → r{sheet.number}, {count(sheet.count, 'commit')}", "strong"))]
     lines += commits(sheet.commits[:20])
     if sheet.count > 20:
         lines.append(f"… and {sheet.count - 20} more")
@@ -196,11 +196,18 @@ def checks(found: Checks | Sequence[Check]) -> list[str]:
 
 def operation(each: Operation) -> list[str]:
     glyph, tone = OUTCOME[each.state]
-    ends = f"r{each.from_release or '–'} → r{each.to_release or '–'}"
     title = f"{each.kind} {each.id} of {each.key} {each.state}"
-    who = f"{ends} · by {each.actor.name} · {since(each.started_at)} ago"
+    who = f"{ends(each)} · by {each.actor.name} · {since(each.started_at)} ago"
     steps = table(_step(step) for step in each.steps)
     return [words((glyph, tone), (title, "strong"), f"· {who}"), *steps, *ending(each)]
+
+
+def ends(each: Operation) -> str:
+    """From which release to which. The first one comes from none, and a restart stays where it is."""
+    start, end = (f"r{number}" if number else "–" for number in (each.from_release, each.to_release))
+    if each.to_release and not each.from_release:
+        return f"first release, {end}"
+    return end if start == end else f"{start} → {end}"
 
 
 def operations(found: Iterable[Operation]) -> list[str]:
@@ -209,7 +216,7 @@ def operations(found: Iterable[Operation]) -> list[str]:
             str(each.id),
             OUTCOME[each.state],
             (str(each.key), "strong"),
-            f"{each.kind} r{each.from_release or '–'} → r{each.to_release or '–'}",
+            f"{each.kind} {ends(each)}",
             f"{since(each.started_at)} ago",
             each.actor.name,
             (each.summary, "muted"),
@@ -246,7 +253,7 @@ def _plan(steps: Sequence[PlannedStep]) -> list[str]:
     return [words(names, f"· usually {took(sum(usual))}" if usual else "")] if steps else []
 
 
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 

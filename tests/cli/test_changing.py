@@ -8,11 +8,18 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
+from cockpit.cli import main, render
+from cockpit.cli.follow import Screen
+from cockpit.cli.session import Session
+from cockpit.model import LogLine, Operation, OperationKind, OperationState
 from cockpit.paths import Paths
+from cockpit.protocol import LogChunk, RollbackSheet
 from tests.cli.conftest import COMMAND, ROOT, Cli
+from tests.fakes import world
 
 Begin = Callable[..., "subprocess.Popen[str]"]
 
@@ -46,6 +53,40 @@ def test_a_deploy_shows_its_sheet_its_steps_its_log_and_what_customers_have(engi
     ):
         assert text in ran.stdout
     assert ran.stdout.count("COPY . .") == 1
+
+
+def test_how_a_step_ended_is_said_by_the_step_and_not_by_the_log_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    said = [
+        LogLine(0, 0.0, "✔ build: 38 s", "build", "cockpit"),
+        LogLine(1, 0.0, "· migrate: no migrations", "migrate", "cockpit"),
+        LogLine(2, 0.0, "✖ start: exited 1", "start", "cockpit"),
+        LogLine(3, 0.0, "not cleaned up yet", "start", "cockpit"),
+        LogLine(4, 0.0, "✔ build: of the build's own", "build"),
+    ]
+    Screen(as_json=False).lines(LogChunk(1, tuple(said)))
+    assert capsys.readouterr().out == "  start not cleaned up yet\n  build ✔ build: of the build's own\n"
+    Screen(as_json=True).lines(LogChunk(1, tuple(said)))
+    assert len(capsys.readouterr().out.splitlines()) == len(said)
+
+
+def test_why_a_rollback_is_refused_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    why = "r1 is the first release: there is none to go back to"
+    monkeypatch.setattr(Session, "placement", lambda *_: world.WEB)
+    monkeypatch.setattr(Session, "ask", lambda *_: RollbackSheet(world.WEB, None, refused=why))
+    assert main.run(["rollback", "web/production"]) == 3
+    shown = capfd.readouterr()
+    assert (shown.out + shown.err).count(why) == 1
+
+
+def test_an_operation_says_between_which_releases_it_went() -> None:
+    done = Operation(1, OperationKind.DEPLOY, world.WEB, world.ANA, OperationState.SUCCEEDED, 0.0, 1.0, None, 1)
+    assert "deploy first release, r1" in render.operations([done])[0]
+    assert "first release, r1 · by ana" in render.operation(done)[0]
+    assert render.ends(replace(done, from_release=1, to_release=2)) == "r1 → r2"
+    assert render.ends(replace(done, kind=OperationKind.RESTART, from_release=2, to_release=2)) == "r2"
+    assert render.ends(replace(done, from_release=2, to_release=None)) == "r2 → –"
 
 
 def test_a_failed_deploy_says_why_and_what_customers_have(engine: Paths, cli: Cli) -> None:

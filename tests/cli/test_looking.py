@@ -121,6 +121,13 @@ def test_the_example_is_a_configuration_that_passes_its_own_check(cli: Cli, path
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
+def test_a_configuration_of_one_service_is_said_to_have_one(cli: Cli, paths: Paths) -> None:
+    paths.config.write_text("services: {web: {repo: /srv/web.git, port: 8000}}\n")
+    paths.config.chmod(0o600)
+    ran = cli("config", "check")
+    assert (ran.stdout.splitlines()[0], ran.stderr) == (f"✔ {paths.config}: 1 service", "")
+
+
 def test_the_schema_is_json(cli: Cli) -> None:
     assert json.loads(cli("config", "schema").stdout)["$schema"].startswith("https://json-schema.org")
 
