@@ -60,13 +60,15 @@ def others(found: Others) -> list[str]:
     return lines or ["There is none beside those of the cockpit"]
 
 
-def address(found: ProbeAddress) -> list[str]:
+def address(found: ProbeAddress, host: str) -> list[str]:
+    """`host` is the placement's Docker host: what answers there on 127.0.0.1 does not answer here."""
     release = found.release
     lines = [words((release.name, "strong"), release.commit[:7], release.subject)]
     lines += [words(("▲", "warn"), found.note)] if found.note else []
     lines.append(words((found.url, "accent"), f"(host {found.host})" if found.host else ""))
     lines += [f"  {part(each)}" for each in found.commands]
-    return [*lines, *([f"Customers: {part(found.public)}"] if found.public else [])]
+    far = f"on {host}" if host.startswith("ssh://") else ""
+    return [*lines, *([words("Customers:", found.public, far)] if found.public else [])]
 
 
 def _only_host(engine: EngineStatus) -> list[str]:

@@ -33,9 +33,10 @@ class WithCommand(click.Command):
 @click.pass_obj
 def open_(session: Session, service: str, environment: str | None, release: str | None, as_json: bool) -> None:
     """Where a release answers before customers are on it. Changes nothing."""
-    key = session.placement(service, environment)
+    placements = {each.key: each for each in session.snapshot().placements}
+    key = names.placement(service, environment, list(placements))
     found = session.ask(OPEN, OpenRequest(key, names.release(release) if release else None))
-    document(found) if as_json else say(*around.address(found))
+    document(found) if as_json else say(*around.address(found, placements[key].host))
 
 
 @cockpit.command("exec", cls=WithCommand)
@@ -65,10 +66,11 @@ def exec_(context: click.Context, service: str, environment: str | None, one_off
 @cockpit.command()
 @json_option
 @click.pass_obj
-def containers(session: Session, as_json: bool) -> None:
-    """Containers of the hosts that are not the cockpit's: looked at, never touched."""
+def containers(session: Session, as_json: bool) -> int:
+    """Containers of the hosts that are not the cockpit's: looked at, never touched. 1 when a host did not answer."""
     found = session.ask(OTHERS, Nothing())
     document(found) if as_json else say(*around.others(found))
+    return 1 if found.unreachable else 0
 
 
 def _ended(session: Session, ended: ExecEnded) -> None:

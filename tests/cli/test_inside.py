@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.cli import render
+from cockpit.cli import around, render
 from cockpit.paths import Paths
 from cockpit.protocol import EdgeUpgrade, Others, ProbeAddress, Snapshot, decode
 from tests.cli.conftest import COMMAND, ROOT, Cli
@@ -70,6 +70,12 @@ def test_open_shows_where_a_release_answers_before_customers_are_on_it(engine: P
     assert shown.startswith("r43 ")
     for wanted in ("▲ customers are not on it", "http://10.231.0.6:8000/ (host shop.test)", "  curl -H 'Host:"):
         assert wanted in shown
+
+
+def test_open_says_on_which_host_customers_are_served_where_it_is_another_one() -> None:
+    found = replace(world.address(world.WEB, None), public="http://127.0.0.1:8100")
+    assert around.address(found, "ssh://deploy@shop-1")[-1] == "Customers: http://127.0.0.1:8100 on ssh://deploy@shop-1"
+    assert around.address(found, "local")[-1] == "Customers: http://127.0.0.1:8100"
 
 
 def test_open_takes_a_release(engine: Paths, cli: Cli) -> None:
@@ -195,7 +201,9 @@ def test_what_was_not_agreed_to_is_not_done(
 
 
 def test_other_containers_are_listed_with_state_and_image(adopted: Paths, cli: Cli) -> None:
-    db, nginx, lost = cli("containers").stdout.splitlines()
+    ran = cli("containers")
+    db, nginx, lost = ran.stdout.splitlines()
+    assert ran.returncode == 1
     assert db.startswith("●")
     for wanted in ("shop-db-1", "Up 3 hours", "postgres:16", "shop"):
         assert wanted in db
@@ -209,7 +217,8 @@ def test_foreign_names_command_no_terminal(adopted: Paths, cli: Cli) -> None:
 
 
 def test_a_host_without_others_says_so(engine: Paths, cli: Cli) -> None:
-    assert cli("containers").stdout == "There is none beside those of the cockpit\n"
+    ran = cli("containers")
+    assert (ran.returncode, ran.stdout) == (0, "There is none beside those of the cockpit\n")
 
 
 def test_an_edge_is_upgraded_after_saying_what_customers_notice(engine: Paths, cli: Cli) -> None:
