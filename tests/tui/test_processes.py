@@ -6,15 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from cockpit.model import EngineStatus, Health, HostStatus, ProcessState
+from cockpit.model import EngineStatus, Health, HostStatus, OperationKind, OperationState, ProcessState, Replica
 from cockpit.protocol import Event, Lost
 from cockpit.tui.line import Line, cells, plain
 from cockpit.tui.panes.bars import NoteBar
-from cockpit.tui.present import health, notes, pending, services, status, truth
+from cockpit.tui.present import health, notes, pending, running, services, status, steps, truth
 from cockpit.tui.present.reasons import reason
 from cockpit.tui.state import State, choose, fold, is_routine
 from tests.fakes.link import (
     CHECKOUT,
+    CHECKOUT_RELEASES,
+    FAILED_DEPLOY,
+    LEDGER_DEPLOY,
     NOW,
     OLD,
     PROCESSES,
@@ -23,6 +26,7 @@ from tests.fakes.link import (
     SHOP_2,
     WEB,
     FakeLink,
+    address,
     adopted,
     pending_of,
     placement,
@@ -92,6 +96,84 @@ def test_health_groups_the_replicas_by_process_and_says_why_one_does_not_run() -
     assert "r12·1" not in "".join(shown[clock + 1 :])
 
 
+def test_a_workers_age_is_that_of_the_live_releases_running_one() -> None:
+    _, _, _, clock, _ = shop().replicas
+    young = replace(clock, started_at=NOW - 40)
+    old = replace(clock, release=11, started_at=NOW - 240, running=False)
+    stopped = replace(clock, started_at=NOW - 900, running=False)
+    shown = text(health.lines(at(SHOP, processes=RUNNING, replicas=(young, old, stopped)), NOW, 78)).splitlines()
+    (said,) = [each for each in shown if each.startswith("  clock ")]
+    assert said.endswith("up 40s")
+
+
+WELL = tuple(replace(each, running=True, error="") for each in shop().replicas[:4])
+WORKER_11 = replace(WELL[2], release=11, running=False, error="exited 0")
+
+
+def verdict(*others: Replica, own: tuple[Replica, ...] = WELL, processes: tuple[ProcessState, ...] = RUNNING) -> str:
+    state = at(SHOP, processes=processes, replicas=(*own, *others))
+    hot = replace(CHECKOUT_RELEASES[1], key=SHOP, number=11)
+    return text(truth.lines(replace(state, releases={SHOP: (hot,)}), NOW, 78))
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        (shop().replicas[4], WORKER_11),
+        (replace(WORKER_11, release=10),),
+        (replace(WELL[2], running=False),),
+    ],
+    ids=["the worker of a hot release", "an older release", "the live one's before its restart"],
+)
+def test_containers_that_are_kept_stopped_are_as_they_should_be(others: tuple[Replica, ...]) -> None:
+    shown = verdict(*others)
+    assert "record, pointer and containers agree" in shown
+    assert "▲" not in shown
+
+
+@pytest.mark.parametrize(
+    ("others", "own", "processes"),
+    [
+        ((replace(WORKER_11, running=True),), WELL, RUNNING),
+        ((replace(shop().replicas[4], release=10),), WELL, RUNNING),
+        ((), WELL[:2], PROCESSES),
+        ((), (), ()),
+        ((), (replace(WELL[0], running=False),), ()),
+    ],
+    ids=["a hot release's worker", "an old release", "a missing worker", "nothing at all", "stopped"],
+)
+def test_what_runs_and_should_not_or_is_missing_disagrees(
+    others: tuple[Replica, ...], own: tuple[Replica, ...], processes: tuple[ProcessState, ...]
+) -> None:
+    assert "▲ what runs is not what is recorded" in verdict(*others, own=own, processes=processes)
+
+
+def test_after_a_rollback_only_what_has_a_port_answers() -> None:
+    done = replace(FAILED_DEPLOY, key=SHOP, kind=OperationKind.ROLLBACK, state=OperationState.SUCCEEDED, failure=None)
+    done = replace(done, id=20, from_release=13, to_release=12, switched_at=NOW - 5, steps=())
+    state = fold(at(SHOP, processes=RUNNING, replicas=WELL), Event(operation=done), NOW)
+    assert "both replicas answer 200" in text(steps.lines(choose(state, SHOP), NOW, 78))
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        (OperationKind.DEPLOY, "1 deploying"),
+        (OperationKind.ROLLBACK, "1 rolling back"),
+        (OperationKind.RESTART, "1 restarting"),
+    ],
+)
+def test_what_is_under_way_is_called_by_its_name_in_the_first_line(kind: OperationKind, word: str) -> None:
+    state = fold(connected(), Event(operation=replace(LEDGER_DEPLOY, kind=kind)), NOW)
+    assert word in plain(status.header(state, NOW, 120))
+
+
+def test_the_address_of_customers_on_another_host_names_the_host() -> None:
+    found = address(CHECKOUT, None)
+    assert "http://127.0.0.1:8100 on shop-2" in text(running.address(found, 0, 78, SHOP_2))
+    assert " on shop" not in text(running.address(found, 0, 78, "local"))
+
+
 def test_a_replica_without_a_port_runs_or_does_not_and_has_no_failed_probes() -> None:
     alone = replace(shop().replicas[3], process="web")
     shown = text(health.lines(at(SHOP, processes=(), replicas=(alone,)), NOW, 78))
@@ -157,8 +239,19 @@ def test_with_several_hosts_the_worst_is_named_in_the_first_line_and_explained_b
     state = connected(adopted())
     assert "engine ok · local: no docker · 2 ok" in plain(status.header(state, NOW, 120))
     down, old, _ = (plain(each) for each in notes.lines(state, NOW, 120, most=3))
-    assert down == " ✖ local: Docker does not answer (connection refused) · last seen 12s ago"
+    assert down == " ✖ local: connection refused · Docker seen 12s ago"
     assert old == " ▲ shop-1: the edge is older than this cockpit: cockpit edge upgrade"
+
+
+def test_why_a_host_is_lost_is_read_at_80_columns() -> None:
+    why = "the host key of shop-2 has changed: another machine may answer"
+    lost = HostStatus(
+        SHOP_2, f"the line to deploy@shop-2:22 is down for 40 s: {why}", False, NOW - 40, "unknown", False
+    )
+    well = HostStatus(SHOP_1, "ok", True, NOW, "ok", True)
+    state = fold(connected(), Event(engine=replace(world().engine, hosts=(well, lost))), NOW)
+    (said,) = [plain(each) for each in notes.lines(state, NOW, 80, most=3)]
+    assert said.startswith(f" ✖ shop-2: {why}")
 
 
 def test_one_host_of_several_that_is_down_does_not_hide_the_others() -> None:
@@ -227,6 +320,13 @@ async def test_the_line_of_notes_is_there_only_while_there_is_something_to_say()
         it.link.push(Event(engine=world().engine))
         await it.settled()
         await it.until(lambda: bar.size.height == 0, "the line to go")
+
+
+async def test_an_environment_of_one_service_is_said_to_have_one() -> None:
+    alone = replace(world(), placements=(placement(WEB, 88, "1c9d022", 60),), operations=())
+    async with cockpit(FakeLink(alone)) as it:
+        await it.press("E")
+        await it.sees("1 service ")
 
 
 async def test_at_80_by_24_trouble_of_hosts_leaves_the_services_on_the_screen() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from cockpit.model import EngineStatus, HostStatus
 from cockpit.text import age
 from cockpit.tui.line import Line, Part, fit, line
@@ -9,6 +11,7 @@ from cockpit.tui.present.words import host_name
 from cockpit.tui.state import State
 
 DOWN, NO_EDGE, NOTED, WELL = range(4)
+LINE_DOWN = re.compile(r"^the line to \S+ is down for [^:]+: ")  # stands before why, and says nothing new beside a host
 
 
 def lines(state: State, now: float, room: int, *, most: int) -> list[Line]:
@@ -59,8 +62,8 @@ def _hosts(engine: EngineStatus, now: float) -> list[Line]:
 def _host(host: HostStatus, now: float, several: bool) -> Line:
     name = (f"{host_name(host.name)}: ", "strong") if several else ("", "")
     if not host.docker_ok:
-        seen = f" · last seen {age(now - host.docker_seen_at)} ago" if host.docker_seen_at else ""
-        return line((" ✖ ", "bad"), name, f"Docker does not answer ({host.docker}){seen}")
+        seen = f" · Docker seen {age(now - host.docker_seen_at)} ago" if host.docker_seen_at else " · no Docker"
+        return line((" ✖ ", "bad"), name, LINE_DOWN.sub("", host.docker), seen)
     if not host.edge_ok:
         return line((" ✖ ", "bad"), name, f"edge: {host.edge}")
     return line((" ▲ ", "warn"), name, host.note)

@@ -104,7 +104,8 @@ def _worst_before(placement: Placement, switched: float, now: float) -> float:
 
 
 def _replicas(placement: Placement, serving: int | None) -> Line:
-    own = [each for each in placement.replicas if each.release == serving]
+    """A process without a port runs and answers nobody."""
+    own = [each for each in placement.replicas if each.release == serving and each.address]
     everyone = len(own)
     well = sum(1 for each in own if each.running and 200 <= each.status < 300)
     if everyone and well == everyone:

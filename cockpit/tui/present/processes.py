@@ -18,7 +18,8 @@ def lines(placement: Placement, now: float, room: int) -> list[Line]:
     for process in placement.processes:
         own = [each for each in live_first if each.process == process.name]
         well = process.running >= process.wanted
-        out.append(_heading(process, own if well and not process.routed else [], now, room))
+        folded = [each for each in own if each.running and each.release == _serving(placement)]
+        out.append(_heading(process, [] if process.routed else folded, now, room))
         if process.routed or not well:
             out += [_replica(each, placement, now, room) for each in own]
     known = {each.name for each in placement.processes}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cockpit.model import Placement
 from cockpit.protocol import ProbeAddress
 from cockpit.tui.line import BLANK, Line, fit, left, line, paragraph
-from cockpit.tui.present.words import remark
+from cockpit.tui.present.words import host_name, remark
 
 
 def restart(placement: Placement, room: int) -> list[Line]:
@@ -57,7 +57,8 @@ def shell(placement: Placement, choices: tuple[Shell, ...], chosen: int, room: i
     return [*out, BLANK, *paragraph(text, room, "muted")]
 
 
-def address(found: ProbeAddress, chosen: int, room: int) -> list[Line]:
+def address(found: ProbeAddress, chosen: int, room: int, host: str = "") -> list[Line]:
+    """`host` is the placement's Docker host: what answers there on 127.0.0.1 does not answer here."""
     release = found.release
     head = line((f"{release.name} ", "accent strong"), (f"{release.commit[:7]} ", "muted"), release.subject)
     out = [fit(head, room), *(remark("▲", "warn", found.note, room) if found.note else ()), BLANK]
@@ -68,7 +69,8 @@ def address(found: ProbeAddress, chosen: int, room: int) -> list[Line]:
         mark = "▸ " if place == chosen else "  "
         out += [line((mark if at == 0 else "  ", "accent strong"), *words) for at, words in enumerate(wrapped)]
     if found.public:
-        out += [BLANK, fit(line(("customers  ", "muted"), found.public), room)]
+        far = f" on {host_name(host)}" if host.startswith("ssh://") else ""
+        out += [BLANK, fit(line(("customers  ", "muted"), found.public, (far, "muted")), room)]
     return out
 
 

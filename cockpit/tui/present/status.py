@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cockpit.model import Health, Placement
+from cockpit.model import Health, OperationKind, Placement
 from cockpit.text import age
 from cockpit.tui.line import Line, Part, cells, fit, line, spread, toned
 from cockpit.tui.present import notes
@@ -13,6 +13,11 @@ from cockpit.tui.present.words import clock, health_of, is_stale, key, never_dep
 from cockpit.tui.state import State
 
 RESTART_NEWS = 600.0  # seconds for which "engine restarted" stays on the screen
+UNDER_WAY = {
+    OperationKind.DEPLOY: "deploying",
+    OperationKind.ROLLBACK: "rolling back",
+    OperationKind.RESTART: "restarting",
+}
 NO_NEWS = 10.0  # seconds without a word of Docker's that are worth saying
 
 
@@ -89,20 +94,20 @@ def _calm(state: State, environment: str) -> list[Part]:
 
 
 def _trouble(state: State, environment: str, now: float) -> list[Part]:
-    """What is not well there, and what is being deployed."""
+    """What is not well there, and what is under way."""
     own = [each for each in state.placements if each.key.environment == environment and not never_deployed(each)]
     stale = [each for each in own if is_stale(each, state, now)]
     own = [each for each in own if each not in stale]
     failing, degraded, stopped = (_number(own, each) for each in (Health.FAILING, Health.DEGRADED, Health.STOPPED))
     unknown = _number(own, Health.UNKNOWN) + len(stale)
-    deploying = sum(1 for each in state.running if each.key.environment == environment)
+    kinds = [each.kind for each in state.running if each.key.environment == environment]
     found: list[Part] = []
     for many, word, tone in (
         (failing, "failing", "bad strong"),
         (degraded, "degraded", "warn"),
         (stopped, "stopped", "warn"),
         (unknown, "unknown", "warn"),
-        (deploying, "deploying", "accent"),
+        *((kinds.count(kind), word, "accent") for kind, word in UNDER_WAY.items()),
     ):
         if many:
             found += [(" · ", "")] if found else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cockpit.model import Placement, Release, Replica, Tier
+from cockpit.model import Placement, Replica, Tier
 from cockpit.tui.line import BLANK, Line, fit, left, line
 from cockpit.tui.present.words import ago, clock
 from cockpit.tui.state import State
@@ -24,9 +24,9 @@ def lines(state: State, now: float, room: int) -> list[Line]:
         _fact("seen", f"{ago(placement.seen_at, now)} ago" if placement.seen_at else "never"),
         BLANK,
         line(("  containers", "muted")),
-        *(_container(each, live, hot) for each in placement.replicas),
+        *(_container(each, placement, hot) for each in placement.replicas),
         BLANK,
-        _verdict(live, placement.replicas, hot),
+        _verdict(placement, hot),
     ]
     if state.engine:
         out += [BLANK, _fact("engine", f"{state.engine.version} · pid {state.engine.pid}")]
@@ -44,10 +44,9 @@ def _fact(name: str, value: str) -> Line:
     return line((f"  {name:<11}", "muted"), value)
 
 
-def _container(each: Replica, live: Release | None, hot: frozenset[int]) -> Line:
-    expected = live is not None and (each.release == live.number or each.release in hot)
-    agrees = expected and each.running
-    note = ("hot " if each.release in hot else "") if each.running else "not running "
+def _container(each: Replica, placement: Placement, hot: frozenset[int]) -> Line:
+    agrees = _agrees(each, placement, hot)
+    note = ("hot " if each.release in hot else "") if each.running else "stopped " if agrees else "not running "
     return line(
         ("  ✔ " if agrees else "  ▲ ", "good" if agrees else "warn"),
         left(f"r{each.release}", 5),
@@ -57,12 +56,33 @@ def _container(each: Replica, live: Release | None, hot: frozenset[int]) -> Line
     )
 
 
-def _verdict(live: Release | None, replicas: tuple[Replica, ...], hot: frozenset[int]) -> Line:
-    """Releases that are kept hot run beside the live one, as they should."""
+def _agrees(each: Replica, placement: Placement, hot: frozenset[int]) -> bool:
+    """Releases that are kept hot run beside the live one, without the processes that customers do not reach; what is
+    kept of all others is stopped."""
+    if placement.live is None:
+        return False
+    if each.release == placement.live.number:
+        return each.running or not _lacks(placement, each.process)
+    return not each.running or (each.release in hot and bool(each.address))
+
+
+def _lacks(placement: Placement, process: str) -> bool:
+    """Something of the live release's is missing: by what the engine counts, or where it counts nothing, by sight."""
+    told = [each for each in placement.processes if each.name == process]
+    if told:
+        return told[0].running < told[0].wanted
+    live = placement.live.number if placement.live else None
+    own = [each for each in placement.replicas if each.release == live and each.process == process]
+    return not own or any(not each.running for each in own)
+
+
+def _verdict(placement: Placement, hot: frozenset[int]) -> Line:
+    live = placement.live
     if live is None:
         return line(("  ? ", "muted"), "nothing to compare: no live release")
-    other = [each for each in replicas if each.release != live.number and each.release not in hot]
-    gone = [each for each in replicas if not each.running]
-    if other or gone or not replicas:
-        return line(("  ▲ ", "warn"), ("what runs is not what is recorded", "warn"))
-    return line(("  ✔ ", "good"), "record, pointer and containers agree")
+    seen = {each.process for each in placement.replicas if each.release == live.number}
+    wanted = {each.name for each in placement.processes} or seen
+    whole = bool(seen) and not any(_lacks(placement, each) for each in wanted)
+    if whole and all(_agrees(each, placement, hot) for each in placement.replicas):
+        return line(("  ✔ ", "good"), "record, pointer and containers agree")
+    return line(("  ▲ ", "warn"), ("what runs is not what is recorded", "warn"))

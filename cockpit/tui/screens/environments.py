@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cockpit.model import Health
 from cockpit.tui.line import line
+from cockpit.tui.present.words import count
 from cockpit.tui.screens.chooser import Chooser, Row
 from cockpit.tui.state import State
 
@@ -23,6 +24,6 @@ class EnvironmentsScreen(Chooser):
         protected = any(each.protected for each in own)
         return line(
             (f"{name.upper() if protected else name:<20}", "strong"),
-            (f"{len(own)} services   ", "muted"),
+            (f"{count(len(own), 'service')}   ", "muted"),
             (f"✖ {failing} failing", "bad") if failing else ("● well", "good"),
         )

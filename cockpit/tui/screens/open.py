@@ -40,7 +40,9 @@ class OpenScreen(Sheet):
         return ("y copy", "j k choose") if len(self.address.commands) > 1 else ("y copy",)
 
     def lines(self, room: int) -> list[Line]:
-        return running.address(self.address, self.chosen, room) if self.address else []
+        placement = self.cockpit.state.find(self.key)
+        host = placement.host if placement else ""
+        return running.address(self.address, self.chosen, room, host) if self.address else []
 
     def may_go(self) -> str:
         if self.address is None:
