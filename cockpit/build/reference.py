@@ -8,7 +8,6 @@ from cockpit.errors import BuildError
 
 HUB = "docker.io"
 
-_HUB_NAMES = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _SHORT = 7  # hex digits
 
@@ -39,4 +38,4 @@ def registry(name: str) -> str:
 def server(address: str) -> str:
     """A registry as logins name it, as one word: without scheme and path, and Docker Hub by its one name."""
     host = re.sub(r"^https?://", "", address).split("/", 1)[0]
-    return HUB if host in _HUB_NAMES else host
+    return HUB if host == HUB or host.endswith(f".{HUB}") else host

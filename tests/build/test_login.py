@@ -79,7 +79,7 @@ async def test_the_configurations_own_login_wins(docker_config: Path, helper: He
     assert not asked.exists()
 
 
-@pytest.mark.parametrize("server", ["docker.io", "https://index.docker.io/v1/", "registry-1.docker.io"])
+@pytest.mark.parametrize("server", ["docker.io", "https://index.docker.io/v1/", "hub.docker.io"])
 async def test_docker_hub_has_many_names_and_is_one_registry(server: str) -> None:
     assert (await login.of(Login(server, USER, PASSWORD), "docker.io"))["serveraddress"] == HUB
 
