@@ -330,5 +330,5 @@ async def test_requests_by_an_alias_count_as_in_flight(here: Street) -> None:
 def test_a_spec_describes_a_host_whose_disk_is_elsewhere(tmp_path: Path) -> None:
     from cockpit.targets.edge_container import admin_socket, owner
 
-    spec = EdgeSpec(Path("/home/deploy/edge"), admin=tmp_path / "admin.sock", owner=1000)
+    spec = EdgeSpec(Path("/srv/edge"), admin=tmp_path / "admin.sock", owner=1000)
     assert (admin_socket(spec), owner(spec)) == (tmp_path / "admin.sock", 1000)

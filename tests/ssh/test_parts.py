@@ -18,7 +18,7 @@ KNOWN = {"hostname": "10.0.0.7", "port": "2222", "hostkeyalias": ""}
 CHANGED = """@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
 @    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
 Please contact your system administrator.
-Offending ED25519 key in /root/.ssh/known_hosts:3
+Offending ED25519 key in /srv/ana/.ssh/known_hosts:3
 Host key for [10.0.0.7]:2222 has changed and you have requested strict checking.
 Host key verification failed.
 """
@@ -85,18 +85,18 @@ def test_a_lane_never_opens_a_connection_of_its_own() -> None:
 
 @pytest.mark.parametrize("agent", [True, False])
 def test_the_agent_of_a_login_is_passed_on_only_when_it_is_asked_for(agent: bool) -> None:
-    outer = {"SSH_AUTH_SOCK": "/tmp/agent", "DISPLAY": ":0", "HOME": "/root"}
+    outer = {"SSH_AUTH_SOCK": "/tmp/agent", "DISPLAY": ":0", "HOME": "/srv/ana"}
     made = command.environment(outer, agent=agent)
     assert ("SSH_AUTH_SOCK" in made) == agent
-    assert made["HOME"] == "/root"
+    assert made["HOME"] == "/srv/ana"
     assert "DISPLAY" not in made
 
 
 def test_a_changed_key_names_the_line_and_how_to_remove_it() -> None:
     reason = words.ended(CHANGED, SHOP, KNOWN, was_up=True)
     assert reason.stop
-    assert "/root/.ssh/known_hosts:3" in reason.why
-    assert "ssh-keygen -f /root/.ssh/known_hosts -R '[10.0.0.7]:2222'" in reason.hint
+    assert "/srv/ana/.ssh/known_hosts:3" in reason.why
+    assert "ssh-keygen -f /srv/ana/.ssh/known_hosts -R '[10.0.0.7]:2222'" in reason.hint
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_a_changed_key_names_the_line_and_how_to_remove_it() -> None:
         ("deploy@shop-1: Permission denied (publickey).", "does not let us in"),
         ("Received disconnect from 10.0.0.7 port 22:2: Too many authentication failures", "does not let us in"),
         ("ssh: Could not resolve hostname shop-1: Name or service not known", "no host called 10.0.0.7"),
-        ("/root/.ssh/config: line 3: Bad configuration option: kex", "its own configuration"),
-        ("Bad owner or permissions on /root/.ssh/config", "its own configuration"),
+        ("/srv/ana/.ssh/config: line 3: Bad configuration option: kex", "its own configuration"),
+        ("Bad owner or permissions on /srv/ana/.ssh/config", "its own configuration"),
         ("Unable to negotiate with 10.0.0.7 port 22: no matching host key type found.", "nothing in common"),
     ],
 )
@@ -159,7 +159,7 @@ def greeted(**changed: str) -> list[bytes]:
     usual = {
         "uid": "1000",
         "user": "deploy",
-        "root": "/home/deploy/.local/state/deploy-cockpit/x",
+        "root": "/far/state/deploy-cockpit/x",
         "docker": "/var/run/docker.sock",
         "access": "open",
         "listens": "yes",
@@ -171,7 +171,7 @@ def greeted(**changed: str) -> list[bytes]:
 def test_the_hosts_first_words_are_facts() -> None:
     facts = greeting.facts(greeted(access="closed"))
     assert (facts.uid, facts.access, facts.group) == (1000, Access.CLOSED, "docker")
-    assert str(facts.edge) == "/home/deploy/.local/state/deploy-cockpit/x/edge"
+    assert str(facts.edge) == "/far/state/deploy-cockpit/x/edge"
 
 
 @pytest.mark.parametrize(
