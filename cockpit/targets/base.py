@@ -272,6 +272,42 @@ class Subnet:
         return tuple(str(IPv4Address(first + index)) for index in range(count))
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """An engine, told apart from every other that ever ran anywhere.
+
+    `started` is the process's start in clock ticks since the boot, `processes` names its table of processes: a pid
+    means nothing in another one."""
+
+    bastion: str  # for people
+    machine: str
+    boot: str
+    processes: str
+    pid: int
+    started: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockOrder:
+    key: PlacementKey
+    operation: int  # its number in the holder's own log
+    kind: str  # "deploy", "rollback", …
+    by: str  # the person
+    since: float
+    holder: Holder
+
+
+@dataclass(frozen=True, slots=True)
+class HostLock:
+    id: str
+    order: LockOrder
+    beats: int
+
+    @property
+    def short(self) -> str:
+        return self.id[:12]
+
+
 class Target(Protocol):
     installation: str  # on all that this engine makes; nothing without it is ever touched
 
@@ -366,5 +402,16 @@ class Target(Protocol):
 
     async def listeners(self, container: str) -> tuple[str, ...]:
         """Addresses that processes inside listen on ("127.0.0.1:3000"), for the diagnosis; () when unknown."""
+
+    async def take_lock(self, order: LockOrder) -> HostLock | None:
+        """The placement's one lock on this host, for engines of this installation; None when somebody has it."""
+
+    async def lock_of(self, key: PlacementKey) -> HostLock | None: ...
+
+    async def beat_lock(self, lock: HostLock, beats: int) -> bool:
+        """Show that the holder lives. False when the lock is not there any more."""
+
+    async def release_lock(self, lock: HostLock) -> None:
+        """Idempotent; whoever has taken the placement over keeps theirs."""
 
     async def close(self) -> None: ...

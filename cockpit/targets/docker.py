@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 from cockpit.clock import Clock
 from cockpit.errors import TargetError
 from cockpit.model import PlacementKey
-from cockpit.targets import images, labels, removal
+from cockpit.targets import images, labels, locks, removal
 from cockpit.targets.base import (
     Container,
     ContainerSpec,
     EdgeSpec,
     EdgeState,
     HostInfo,
+    HostLock,
+    LockOrder,
     OneOff,
     OtherContainer,
     RawLine,
@@ -253,6 +255,21 @@ class DockerTarget:
 
     async def listeners(self, container: str) -> tuple[str, ...]:
         return await self._daemon.call("inspect a container", partial(container_listeners, container=container))
+
+    async def take_lock(self, order: LockOrder) -> HostLock | None:
+        work = partial(locks.take, installation=self.installation, order=order)
+        return await self._daemon.call(f"lock {order.key}", work)
+
+    async def lock_of(self, key: PlacementKey) -> HostLock | None:
+        work = partial(locks.find, installation=self.installation, key=key)
+        return await self._daemon.call(f"look who has {key}", work)
+
+    async def beat_lock(self, lock: HostLock, beats: int) -> bool:
+        work = partial(locks.beat, identifier=lock.id, beats=beats)
+        return await self._daemon.call(f"keep {lock.order.key} locked", work)
+
+    async def release_lock(self, lock: HostLock) -> None:
+        await self._daemon.call(f"unlock {lock.order.key}", partial(locks.release, identifier=lock.id))
 
     async def remove_all(self) -> None:
         """Every container, network and image of this installation and its edge; nothing else, and no volume."""

@@ -22,6 +22,7 @@ PROCESS = PREFIX + "process"  # absent on what an engine made that knew no proce
 ROLE = PREFIX + "role"  # of what is no replica
 ADDRESS = PREFIX + "address"
 PORT = PREFIX + "port"
+LOCK = PREFIX + "lock"  # of a placement: who holds it, as JSON
 
 MAIN = "web"  # the process that names and labels need not tell
 MIGRATE = "migrate"  # the role of a one-off

@@ -17,6 +17,8 @@ from cockpit.targets.base import (
     EdgeSpec,
     EdgeState,
     HostInfo,
+    HostLock,
+    LockOrder,
     OneOff,
     OtherContainer,
     RawLine,
@@ -82,6 +84,7 @@ class FakeTarget:
         self._boxes: dict[str, _Box] = {}  # by name
         self._ids = itertools.count(1)
         self._one_offs = FakeOneOffs(self._clock)
+        self.locks: dict[PlacementKey, HostLock] = {}
 
     async def ping(self) -> HostInfo:
         await self._reach("ping")
@@ -235,6 +238,30 @@ class FakeTarget:
         await self._reach(f"listeners {container}")
         found = next((box for box in self._boxes.values() if container in (box.container.id, box.container.name)), None)
         return found.program.listens if found and self._now(found).container.running else ()
+
+    async def take_lock(self, order: LockOrder) -> HostLock | None:
+        await self._reach(f"take_lock {order.key}")
+        if order.key in self.locks:
+            return None
+        return self.locks.setdefault(order.key, HostLock(f"{next(self._ids):064x}", order, 0))
+
+    async def lock_of(self, key: PlacementKey) -> HostLock | None:
+        await self._reach(f"lock_of {key}")
+        return self.locks.get(key)
+
+    async def beat_lock(self, lock: HostLock, beats: int) -> bool:
+        await self._reach(f"beat_lock {lock.order.key}")
+        held = self.locks.get(lock.order.key)
+        if held is None or held.id != lock.id:
+            return False
+        self.locks[lock.order.key] = replace(held, beats=beats)
+        return True
+
+    async def release_lock(self, lock: HostLock) -> None:
+        await self._reach(f"release_lock {lock.order.key}")
+        held = self.locks.get(lock.order.key)
+        if held is not None and held.id == lock.id:
+            del self.locks[lock.order.key]
 
     async def close(self) -> None:
         self.closed = True
