@@ -53,6 +53,18 @@ class Tier(StrEnum):
     STARTING = "starting"  # being deployed now
 
 
+class Role(StrEnum):
+    """What a client may ask for; each may do what those before it may."""
+
+    VIEWER = "viewer"  # look: at everything but secrets
+    DEPLOYER = "deployer"  # change a placement: deploy, roll back, cancel, exec
+    ADMIN = "admin"  # every placement, and the engine and its edges themselves
+
+    def covers(self, needed: Role) -> bool:
+        ranks = list(Role)
+        return ranks.index(self) >= ranks.index(needed)
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who asked. `uid` and `login` come from the kernel; `claimed` is what the environment says, for the record."""
@@ -216,6 +228,7 @@ class Operation:
     failure: Failure | None = None
     switched_at: float | None = None  # customers are on the new release since
     summary: str = ""  # one line, once ended: what customers have now
+    overrides: tuple[str, ...] = ()  # what it went through: "lock by ana: the ledger is being moved"
 
     def step(self, name: str) -> Step | None:
         return next((step for step in self.steps if step.name == name), None)
@@ -298,6 +311,39 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Lock:
+    """Nothing is deployed or restarted until then, by whoever and for whatever reason set it; rollbacks go on."""
+
+    by: str
+    at: float
+    reason: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One thing that somebody did, tried to do, or that the engine did by itself. Each row is chained to the one before.
+
+    `action` is one of docs/audit.md's words (“deploy”, “lock”, “exec” …), and so is `outcome` (“began”, “succeeded”,
+    “refused” …)."""
+
+    id: int  # 1, 2, 3 …: none is left out
+    at: float
+    actor: Actor
+    action: str
+    outcome: str
+    key: PlacementKey | None = None
+    operation: int | None = None
+    text: str = ""  # what, in words
+    reason: str = ""
+    seconds: float | None = None  # how long it took
+    overrides: tuple[str, ...] = ()  # as Operation.overrides
+    cli: str = ""  # the line that does the same
+    previous: str = ""  # hash of the row before
+    hash: str = ""  # SHA-256, in hexadecimal digits
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """Everything the Services list and the Health tab show of one placement."""
 
@@ -323,6 +369,7 @@ class Placement:
     host: str = "local"  # the Docker host that it runs on
     configured: bool = True  # False: not in the configuration any more; it goes on running
     auto: str = ""  # "on", or why no commit is deployed by itself now; "" where a person deploys
+    lock: Lock | None = None  # this one's own; `EngineStatus.freeze` is everybody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +416,7 @@ class EngineStatus:
     log_note: str = ""  # "" or why the release log is read-only
     hosts: tuple[HostStatus, ...] = ()  # `docker` and `edge` above are the worst of them
     config_note: str = ""  # why the file, as it is now, is not what is used: "config.yaml:12:5 …"
+    freeze: Lock | None = None  # everything is locked
 
 
 @dataclass(frozen=True, slots=True)

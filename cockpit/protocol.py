@@ -18,9 +18,11 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from cockpit.model import (
     Actor,
+    AuditRow,
     Commit,
     EngineStatus,
     Hold,
+    Lock,
     LogLine,
     Operation,
     OtherContainer,
@@ -28,12 +30,16 @@ from cockpit.model import (
     Placement,
     PlacementKey,
     Release,
+    Role,
     Tier,
 )
 
 PROTOCOL = 1  # status, rollback and cancel must work across one version
 MAX_MESSAGE = 8 * 1024 * 1024  # bytes in one line of the wire
 MAX_TAIL = 20_000  # lines of a log's history in one answer; more are cut to the newest
+LOCK_SECONDS = 4 * 3600.0  # how long a lock or freeze holds when nobody says
+MAX_LOCK_SECONDS = 14 * 86400.0
+MAX_AUDIT = 1000  # rows of the audit in one answer
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -54,6 +60,7 @@ class Hello:
     protocol: int
     client: str  # "tui" or "cli"
     claimed: str = ""  # SUDO_USER, SSH_CONNECTION: stored as claimed
+    read_only: bool = False  # this connection is a viewer's, whoever it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,8 @@ class Welcome:
     pid: int
     actor: Actor
     idle: bool  # no operation runs: a newer client may replace this engine
+    role: Role = Role.ADMIN  # the most that this connection may anywhere
+    only: tuple[PlacementKey, ...] | None = None  # a deployer's placements; None: all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +156,8 @@ class DeploySheet:
     refused: str = ""  # why it cannot be done now
     hold: Hold | None = None
     image_exists: bool = False
+    lock: Lock | None = None
+    freeze: Lock | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +293,55 @@ class UnholdRequest:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class LockRequest:
+    key: PlacementKey
+    reason: str
+    seconds: float = LOCK_SECONDS  # from now; at most MAX_LOCK_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class UnlockRequest:
+    key: PlacementKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeRequest:
+    reason: str
+    seconds: float = LOCK_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class UnfreezeRequest:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRequest:
+    key: PlacementKey | None = None
+    limit: int = 100  # at most MAX_AUDIT
+    before: int | None = None  # only rows older than this id, for the next page
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    rows: tuple[AuditRow, ...]  # newest first
+
+
+@dataclass(frozen=True, slots=True)
+class AuditVerifyRequest:
+    head: str = ""  # a head that went to syslog, "17:HASH" or only its hash: must be in the chain, or the tail was cut
+
+
+@dataclass(frozen=True, slots=True)
+class AuditVerdict:
+    rows: int  # looked at
+    head: str  # "17:HASH", of the last good row; "" for none
+    bad: int | None = None  # the first row that is not as it was written; None: the chain is whole
+    why: str = ""
+
+
 class LogKind(StrEnum):
     OPERATION = "operation"
     SERVICE = "service"
@@ -354,34 +414,41 @@ class Call(Generic[P, R]):
     name: str
     params: type[P]
     result: type[R]
+    needs: Role = Role.ADMIN  # of the placement that it is about: a call that does not say is nobody else's
 
 
-HELLO = Call("hello", Hello, Welcome)
-SUBSCRIBE = Call("subscribe", Nothing, Snapshot)  # events follow
-STATUS = Call("status", Nothing, Snapshot)
-PENDING = Call("pending", For, Pending)
-RELEASES = Call("releases", For, Releases)
-DIFF = Call("diff", CommitRequest, Diff)
-RANGE = Call("range", RangeRequest, Diff)
-DEPLOY_SHEET = Call("deploy.sheet", CommitRequest, DeploySheet)
-ROLLBACK_SHEET = Call("rollback.sheet", For, RollbackSheet)
-DEPLOY = Call("deploy", DeployRequest, Operation)
-ROLLBACK = Call("rollback", RollbackRequest, Operation)
-RESTART = Call("restart", RestartRequest, Operation)
-OPEN = Call("open", OpenRequest, ProbeAddress)
-EXEC = Call("exec", ExecRequest, ExecTicket)
-EXEC_ENDED = Call("exec.ended", ExecEnded, Done)
-OTHERS = Call("others", Nothing, Others)
-EDGE_UPGRADE = Call("edge.upgrade", EdgeUpgradeRequest, EdgeUpgrade)
-CANCEL = Call("cancel", OperationRequest, Done)
-OPERATION = Call("operation", OperationRequest, Operation)
-OPERATIONS = Call("operations", OperationsRequest, Operations)
-UNHOLD = Call("unhold", UnholdRequest, Done)
-REFRESH = Call("refresh", For, Done)
-LOGS_OPEN = Call("logs.open", LogRequest, LogOpened)
-LOGS_CLOSE = Call("logs.close", Subscription, Done)
-DOCTOR = Call("doctor", Nothing, Checks)
-STOP_ENGINE = Call("engine.stop", Nothing, Done)  # refused while an operation runs
+HELLO = Call("hello", Hello, Welcome, Role.VIEWER)
+SUBSCRIBE = Call("subscribe", Nothing, Snapshot, Role.VIEWER)  # events follow
+STATUS = Call("status", Nothing, Snapshot, Role.VIEWER)
+PENDING = Call("pending", For, Pending, Role.VIEWER)
+RELEASES = Call("releases", For, Releases, Role.VIEWER)
+DIFF = Call("diff", CommitRequest, Diff, Role.VIEWER)
+RANGE = Call("range", RangeRequest, Diff, Role.VIEWER)
+DEPLOY_SHEET = Call("deploy.sheet", CommitRequest, DeploySheet, Role.VIEWER)
+ROLLBACK_SHEET = Call("rollback.sheet", For, RollbackSheet, Role.VIEWER)
+DEPLOY = Call("deploy", DeployRequest, Operation, Role.DEPLOYER)
+ROLLBACK = Call("rollback", RollbackRequest, Operation, Role.DEPLOYER)
+RESTART = Call("restart", RestartRequest, Operation, Role.DEPLOYER)
+OPEN = Call("open", OpenRequest, ProbeAddress, Role.VIEWER)
+EXEC = Call("exec", ExecRequest, ExecTicket, Role.DEPLOYER)
+EXEC_ENDED = Call("exec.ended", ExecEnded, Done, Role.DEPLOYER)
+OTHERS = Call("others", Nothing, Others, Role.VIEWER)
+EDGE_UPGRADE = Call("edge.upgrade", EdgeUpgradeRequest, EdgeUpgrade, Role.ADMIN)
+CANCEL = Call("cancel", OperationRequest, Done, Role.DEPLOYER)
+OPERATION = Call("operation", OperationRequest, Operation, Role.VIEWER)
+OPERATIONS = Call("operations", OperationsRequest, Operations, Role.VIEWER)
+UNHOLD = Call("unhold", UnholdRequest, Done, Role.DEPLOYER)
+LOCK = Call("lock", LockRequest, Done, Role.DEPLOYER)
+UNLOCK = Call("unlock", UnlockRequest, Done, Role.DEPLOYER)
+FREEZE = Call("freeze", FreezeRequest, Done, Role.ADMIN)
+UNFREEZE = Call("unfreeze", UnfreezeRequest, Done, Role.ADMIN)
+AUDIT = Call("audit", AuditRequest, Audit, Role.VIEWER)
+AUDIT_VERIFY = Call("audit.verify", AuditVerifyRequest, AuditVerdict, Role.VIEWER)
+REFRESH = Call("refresh", For, Done, Role.VIEWER)
+LOGS_OPEN = Call("logs.open", LogRequest, LogOpened, Role.VIEWER)
+LOGS_CLOSE = Call("logs.close", Subscription, Done, Role.VIEWER)
+DOCTOR = Call("doctor", Nothing, Checks, Role.VIEWER)
+STOP_ENGINE = Call("engine.stop", Nothing, Done, Role.ADMIN)  # refused while an operation runs
 
 CALLS: dict[str, Call[Any, Any]] = {call.name: call for call in list(globals().values()) if isinstance(call, Call)}
 ACROSS_ONE_VERSION = frozenset({"hello", "status", "subscribe", "rollback", "cancel", "rollback.sheet"})
