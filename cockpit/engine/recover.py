@@ -19,6 +19,7 @@ from cockpit.engine.world import World
 from cockpit.errors import CockpitError, EdgeError, StoreError, StoreRejected, TargetDown
 from cockpit.model import Hold, Operation, OperationKind, OperationState, PlacementKey, StepState
 from cockpit.store.base import ReleaseRecord
+from cockpit.targets.base import Standing
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ async def _finish(ports: Ports, host: Host, release: ReleaseRecord) -> None:
         await start_process(host, values, release, name, made_by)
 
     await take_over(host, release, lambda number: ports.store.release(release.key, number), bring)
-    await host.target.activate(release.key, release.number, live=True, slot=release.slot)
+    await host.target.activate(release.key, release.number, Standing.LIVE, slot=release.slot)
 
 
 async def _restarted(ports: Ports, host: Host, operation: Operation, release: ReleaseRecord) -> None:

@@ -16,7 +16,7 @@ from cockpit.engine.world import Seen, World
 from cockpit.errors import TargetError
 from cockpit.model import Health, PlacementKey
 from cockpit.store.base import ReleaseRecord
-from cockpit.targets.base import Container, Target
+from cockpit.targets.base import Container, Standing, Target
 
 MOVED = 5.0  # seconds after a switch in which a request that read the pointer before it may still dial
 
@@ -46,7 +46,7 @@ class Tidy:
         if seen.row.live is not None and seen.settled != seen.row.live:
             with suppress(TargetError):  # it has no containers: that is for health to say
                 slot = seen.live.slot if seen.live is not None else None
-                await host.target.activate(placement.key, seen.row.live, live=True, slot=slot)
+                await host.target.activate(placement.key, seen.row.live, Standing.LIVE, slot=slot)
                 seen.settled = seen.row.live
         spare = plan.rollback_default(seen.records, seen.row.live)
         for record in to_stop(host.containers, seen, ports.clock.now()):

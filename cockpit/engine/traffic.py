@@ -18,7 +18,7 @@ from cockpit.engine.verifying import verify_hot, verify_process, verify_started
 from cockpit.errors import EdgeError, Failed, TargetDown, TargetError
 from cockpit.model import Failure, Hold, OperationKind, Side
 from cockpit.store.base import ReleaseRecord
-from cockpit.targets.base import ADDRESS_REST
+from cockpit.targets.base import ADDRESS_REST, Standing
 
 CONFIRM_TIMEOUT = 2.0  # seconds for one answer through the public route
 CONFIRM_TRIES = 3
@@ -217,7 +217,7 @@ async def settle(run: Run) -> str:
     Docker may be away: then it is done later (`watch.py`), because customers were moved already."""
     release, kind, done = run.bringing, run.operation.kind, []
     try:
-        await run.host.target.activate(release.key, release.number, live=True, slot=release.slot)
+        await run.host.target.activate(release.key, release.number, Standing.LIVE, slot=release.slot)
     except TargetDown as error:
         run.world.placements[release.key].settled = None
         done.append(f"switched; Docker is down, not verified ({error.message})")

@@ -132,6 +132,39 @@ class ContainerState(StrEnum):
     DEAD = "dead"
 
 
+class Standing(StrEnum):
+    """What a release is to its customers, told by the restart policy of its containers: Docker's words.
+
+    Live and hot ones come back after a reboot; which of them is live can be read there when the pointer is lost."""
+
+    LIVE = "always"
+    HOT = "unless-stopped"
+    OFF = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a host was told to remember of a release; the text is the engine's own."""
+
+    key: PlacementKey
+    release: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whose an installation is, as the host has it: which machine's, which user's, which state directory's.
+
+    `placements` are those whose releases are remembered there; they are not part of what `claim` writes."""
+
+    installation: str
+    machine: str  # a digest of its id: sameness is all that it tells
+    bastion: str  # its name, for people
+    user: str
+    state: str
+    placements: frozenset[PlacementKey] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """One of ours, as the host has it now. `index` is 1-based, within its process."""
@@ -155,6 +188,7 @@ class Container:
     restarts: int = 0
     error: str = ""  # Docker's word when it could not start
     process: str = "web"
+    standing: Standing = Standing.OFF  # as of when it was last inspected
 
     @property
     def running(self) -> bool:
@@ -349,11 +383,18 @@ class Target(Protocol):
         beside the new ones; stopped ones there give way."""
 
     async def activate(
-        self, key: PlacementKey, release: int, *, live: bool, process: str | None = None, slot: int | None = None
+        self,
+        key: PlacementKey,
+        release: int,
+        standing: Standing,
+        *,
+        process: str | None = None,
+        slot: int | None = None,
     ) -> None:
-        """Restart policy `always` for what serves or is hot, `no` for what is about to stop.
+        """What its containers are from now on: those that serve or are hot come back by themselves.
 
-        `process` and `slot` narrow it down; without them it is the whole release."""
+        `process` and `slot` narrow it down; without them it is the whole release. Raises TargetError when there is
+        nothing to come back."""
 
     async def stop(
         self,
@@ -400,6 +441,21 @@ class Target(Protocol):
     async def remove_image(self, image: str) -> None:
         """Quietly does nothing for an image that is gone or in use."""
 
+    async def remember(self, key: PlacementKey, release: int, text: str) -> None:
+        """On the host, whatever becomes of the containers, until `forget`; another text replaces the one before."""
+
+    async def remembered(self) -> tuple[Remembered, ...]:
+        """All of this installation."""
+
+    async def forget(self, key: PlacementKey, release: int) -> None:
+        """Idempotent."""
+
+    async def claim(self, claim: Claim) -> None:
+        """The host says from now on whose this installation is."""
+
+    async def claims(self) -> tuple[Claim, ...]:
+        """Of all installations that the host knows, this one's too."""
+
     async def listeners(self, container: str) -> tuple[str, ...]:
         """Addresses that processes inside listen on ("127.0.0.1:3000"), for the diagnosis; () when unknown."""
 
@@ -407,6 +463,9 @@ class Target(Protocol):
         """The placement's one lock on this host, for engines of this installation; None when somebody has it."""
 
     async def lock_of(self, key: PlacementKey) -> HostLock | None: ...
+
+    async def locks(self) -> tuple[HostLock, ...]:
+        """All of this installation."""
 
     async def beat_lock(self, lock: HostLock, beats: int) -> bool:
         """Show that the holder lives. False when the lock is not there any more."""

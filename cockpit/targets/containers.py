@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cockpit import text
 from cockpit.model import PlacementKey
 from cockpit.targets import labels
-from cockpit.targets.base import Container, ContainerState, StartOrder
+from cockpit.targets.base import Container, ContainerState, Standing, StartOrder
 from cockpit.targets.options import health_arguments, process_arguments, whole_seconds
 from cockpit.targets.times import seconds
 
@@ -85,6 +85,7 @@ def container(inspected: Mapping[str, Any]) -> Container | None:
         restarts=inspected.get("RestartCount", 0),
         error=now.error,
         process=written.get(labels.PROCESS, labels.MAIN),
+        standing=_standing(inspected),
     )
 
 
@@ -109,6 +110,12 @@ def inspected(client: DockerClient, identifier: str) -> Container | None:
         return container(client.api.inspect_container(identifier))
     except NotFound:
         return None
+
+
+def _standing(inspected: Mapping[str, Any]) -> Standing:
+    """Somebody may have given it a policy that is none of ours."""
+    told = ((inspected.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name", "")
+    return Standing(told) if told in tuple(Standing) else Standing.OFF
 
 
 def _health(state: Mapping[str, Any]) -> str:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from cockpit.clock import Clock
 from cockpit.errors import TargetError
 from cockpit.model import PlacementKey
-from cockpit.targets import images, labels, locks, removal
+from cockpit.targets import images, labels, locks, records, removal
 from cockpit.targets.base import (
+    Claim,
     Container,
     ContainerSpec,
     EdgeSpec,
@@ -26,7 +27,9 @@ from cockpit.targets.base import (
     OneOff,
     OtherContainer,
     RawLine,
+    Remembered,
     RunOrder,
+    Standing,
     StartOrder,
     Subnet,
 )
@@ -168,14 +171,22 @@ class DockerTarget:
         return tuple(each.container for each in started)
 
     async def activate(
-        self, key: PlacementKey, release: int, *, live: bool, process: str | None = None, slot: int | None = None
+        self,
+        key: PlacementKey,
+        release: int,
+        standing: Standing,
+        *,
+        process: str | None = None,
+        slot: int | None = None,
     ) -> None:
         found = await self._ids(key, release, process, slot)
-        if live and not found:
+        if standing is not Standing.OFF and not found:
             raise TargetError(f"{key} r{release} has no containers on the host", "Deploy it again.")
-        policy = partial(set_restart_policy, policy="always" if live else "no")
+        policy = partial(set_restart_policy, policy=standing.value)
         doing = f"set the restart policy of {key} r{release}"
         await asyncio.gather(*(self._daemon.call(doing, partial(policy, identifier=each)) for each in found))
+        for each in found:
+            self._seen.pop(each, None)  # its status text does not tell of it
 
     async def stop(
         self,
@@ -253,6 +264,24 @@ class DockerTarget:
         work = partial(images.remove_image, installation=self.installation, image=image)
         await self._daemon.labour(f"remove {image}", work)
 
+    async def remember(self, key: PlacementKey, release: int, text: str) -> None:
+        work = partial(records.remember, installation=self.installation, key=key, release=release, text=text)
+        await self._daemon.call(f"remember {key} r{release}", work)
+
+    async def remembered(self) -> tuple[Remembered, ...]:
+        work = partial(records.remembered, installation=self.installation)
+        return await self._daemon.call("list what it remembers", work)
+
+    async def forget(self, key: PlacementKey, release: int) -> None:
+        work = partial(records.forget, installation=self.installation, key=key, release=release)
+        await self._daemon.call(f"forget {key} r{release}", work)
+
+    async def claim(self, claim: Claim) -> None:
+        await self._daemon.call("note whose it is", partial(records.claim, mine=claim))
+
+    async def claims(self) -> tuple[Claim, ...]:
+        return await self._daemon.call("tell whose it is", records.claims)
+
     async def listeners(self, container: str) -> tuple[str, ...]:
         return await self._daemon.call("inspect a container", partial(container_listeners, container=container))
 
@@ -263,6 +292,9 @@ class DockerTarget:
     async def lock_of(self, key: PlacementKey) -> HostLock | None:
         work = partial(locks.find, installation=self.installation, key=key)
         return await self._daemon.call(f"look who has {key}", work)
+
+    async def locks(self) -> tuple[HostLock, ...]:
+        return await self._daemon.call("list locks", partial(locks.every, installation=self.installation))
 
     async def beat_lock(self, lock: HostLock, beats: int) -> bool:
         work = partial(locks.beat, identifier=lock.id, beats=beats)

@@ -42,7 +42,16 @@ def network_name(installation: str) -> str:
 def container_name(installation: str, key: PlacementKey, release: int, index: int, process: str = MAIN) -> str:
     """`cockpit-main-shop-production-r42-1`, and `…-r42-worker-1` for a process that isn't "web"."""
     which = "" if process == MAIN else f"{_distinct(process)}-"
-    return f"{_release_name(installation, key, release)}-{which}{index}"
+    return f"{release_name(installation, key, release)}-{which}{index}"
+
+
+def release_labels(installation: str, key: PlacementKey, release: int) -> dict[str, str]:
+    return {
+        INSTALLATION: installation,
+        SERVICE: key.service,
+        ENVIRONMENT: key.environment,
+        RELEASE: str(release),
+    }
 
 
 def slot_name(name: str, slot: int) -> str:
@@ -51,14 +60,14 @@ def slot_name(name: str, slot: int) -> str:
 
 
 def one_off_name(installation: str, key: PlacementKey, release: int, operation: int) -> str:
-    return f"{_release_name(installation, key, release)}-{MIGRATE}-o{operation}"
+    return f"{release_name(installation, key, release)}-{MIGRATE}-o{operation}"
 
 
 def terminal_name(installation: str, key: PlacementKey, release: int, mark: str) -> str:
-    return f"{_release_name(installation, key, release)}-{TERMINAL}-{mark}"
+    return f"{release_name(installation, key, release)}-{TERMINAL}-{mark}"
 
 
-def _release_name(installation: str, key: PlacementKey, release: int) -> str:
+def release_name(installation: str, key: PlacementKey, release: int) -> str:
     """A short digest follows when two placements could share the plain form: characters that Docker refuses, or a dash
     in the environment ("a-b" in "c" and "a" in "b-c")."""
     words = f"{_safe(key.service)}-{_safe(key.environment)}"
@@ -139,7 +148,7 @@ def replica_of(installation: str, key: PlacementKey, release: int, index: int) -
 
 
 def belongs(labels: Mapping[str, str], installation: str, key: PlacementKey, release: int) -> bool:
-    wanted = {INSTALLATION: installation, SERVICE: key.service, ENVIRONMENT: key.environment, RELEASE: str(release)}
+    wanted = release_labels(installation, key, release)
     return all(labels.get(name) == value for name, value in wanted.items())
 
 

@@ -16,7 +16,7 @@ _BUSY = 409  # being removed by someone else; of an image: in use
 
 
 def set_restart_policy(client: DockerClient, identifier: str, policy: str) -> None:
-    """Docker calls them `always` and `no`."""
+    """In Docker's words, which are those of `Standing`."""
     client.api.update_container(identifier, restart_policy={"Name": policy})  # type: ignore[arg-type]  # its stub knows no `no`
 
 
@@ -36,8 +36,9 @@ def remove_container(client: DockerClient, identifier: str) -> None:
 
 
 def remove_all(client: DockerClient, installation: str) -> None:
-    """Everything of the installation but its volumes, which may hold data."""
+    """Everything of the installation but volumes of its services, which may hold data."""
     from cockpit.targets.edge_host import remove_edge
+    from cockpit.targets.records import remove_records
 
     ours = labels.all_of(installation)
     remove_edge(client, installation)
@@ -49,6 +50,7 @@ def remove_all(client: DockerClient, installation: str) -> None:
     for image in client.api.images(all=True, filters=labels.images_of(installation)):
         with _accepting(_GONE, _BUSY):
             client.api.remove_image(image["Id"], force=True)
+    remove_records(client, installation)
 
 
 @contextmanager

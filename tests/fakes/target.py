@@ -11,6 +11,7 @@ from cockpit.clock import Clock, SystemClock
 from cockpit.errors import TargetDown, TargetError
 from cockpit.model import PlacementKey
 from cockpit.targets.base import (
+    Claim,
     Container,
     ContainerSpec,
     ContainerState,
@@ -22,7 +23,9 @@ from cockpit.targets.base import (
     OneOff,
     OtherContainer,
     RawLine,
+    Remembered,
     RunOrder,
+    Standing,
     StartOrder,
     Subnet,
 )
@@ -51,7 +54,6 @@ class Program:
 class _Box:
     container: Container
     program: Program
-    always: bool = False
     log: list[RawLine] = field(default_factory=list)
 
 
@@ -75,6 +77,9 @@ class FakeTarget:
         self.taken_ports: set[int] = set()  # by somebody else
         self.edge_outdated = ""
         self.closed = False
+        self.records: dict[tuple[PlacementKey, int], str] = {}  # what it remembers
+        self.forgetful = ""  # why it cannot remember anything
+        self.owners: dict[str, Claim] = {}  # by installation
         self._stops: asyncio.Event | None = None
         self._looks: asyncio.Event | None = None
         self._seen_dead: set[str] = set()
@@ -84,7 +89,7 @@ class FakeTarget:
         self._boxes: dict[str, _Box] = {}  # by name
         self._ids = itertools.count(1)
         self._one_offs = FakeOneOffs(self._clock)
-        self.locks: dict[PlacementKey, HostLock] = {}
+        self.held: dict[PlacementKey, HostLock] = {}
 
     async def ping(self) -> HostInfo:
         await self._reach("ping")
@@ -134,6 +139,7 @@ class FakeTarget:
         before = {name: self._now(self._boxes[name]).container for name in names if name in self._boxes}
         try:
             for index, (name, address) in enumerate(zip(names, addresses, strict=True), start=1):
+                await self._between()
                 self._start_one(order, name, index, address)
             await self._clock.sleep(self._program(order).starts_in)
         except (TargetError, asyncio.CancelledError):
@@ -178,14 +184,20 @@ class FakeTarget:
         self.terminals.pop(name, None)
 
     async def activate(
-        self, key: PlacementKey, release: int, *, live: bool, process: str | None = None, slot: int | None = None
+        self,
+        key: PlacementKey,
+        release: int,
+        standing: Standing,
+        *,
+        process: str | None = None,
+        slot: int | None = None,
     ) -> None:
-        await self._reach(f"activate {key} r{release} {'live' if live else 'no'}")
+        await self._reach(f"activate {key} r{release} {standing.name.lower()}")
         boxes = self._release(key, release, process, slot)
-        if live and not boxes:
+        if standing is not Standing.OFF and not boxes:
             raise TargetError(f"{key} r{release} has no containers on the host", "Deploy it again.")
         for box in boxes:
-            box.always = live
+            box.container = replace(box.container, standing=standing)
 
     async def stop(
         self,
@@ -201,9 +213,10 @@ class FakeTarget:
         if self._stops is not None:
             await self._stops.wait()
         for box in self._release(key, release, process, slot):
-            box.always = False
+            await self._between()
+            box.container = replace(box.container, standing=Standing.OFF)
             self._end(box, 0)
-            if remove:
+            if remove and self._boxes.get(box.container.name) is box:
                 del self._boxes[box.container.name]
         if remove and process is None and slot is None:
             self._one_offs.remove(key, release, running=False)
@@ -234,6 +247,32 @@ class FakeTarget:
         if all(box.container.image != image for box in self._boxes.values()):
             self.pruned.add(image)
 
+    async def remember(self, key: PlacementKey, release: int, text: str) -> None:
+        await self._reach(f"remember {key} r{release}")
+        if self.forgetful:
+            raise TargetError(f"Docker refused to remember {key} r{release}: {self.forgetful}", "…")
+        self.records[key, release] = text
+
+    async def remembered(self) -> tuple[Remembered, ...]:
+        await self._reach("remembered")
+        return tuple(Remembered(*each, self.records[each]) for each in sorted(self.records))
+
+    async def forget(self, key: PlacementKey, release: int) -> None:
+        await self._reach(f"forget {key} r{release}")
+        self.records.pop((key, release), None)
+
+    async def claim(self, claim: Claim) -> None:
+        await self._reach("claim")
+        self.owners[claim.installation] = claim
+
+    async def claims(self) -> tuple[Claim, ...]:
+        await self._reach("claims")
+        mine = frozenset(key for key, _ in self.records)
+        return tuple(
+            replace(each, placements=mine) if name == self.installation else each
+            for name, each in sorted(self.owners.items())
+        )
+
     async def listeners(self, container: str) -> tuple[str, ...]:
         await self._reach(f"listeners {container}")
         found = next((box for box in self._boxes.values() if container in (box.container.id, box.container.name)), None)
@@ -241,27 +280,31 @@ class FakeTarget:
 
     async def take_lock(self, order: LockOrder) -> HostLock | None:
         await self._reach(f"take_lock {order.key}")
-        if order.key in self.locks:
+        if order.key in self.held:
             return None
-        return self.locks.setdefault(order.key, HostLock(f"{next(self._ids):064x}", order, 0))
+        return self.held.setdefault(order.key, HostLock(f"{next(self._ids):064x}", order, 0))
 
     async def lock_of(self, key: PlacementKey) -> HostLock | None:
         await self._reach(f"lock_of {key}")
-        return self.locks.get(key)
+        return self.held.get(key)
+
+    async def locks(self) -> tuple[HostLock, ...]:
+        await self._reach("locks")
+        return tuple(self.held.values())
 
     async def beat_lock(self, lock: HostLock, beats: int) -> bool:
         await self._reach(f"beat_lock {lock.order.key}")
-        held = self.locks.get(lock.order.key)
+        held = self.held.get(lock.order.key)
         if held is None or held.id != lock.id:
             return False
-        self.locks[lock.order.key] = replace(held, beats=beats)
+        self.held[lock.order.key] = replace(held, beats=beats)
         return True
 
     async def release_lock(self, lock: HostLock) -> None:
         await self._reach(f"release_lock {lock.order.key}")
-        held = self.locks.get(lock.order.key)
+        held = self.held.get(lock.order.key)
         if held is not None and held.id == lock.id:
-            del self.locks[lock.order.key]
+            del self.held[lock.order.key]
 
     async def close(self) -> None:
         self.closed = True
@@ -286,7 +329,7 @@ class FakeTarget:
         self._find(container).log.append(RawLine(self._clock.now(), line, stream))
 
     def die(self, container: str, status: int = 1, *, oom: bool = False) -> None:
-        """Its process ends now; with the restart policy `always` another begins at once."""
+        """Its process ends now; when it serves or is hot another begins at once."""
         self._exit(self._find(container), status, oom)
 
     def looked_since_death(self, container: str) -> bool:
@@ -300,12 +343,15 @@ class FakeTarget:
 
     def always(self, container: str) -> bool:
         """Whether its restart policy is `always`."""
-        return self._find(container).always
+        return self._find(container).container.standing is Standing.LIVE
 
     async def _reach(self, call: str) -> None:
         await asyncio.sleep(0)
         self.calls.append(call)
         self._up()
+
+    async def _between(self) -> None:
+        """Each container is a request of its own: a simulation lets time pass here, or the engine die."""
 
     def _up(self) -> None:
         if self.down:
@@ -410,7 +456,7 @@ class FakeTarget:
         self._end(box, status, oom)
         if box.program.after < 0 and box.container.started_at is not None:
             box.container = replace(box.container, finished_at=box.container.started_at + box.program.after)
-        if box.always:
+        if box.container.standing is not Standing.OFF:
             box.container = replace(box.container, restarts=box.container.restarts + 1)
             self._begin(box)
 

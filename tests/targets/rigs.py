@@ -149,7 +149,9 @@ class FakeRig:
         return "fake", "missing"
 
     def neighbour(self) -> Target:
-        return FakeTarget("other")
+        other = FakeTarget("other")
+        other.owners = self.target.owners
+        return other
 
     def broken(self) -> Target:
         target = FakeTarget()
@@ -230,6 +232,8 @@ class DockerRig:
             ours = all_of(installation)
             for each in self.client.api.containers(all=True, filters=ours):
                 self.client.api.remove_container(each["Id"], force=True, v=True)
+            for volume in self.client.api.volumes(filters=ours)["Volumes"] or ():
+                self.client.api.remove_volume(volume["Name"])
             for network in self.client.api.networks(filters=ours):
                 self.client.api.remove_network(network["Id"])
             for image in self.client.api.images(filters=images_of(installation)):

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from cockpit.errors import TargetDown, TargetError
-from cockpit.targets.base import ContainerState, RawLine, Target
+from cockpit.targets.base import Claim, ContainerState, RawLine, Standing, Target
 from cockpit.targets.labels import container_name
 from tests.fakes.target import Program
 from tests.targets.rigs import KEY, Rig, observed
@@ -61,29 +61,37 @@ async def test_a_container_that_exits_is_seen_with_its_status_and_stays_down(rig
 
 async def test_a_live_release_comes_back_when_it_dies(rig: Rig) -> None:
     await rig.target.start(rig.order(program=Program(exits=1, after=1.0)))
-    await rig.target.activate(KEY, 1, live=True)
+    await rig.target.activate(KEY, 1, Standing.LIVE)
     await observed(rig.target, lambda found: found[0].restarts >= 1)
 
 
 async def test_a_release_that_is_live_no_more_stays_down_when_it_dies(rig: Rig) -> None:
     await rig.target.start(rig.order(program=Program(exits=1, after=1.0)))
-    await rig.target.activate(KEY, 1, live=True)
-    await rig.target.activate(KEY, 1, live=False)
+    await rig.target.activate(KEY, 1, Standing.LIVE)
+    await rig.target.activate(KEY, 1, Standing.OFF)
     (seen,) = await observed(rig.target, lambda found: not found[0].running)
     assert seen.restarts == 0
 
 
 async def test_a_live_release_that_is_stopped_stays_down(rig: Rig) -> None:
     await rig.target.start(rig.order())
-    await rig.target.activate(KEY, 1, live=True)
+    await rig.target.activate(KEY, 1, Standing.LIVE)
     await rig.target.stop(KEY, 1, grace=2, remove=False)
     assert [each.state for each in await rig.target.observe()] == [ContainerState.EXITED]
 
 
+@pytest.mark.parametrize("standing", Standing)
+async def test_what_a_release_is_to_its_customers_is_seen_again(rig: Rig, standing: Standing) -> None:
+    await rig.target.start(rig.order(replicas=2))
+    assert [each.standing for each in await rig.target.observe()] == [Standing.OFF] * 2
+    await rig.target.activate(KEY, 1, standing)
+    assert [each.standing for each in await rig.target.observe()] == [standing] * 2
+
+
 async def test_activating_a_release_without_containers_says_so(rig: Rig) -> None:
     with pytest.raises(TargetError, match="shop/production r9 has no containers"):
-        await rig.target.activate(KEY, 9, live=True)
-    await rig.target.activate(KEY, 9, live=False)
+        await rig.target.activate(KEY, 9, Standing.LIVE)
+    await rig.target.activate(KEY, 9, Standing.OFF)
 
 
 async def test_stopping_is_repeatable_and_touches_only_that_release(rig: Rig) -> None:
@@ -243,7 +251,7 @@ VERBS: dict[str, Callable[[Target, Rig], Awaitable[object]]] = {
     "prepare": lambda target, rig: target.prepare(),
     "observe": lambda target, rig: target.observe(),
     "start": lambda target, rig: target.start(rig.order()),
-    "activate": lambda target, rig: target.activate(KEY, 1, live=True),
+    "activate": lambda target, rig: target.activate(KEY, 1, Standing.LIVE),
     "stop": lambda target, rig: target.stop(KEY, 1, grace=1, remove=True),
     "logs": lambda target, rig: exhaust(target.logs("x")),
     "has_image": lambda target, rig: target.has_image("x"),
@@ -252,6 +260,11 @@ VERBS: dict[str, Callable[[Target, Rig], Awaitable[object]]] = {
     "others": lambda target, rig: target.others(),
     "missing": lambda target, rig: target.missing(rig.order().spec),
     "run": lambda target, rig: target.run(rig.migration(), lambda line: None),
+    "remember": lambda target, rig: target.remember(KEY, 1, "{}"),
+    "remembered": lambda target, rig: target.remembered(),
+    "forget": lambda target, rig: target.forget(KEY, 1),
+    "claim": lambda target, rig: target.claim(Claim(target.installation, "", "", "", "")),
+    "claims": lambda target, rig: target.claims(),
     "one_offs": lambda target, rig: target.one_offs(KEY, 1),
     "remove_one_offs": lambda target, rig: target.remove_one_offs(KEY, 1),
 }

@@ -14,7 +14,7 @@ import pytest
 from cockpit.clock import SystemClock
 from cockpit.errors import TargetDown, TargetError
 from cockpit.targets import docker as docker_target
-from cockpit.targets.base import ContainerState
+from cockpit.targets.base import ContainerState, Standing
 from cockpit.targets.docker import DockerTarget
 from cockpit.targets.labels import network_name
 from cockpit.targets.replicas import Replica, Started, start_replica
@@ -92,7 +92,7 @@ async def test_an_address_stays_with_its_container_over_a_crash_and_docker_gives
 ) -> None:
     subnet = await docker_rig.target.prepare()
     (made,) = await docker_rig.target.start(docker_rig.order(program=Program(exits=1, after=1.0)))
-    await docker_rig.target.activate(KEY, 1, live=True)
+    await docker_rig.target.activate(KEY, 1, Standing.LIVE)
     stranger = docker_rig.client.containers.run(
         docker_rig.image, detach=True, remove=True, network=network_name(docker_rig.target.installation)
     )
@@ -133,7 +133,7 @@ async def test_a_second_cancellation_does_not_keep_a_start_from_being_taken_back
 
 async def test_a_stopped_release_does_not_come_back_with_the_host(docker_rig: DockerRig) -> None:
     (container,) = await docker_rig.target.start(docker_rig.order())
-    await docker_rig.target.activate(KEY, 1, live=True)
+    await docker_rig.target.activate(KEY, 1, Standing.LIVE)
     assert _restart_policy(docker_rig, container.id) == "always"
     await docker_rig.target.stop(KEY, 1, grace=2, remove=False)
     assert _restart_policy(docker_rig, container.id) == "no"

@@ -34,6 +34,7 @@ async def test_another_placement_has_a_lock_of_its_own(rig: Rig) -> None:
     assert await rig.target.take_lock(ORDER) is not None
     assert await rig.target.lock_of(other) is None
     assert await rig.target.take_lock(replace(ORDER, key=other)) is not None
+    assert {each.order.key for each in await rig.target.locks()} == {KEY, other}
 
 
 async def test_another_installation_has_locks_of_its_own(rig: Rig) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from cockpit.errors import TargetDown, TargetError
-from cockpit.targets.base import ContainerState, OneOff, RawLine, RunOrder, Target
+from cockpit.targets.base import ContainerState, OneOff, RawLine, RunOrder, Standing, Target
 from tests.fakes.one_offs import Migration
 from tests.targets.rigs import KEY, Rig
 from tests.waiting import until
@@ -54,7 +54,7 @@ async def test_a_migration_is_no_replica(rig: Rig) -> None:
     web = await rig.target.start(rig.order(1))
     task, _ = await begun(rig.target, rig.migration(1, GOES_ON))
     assert await rig.target.observe() == web
-    await rig.target.activate(KEY, 1, live=True)
+    await rig.target.activate(KEY, 1, Standing.LIVE)
     await rig.target.stop(KEY, 1, grace=1, remove=True)
     assert [each.running for each in await rig.target.one_offs(KEY, 1)] == [True]
     task.cancel()

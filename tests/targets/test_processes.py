@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cockpit.errors import TargetError
-from cockpit.targets.base import Container, StartOrder
+from cockpit.targets.base import Container, Standing, StartOrder
 from cockpit.targets.labels import container_name
 from tests.fakes.target import Program
 from tests.targets.rigs import KEY, Rig
@@ -99,17 +99,17 @@ async def test_a_stopped_set_gives_way_to_the_same_release_in_another_slot(rig: 
 async def test_only_what_is_named_comes_back_when_it_dies(rig: Rig, narrow: dict[str, Any]) -> None:
     (web,) = await rig.target.start(rig.order(slot=0))
     (admin,) = await rig.target.start(replace(rig.order(slot=1), process="admin"))
-    await rig.target.activate(KEY, 1, live=True, **narrow)
+    await rig.target.activate(KEY, 1, Standing.LIVE, **narrow)
     assert [rig.comes_back(each) for each in (web, admin)] == [True, False]
-    await rig.target.activate(KEY, 1, live=True)
-    await rig.target.activate(KEY, 1, live=False, **narrow)
+    await rig.target.activate(KEY, 1, Standing.LIVE)
+    await rig.target.activate(KEY, 1, Standing.OFF, **narrow)
     assert [rig.comes_back(each) for each in (web, admin)] == [False, True]
 
 
 async def test_activating_a_process_without_containers_says_so(rig: Rig) -> None:
     await rig.target.start(rig.order())
     with pytest.raises(TargetError, match="shop/production r1 has no containers"):
-        await rig.target.activate(KEY, 1, live=True, process="worker")
+        await rig.target.activate(KEY, 1, Standing.LIVE, process="worker")
 
 
 async def test_a_cancelled_restart_leaves_what_ran_before(rig: Rig) -> None:
