@@ -1,4 +1,4 @@
-"""The application: it holds the state, folds changes into it, and hands it to the main screen."""
+"""The application: it hands what is known to the screens, and the main screen paints it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, ClassVar
 
 from textual.screen import Screen
 
-from cockpit.clock import Clock, SystemClock
+from cockpit.clock import Clock
 from cockpit.model import PlacementKey
-from cockpit.protocol import Change, Connected, Event, Link, LogChunk, Lost
+from cockpit.protocol import Change, Connected, Link, LogChunk, Lost
 from cockpit.tui import demo_load, keys, terminal, theme
 from cockpit.tui.commands import Commands
 from cockpit.tui.linked import LinkedApp
 from cockpit.tui.paced import PacedScreen
 from cockpit.tui.screens.main import MainScreen
-from cockpit.tui.state import State, choose, fold, is_routine
+from cockpit.tui.state import State, choose, is_routine
 
 CALM = 2  # seconds between repaints of numbers while nothing happens
 SETTLE = 0.1  # seconds in which changes from the engine are gathered into one repaint
@@ -40,9 +40,7 @@ class CockpitApp(LinkedApp):
         over_ssh: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(over_ssh)
-        self.link, self.clock = link, clock or SystemClock()
-        self.state = State()
+        super().__init__(link, over_ssh, clock)
         self.theme_name, self.key_names = theme, dict(keys or {})
         self.banner, self.load = banner, None if banner is None else demo_load.NOTHING
         self.card, self.card_text = card, card
@@ -71,20 +69,18 @@ class CockpitApp(LinkedApp):
             self.say(f"there is no theme {self.theme_name!r}: dark is shown")
 
     def apply(self, change: Change) -> None:
-        """One change from the engine. What comes together is painted together."""
+        """Log lines go to the screens that show them; what else comes together is painted together."""
         if isinstance(change, LogChunk):
             for each in self._reading:
                 each.feed(change)
             return
         routine = is_routine(self.state, change)
-        self.state = fold(self.state, change, self.clock.now())
+        super().apply(change)
         for each in self._reading:
             if isinstance(change, Lost):
                 each.lost()
             elif isinstance(change, Connected):
                 each.joined()
-        if isinstance(change, Connected) or (isinstance(change, Event) and _ended(change)):
-            self.look_up()
         if isinstance(change, Connected):
             self._paint()
         elif not routine and not self._painting:
@@ -148,8 +144,3 @@ class CockpitApp(LinkedApp):
         self._painting = False
         if self.main_screen.is_mounted:
             self.main_screen.show_state(self.state)
-
-
-def _ended(event: Event) -> bool:
-    """An operation ended: what is live and what waits may have changed."""
-    return event.operation is not None and event.operation.state.ended

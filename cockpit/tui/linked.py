@@ -1,4 +1,4 @@
-"""The half of the application that talks to the engine: it asks, listens, and says what was refused."""
+"""The half of the application that talks to the engine: it asks, listens, and keeps what is known."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from textual.worker import Worker, WorkerState
 
+from cockpit.clock import Clock, SystemClock
 from cockpit.errors import CockpitError
 from cockpit.model import Operation, PlacementKey
 from cockpit.protocol import (
@@ -16,6 +17,7 @@ from cockpit.protocol import (
     RELEASES,
     Call,
     Change,
+    Connected,
     Event,
     For,
     Link,
@@ -25,20 +27,25 @@ from cockpit.protocol import (
     Subscription,
 )
 from cockpit.tui.output import QuietApp
-from cockpit.tui.state import State
+from cockpit.tui.state import State, fold
 
 P = TypeVar("P")
 R = TypeVar("R")
 
 
 class LinkedApp(QuietApp):
-    """What it asks about is its `state`; what it hears goes to `apply`."""
+    """What it asks about is its `state`; all that it hears goes through `apply`."""
 
-    link: Link
-    state: State
+    def __init__(self, link: Link, over_ssh: bool = False, clock: Clock | None = None) -> None:
+        super().__init__(over_ssh)
+        self.link, self.clock = link, clock or SystemClock()
+        self.state = State()
 
     def apply(self, change: Change) -> None:
-        raise NotImplementedError
+        """One change from the engine becomes part of what is known."""
+        self.state = fold(self.state, change, self.clock.now())
+        if isinstance(change, Connected) or (isinstance(change, Event) and _ended(change)):
+            self.look_up()
 
     def say(self, text: str, severity: str = "information") -> None:
         self.notify(text, markup=False, timeout=4, severity="warning" if severity == "warning" else "information")
@@ -90,3 +97,8 @@ class LinkedApp(QuietApp):
         asked = self.ask(PENDING, For(key)), self.ask(RELEASES, For(key))
         pending, releases = await asyncio.gather(*asked)
         self.apply(Event(pending=pending, releases=releases))
+
+
+def _ended(event: Event) -> bool:
+    """An operation ended: what is live and what waits may have changed."""
+    return event.operation is not None and event.operation.state.ended

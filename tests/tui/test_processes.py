@@ -11,6 +11,7 @@ from cockpit.protocol import Event, Lost
 from cockpit.tui.line import Line, cells, plain
 from cockpit.tui.panes.bars import NoteBar
 from cockpit.tui.present import health, notes, pending, running, services, status, steps, truth
+from cockpit.tui.present.listing import Shown
 from cockpit.tui.present.reasons import reason
 from cockpit.tui.state import State, choose, fold, is_routine
 from tests.fakes.link import (
@@ -74,9 +75,9 @@ def test_what_is_worse_than_a_missing_worker_is_said_in_its_place() -> None:
 
 def test_a_missing_worker_counts_in_the_first_line_and_on_the_smallest_screen() -> None:
     assert "1 degraded" in plain(status.header(at(SHOP), NOW, 120))
-    assert [plain(each) for placed, each in services.tiny(at(WEB), NOW, 40) if placed.key == SHOP] == [
-        " ▲ shop          prod r12  worker 0/1  "
-    ]
+    (shop,) = (each for each in services.tiny(at(WEB)) if each.key == SHOP)
+    (shown,), _ = services.tiny_listing(at(WEB), NOW, Shown((shop,), cursor=None, room=40, focused=False))
+    assert plain(shown) == " ▲ shop          prod r12  worker 0/1  "
 
 
 def test_the_process_without_any_container_is_named_first() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -10,8 +10,8 @@ from textual.content import Content
 from textual.message import Message
 
 from cockpit.tui import keys
-from cockpit.tui.line import Line
 from cockpit.tui.lines_view import LinesView
+from cockpit.tui.present.listing import Draw, Shown
 
 T = TypeVar("T")
 SHOWN = 500  # items at most; the filter reaches the others
@@ -40,15 +40,17 @@ class ListPane(LinesView, Generic[T], can_focus=True):
     chosen: Hashable = None
     filter = ""
 
-    def identity(self, item: T) -> Hashable:
-        raise NotImplementedError
+    def __init__(
+        self, identity: Callable[[T], Hashable], matches: Callable[[T, str], bool], id: str | None = None
+    ) -> None:
+        """`identity` is what stays of an item when it changes; `matches` whether a filter's text leaves it."""
+        super().__init__(id=id)
+        self.identity, self.matches = identity, matches
+        self._draw: Draw[T] = lambda _shown: ([], None)
 
-    def matches(self, item: T, text: str) -> bool:
-        raise NotImplementedError
-
-    def draw(self) -> tuple[list[Line], int | None]:
-        """All lines, headings included, and which of them has the cursor."""
-        raise NotImplementedError
+    def put(self, items: tuple[T, ...], draw: Draw[T]) -> None:
+        self.items, self._draw = items, draw
+        self.redraw()
 
     @property
     def listed(self) -> tuple[T, ...]:
@@ -67,7 +69,7 @@ class ListPane(LinesView, Generic[T], can_focus=True):
         return next(found, 0 if shown and not self.faithful else None)
 
     def redraw(self) -> None:
-        lines, cursor = self.draw()
+        lines, cursor = self._draw(Shown(self.listed, self.place, self.size.width, self.has_focus))
         self.border_subtitle = Content(f"/{self.filter}" if self.filter else "")
         self.show(lines, cursor)
 

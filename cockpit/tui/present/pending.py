@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from cockpit.model import Commit, Pending, Placement
 from cockpit.tui.line import Line, fit, left, line, right
+from cockpit.tui.present.listing import Drawn, Shown
 from cockpit.tui.present.words import AUTO_ON, ago, count
+from cockpit.tui.state import State
 
 ROOMY = 66  # cells from which the last line names the authors beside the images
 IMAGE = {True: "▣", False: "▢"}  # that CI made is there, or not yet
 FLAGS = {"db": "⚑db", "lock": "⚑lock", "docker": "⚑docker", "config": "⚑conf"}
+
+
+def listing(state: State, now: float, shown: Shown[Commit]) -> Drawn:
+    known = state.pending.get(state.selected) if state.selected else None
+    if known is None:
+        return [(("  asking git …", "muted"),)] if state.selected else [], None
+    images, lit = from_ci(known), shown.lit
+    rows = [row(each, now, shown.room, selected=at == lit, images=images) for at, each in enumerate(shown.items)]
+    return [*rows, footer(known, shown.room)], lit
 
 
 def row(commit: Commit, now: float, room: int, *, selected: bool, images: bool = False) -> Line:

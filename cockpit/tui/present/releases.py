@@ -5,9 +5,18 @@ from __future__ import annotations
 from cockpit.model import Release, Tier
 from cockpit.text import age
 from cockpit.tui.line import Line, left, line, right
+from cockpit.tui.present.listing import Drawn, Shown
 from cockpit.tui.present.words import ago, count
+from cockpit.tui.state import State
 
 TONE = {Tier.LIVE: "good strong", Tier.HOT: "accent", Tier.FAILED: "bad", Tier.STARTING: "accent"}
+
+
+def listing(state: State, now: float, shown: Shown[Release]) -> Drawn:
+    if state.selected and state.selected not in state.releases:
+        return [(("  asking the release log …", "muted"),)], None
+    rows = [row(each, now, shown.room, selected=at == shown.lit) for at, each in enumerate(shown.items)]
+    return rows or [(("  no release yet", "muted"),)], shown.lit
 
 
 def row(release: Release, now: float, room: int, *, selected: bool) -> Line:

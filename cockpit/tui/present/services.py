@@ -6,6 +6,7 @@ from cockpit.glyphs import HEALTH, STEP
 from cockpit.model import Health, Placement, StepState
 from cockpit.text import shorten, width
 from cockpit.tui.line import Line, Part, left, line, right, toned
+from cockpit.tui.present.listing import Drawn, Shown
 from cockpit.tui.present.words import (
     ago,
     condition,
@@ -25,6 +26,15 @@ ABSENT = "not in config"
 FOLDED = 8  # cells of a name from which it also says how many processes it stands for
 BATCH_ALARM = 16  # pending commits
 OLD, TOO_OLD = 86_400.0, 259_200.0  # seconds the oldest pending commit has waited
+
+
+def listing(state: State, now: float, shown: Shown[Placement]) -> Drawn:
+    rows = [row(each, state, now, shown.room, selected=each.key == state.selected) for each in shown.items]
+    return [heading(shown.room), *rows], None if shown.cursor is None else shown.cursor + 1
+
+
+def matches(placement: Placement, text: str) -> bool:
+    return text.lower() in placement.key.service.lower()
 
 
 def heading(room: int) -> Line:
@@ -81,14 +91,22 @@ def _state(placement: Placement, word: str, tone: str, room: int) -> list[Part]:
     return [(trouble, tone), (left(ABSENT, room - width(trouble)), "muted")]
 
 
-def tiny(state: State, now: float, room: int) -> list[tuple[Placement, Line]]:
-    """For a screen too small for a table: one line per failing or deploying placement of any environment."""
+def tiny(state: State) -> tuple[Placement, ...]:
+    """For a screen too small for a table: what fails or is being deployed, in any environment."""
     busy = {each.key for each in state.running}
     wanted = [each for each in state.placements if each.key in busy or not _is_calm(each)]
     selected = state.placement
     if selected and selected not in wanted:
         wanted.append(selected)
-    return [(each, _tiny_row(each, state, now, room)) for each in wanted]
+    return tuple(wanted)
+
+
+def tiny_listing(state: State, now: float, shown: Shown[Placement]) -> Drawn:
+    return [_tiny_row(each, state, now, shown.room) for each in shown.items], shown.cursor
+
+
+def tiny_matches(placement: Placement, text: str) -> bool:
+    return text.lower() in str(placement.key).lower()
 
 
 def _is_calm(placement: Placement) -> bool:

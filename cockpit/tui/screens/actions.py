@@ -3,50 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
-
-from textual.widget import Widget
 
 from cockpit.model import Commit, OperationKind, Release
 from cockpit.protocol import OPERATIONS, REFRESH, CommitRequest, For, OperationsRequest, RangeRequest
 from cockpit.text import plain
 from cockpit.tui.keys import BY_ID
 from cockpit.tui.log import LogView
-from cockpit.tui.paced import PacedScreen
-from cockpit.tui.panes.find_bar import FindBar
 from cockpit.tui.panes.list_pane import ListPane
-from cockpit.tui.panes.main_pane import MainPane
-from cockpit.tui.panes.pending import PendingPane
-from cockpit.tui.panes.releases import ReleasesPane
 from cockpit.tui.present.reasons import reason
+from cockpit.tui.screens.layout import PANES, Layout
 from cockpit.tui.state import choose_environment, next_failing
 
-if TYPE_CHECKING:
-    from cockpit.tui.app import CockpitApp
-
-PANES = ("services", "pending", "releases", "main")
 TWICE = 2.0  # seconds within which ctrl+c twice leaves
 
 
-class Actions(PacedScreen):
-    """The keys' half of the main screen; the other half lays out the panes that are named here."""
-
-    cockpit: CockpitApp
-    pending: PendingPane
-    releases: ReleasesPane
-    main: MainPane
-    find_bar: FindBar
+class Actions(Layout):
     _interrupted = 0.0
-
-    @property
-    def focused_pane(self) -> str:
-        raise NotImplementedError
-
-    def pane(self, name: str) -> Widget:
-        raise NotImplementedError
-
-    def focus_pane(self, name: str) -> None:
-        raise NotImplementedError
 
     def action_help(self) -> None:
         from cockpit.tui.screens.help import HelpScreen

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cockpit.errors import CockpitError
 from cockpit.model import Operation
 from cockpit.protocol import CANCEL, OperationRequest
 from cockpit.tui.line import Line
@@ -20,9 +19,6 @@ class CancelScreen(Sheet):
         super().__init__(app, f"Cancel the {operation.kind.value} of {operation.key.service}")
         self.operation = operation
 
-    def begin(self) -> None:
-        self.arrived()
-
     @property
     def works(self) -> tuple[str, ...]:
         return () if self._newest.state.ended or self._newest.switched_at is not None else ("y cancel it",)
@@ -34,19 +30,13 @@ class CancelScreen(Sheet):
         return f"✖ it has ended: {self._newest.state.value}" if self._newest.state.ended else ""
 
     def go(self) -> None:
-        self.busy = "cancelling …"
-        self.say(self.busy, "muted")
-        self.run_worker(self._cancel(), exclusive=True, group="do", exit_on_error=False)
+        self.act("cancelling …", self._cancel())
 
     @property
     def _newest(self) -> Operation:
         return self.cockpit.state.operations.get(self.operation.id, self.operation)
 
     async def _cancel(self) -> None:
-        try:
-            done = await self.cockpit.link.call(CANCEL, OperationRequest(self.operation.id))
-        except CockpitError as error:
-            self.refused(error)
-            return
-        self.cockpit.say(done.note or "cancelled")
-        self.dismiss(None)
+        if done := await self.ask(CANCEL, OperationRequest(self.operation.id)):
+            self.cockpit.say(done.note or "cancelled")
+            self.dismiss(None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from textual import events, on
@@ -13,28 +15,31 @@ from textual.screen import ModalScreen
 from cockpit.tui.line import Line, plain
 from cockpit.tui.paced import PacedScreen
 from cockpit.tui.panes.list_pane import ListPane
+from cockpit.tui.present.listing import Drawn, Shown
 
 Row = tuple[str, Line]  # identity, text
+
+
+def says(row: Row, text: str) -> bool:
+    return text.lower() in plain(row[1]).lower()
+
+
+def drawn(shown: Shown[Row]) -> Drawn:
+    marks = ("▸ " if at == shown.cursor else "  " for at in range(len(shown.items)))
+    return [((mark, "accent strong"), *text) for mark, (_, text) in zip(marks, shown.items, strict=True)], shown.cursor
 
 
 class Rows(ListPane[Row]):
     DEFAULT_CSS = "Rows { border: none; } Rows:focus { border: none; }"
 
-    def identity(self, item: Row) -> str:
-        return item[0]
-
-    def matches(self, item: Row, text: str) -> bool:
-        return text.lower() in plain(item[1]).lower()
-
-    def draw(self) -> tuple[list[Line], int | None]:
-        place = self.place
-        return [
-            ((("▸ " if at == place else "  "), "accent strong"), *each[1]) for at, each in enumerate(self.listed)
-        ], place
+    def __init__(self, matches: Callable[[Row, str], bool]) -> None:
+        super().__init__(itemgetter(0), matches)
 
 
 class Chooser(PacedScreen, ModalScreen[Any]):
-    """Esc and q close it; Enter hands the row's identity to `take`; in a `searchable` one letters filter."""
+    """Esc and q close it; Enter hands the row's identity to `take`; in a `searchable` one letters filter.
+
+    It opens with the rows it is made with; what the engine is asked for is `put` there when it comes."""
 
     BINDINGS: ClassVar = [("escape", "close", "close")]
     AUTO_FOCUS: ClassVar = "Rows"
@@ -48,10 +53,10 @@ class Chooser(PacedScreen, ModalScreen[Any]):
     searchable = False
     hint = "Enter takes it · Esc closes"
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, rows: Iterable[Row], matches: Callable[[Row, str], bool] = says) -> None:
         super().__init__()
-        self.title_text = title
-        self.rows = Rows()
+        self.title_text, self._first = title, rows
+        self.rows = Rows(matches)
 
     def compose(self) -> ComposeResult:
         with Vertical(id="frame"):
@@ -60,20 +65,16 @@ class Chooser(PacedScreen, ModalScreen[Any]):
     def on_mount(self) -> None:
         self.retitle(self.title_text)
         self.query_one("#frame").border_subtitle = self._subtitle("")
-        self.put(self.content())
+        self.put(self._first)
 
     def retitle(self, title: str) -> None:
         self.query_one("#frame").border_title = Content(f" {title} ")
 
-    def content(self) -> list[Row]:
-        raise NotImplementedError
-
     def take(self, identity: str) -> None:
         self.dismiss(identity)
 
-    def put(self, rows: list[Row]) -> None:
-        self.rows.items = tuple(rows)
-        self.rows.redraw()
+    def put(self, rows: Iterable[Row]) -> None:
+        self.rows.put(tuple(rows), drawn)
         self._fit()
 
     def on_key(self, event: events.Key) -> None:

@@ -10,19 +10,12 @@ from cockpit.text import clean
 from cockpit.tui.line import line
 from cockpit.tui.present import containers
 from cockpit.tui.present.words import host_name
-from cockpit.tui.screens.chooser import Chooser, Row, Rows
+from cockpit.tui.screens.chooser import Chooser
 
 if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
 
 CHROME = 8  # cells and lines of the frame around the rows
-
-
-class Found(Rows):
-    """The screen has chosen already what matches: a container is found by more than its row shows."""
-
-    def matches(self, item: Row, text: str) -> bool:
-        return True
 
 
 class ContainersScreen(Chooser):
@@ -31,17 +24,16 @@ class ContainersScreen(Chooser):
     FRAME = 110
 
     def __init__(self, app: CockpitApp) -> None:
-        super().__init__("Other containers")
-        self.rows = Found()
+        """Its rows all match: it searches by more than they show, and puts only what it found."""
+        super().__init__("Other containers", [("", line(("asking Docker …", "muted")))], lambda _row, _text: True)
         self.cockpit = app
         self.others = Others(())
         self.unfolded: set[containers.Group] = set()
         self.shown: dict[str, containers.Row] = {}
 
-    def content(self) -> list[Row]:
+    def on_mount(self) -> None:
         self.query_one("#frame").styles.width = self.FRAME
         self.run_worker(self._ask(), exclusive=True, exit_on_error=False)
-        return [("", line(("asking Docker …", "muted")))]
 
     def take(self, identity: str) -> None:
         row = self.shown.get(identity)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cockpit.tui.line import line
 from cockpit.tui.present.copies import Copy
-from cockpit.tui.screens.chooser import Chooser, Row
+from cockpit.tui.screens.chooser import Chooser
 
 if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
@@ -17,11 +17,8 @@ class CopyScreen(Chooser):
     hint = "Enter or y copies · j k choose · Esc closes"
 
     def __init__(self, app: CockpitApp, offered: list[Copy]) -> None:
-        super().__init__("Copy")
-        self.cockpit, self.offered = app, offered
-
-    def content(self) -> list[Row]:
-        return [(text, line((f"{what:<20}", "muted"), text)) for what, text in self.offered]
+        super().__init__("Copy", [(text, line((f"{what:<20}", "muted"), text)) for what, text in offered])
+        self.cockpit = app
 
     def take(self, identity: str) -> None:
         self.dismiss(None)

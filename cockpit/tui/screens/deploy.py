@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cockpit.errors import CockpitError
 from cockpit.model import Commit, PlacementKey
 from cockpit.protocol import DEPLOY, DEPLOY_SHEET, CommitRequest, DeployRequest, DeploySheet, RangeRequest
 from cockpit.tui.line import Line
@@ -27,9 +26,8 @@ class DeployScreen(Sheet):
         return self.sheet is not None
 
     def begin(self) -> None:
-        self.busy = "asking the engine what a deploy would do …"
+        self.look_up("asking the engine what a deploy would do …", self._ask(self.commit))
         self.redraw()
-        self.run_worker(self._ask(self.commit), exclusive=True, group="ask", exit_on_error=False)
 
     @property
     def works(self) -> tuple[str, ...]:
@@ -54,9 +52,7 @@ class DeployScreen(Sheet):
         request = DeployRequest(
             self.key, commit.sha if commit else self.commit, seen_live=live.number if live else None
         )
-        self.busy = "starting the deploy …"
-        self.say(self.busy, "muted")
-        self.run_worker(self._deploy(request), exclusive=True, group="do", exit_on_error=False)
+        self.act("starting the deploy …", self.start(DEPLOY, request))
 
     def do_down(self) -> None:
         self._move(1)
@@ -79,15 +75,12 @@ class DeployScreen(Sheet):
         here = shas.index(self.commit) if self.commit in shas else 0
         there = max(0, min(here + by, len(shas) - 1))
         if shas[there] != self.commit:
-            self.busy = f"asking about {self.choices[there].short} …"
+            self.look_up(f"asking about {self.choices[there].short} …", self._ask(shas[there]))
             self.say(self.busy, "muted")
-            self.run_worker(self._ask(shas[there]), exclusive=True, group="ask", exit_on_error=False)
 
     async def _ask(self, commit: str) -> None:
-        try:
-            sheet = await self.cockpit.link.call(DEPLOY_SHEET, CommitRequest(self.key, commit))
-        except CockpitError as error:
-            self.refused(error)
+        sheet = await self.ask(DEPLOY_SHEET, CommitRequest(self.key, commit))
+        if sheet is None:
             return
         self.sheet = sheet = sheets.with_images(sheet, self._pending())
         self.commit = sheet.commit.sha if sheet.commit else commit
@@ -99,12 +92,3 @@ class DeployScreen(Sheet):
     def _pending(self) -> tuple[Commit, ...]:
         known = self.cockpit.state.pending.get(self.key)
         return known.commits if known else ()
-
-    async def _deploy(self, request: DeployRequest) -> None:
-        try:
-            operation = await self.cockpit.link.call(DEPLOY, request)
-        except CockpitError as error:
-            self.refused(error)
-            return
-        self.cockpit.started(operation)
-        self.dismiss(None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cockpit.errors import CockpitError
 from cockpit.model import Placement
 from cockpit.protocol import EXEC, ExecRequest
 from cockpit.tui import terminal
@@ -23,9 +22,6 @@ class ExecScreen(Sheet):
         self.choices = running.shells(placement)
         self.chosen = 0
 
-    def begin(self) -> None:
-        self.arrived()
-
     @property
     def works(self) -> tuple[str, ...]:
         return ("y open the shell", "j k choose")
@@ -41,10 +37,8 @@ class ExecScreen(Sheet):
 
     def go(self) -> None:
         choice = self.choices[self.chosen]
-        self.busy = "asking the engine for a shell …"
-        self.say(self.busy, "muted")
         request = ExecRequest(self.placement.key, process=choice.process, one_off=choice.one_off)
-        self.run_worker(self._exec(request), exclusive=True, group="do", exit_on_error=False)
+        self.act("asking the engine for a shell …", self._exec(request))
 
     def _move(self, by: int) -> None:
         if not self.busy:
@@ -52,10 +46,6 @@ class ExecScreen(Sheet):
             self.redraw()
 
     async def _exec(self, request: ExecRequest) -> None:
-        try:
-            ticket = await self.cockpit.link.call(EXEC, request)
-        except CockpitError as error:
-            self.refused(error)
-            return
-        self.dismiss(None)
-        self.cockpit.run_worker(terminal.hand_over(self.cockpit, ticket), exit_on_error=False)
+        if ticket := await self.ask(EXEC, request):
+            self.dismiss(None)
+            self.cockpit.run_worker(terminal.hand_over(self.cockpit, ticket), exit_on_error=False)

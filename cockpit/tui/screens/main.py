@@ -1,74 +1,30 @@
-"""The main screen: where the panes stand, and how a state reaches them. What keys do is in `actions`."""
+"""The main screen: how a state reaches its panes. Where they stand is in `layout`, what keys do in `actions`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widget import Widget
 from textual.widgets import Input
 
 from cockpit.protocol import LogChunk
 from cockpit.tui import keys
-from cockpit.tui.lines_view import LinesView
 from cockpit.tui.log import LogView
-from cockpit.tui.panes.bars import HeaderBar, HintBar, NoteBar
-from cockpit.tui.panes.find_bar import FindBar
-from cockpit.tui.panes.fold_bar import FoldBar
 from cockpit.tui.panes.list_pane import ListPane
-from cockpit.tui.panes.main_pane import MainPane
 from cockpit.tui.panes.pending import PendingPane
 from cockpit.tui.panes.releases import ReleasesPane
 from cockpit.tui.panes.services import ServicesPane, TinyPane
 from cockpit.tui.screens.actions import Actions
 from cockpit.tui.state import State
 
-if TYPE_CHECKING:
-    from cockpit.tui.app import CockpitApp
-
 FIRST_FRAME = 0.5  # seconds that it waits for an engine's snapshot
 
 
 class MainScreen(Actions):
     BINDINGS: ClassVar = keys.bindings(keys.Where.ALL)
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide"), (160, "-huge")]  # noqa: RUF012  (Textual has it per instance)
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-short"), (30, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = ""
     _painting = False
-
-    def __init__(self, app: CockpitApp) -> None:
-        super().__init__()
-        self.cockpit = app
-        self.header = HeaderBar(id="header")
-        self.notes = NoteBar(id="notes")
-        self.services = ServicesPane(id="services")
-        self.pending = PendingPane(id="pending")
-        self.releases = ReleasesPane(id="releases")
-        self.main = MainPane(app.open_log, app.close_log, app.clock.now)
-        self.tiny = TinyPane(id="tiny")
-        self.fold = FoldBar(id="fold")
-        self.find_bar = FindBar(id="find")
-        self.card = LinesView(id="card")
-        self.card.can_focus = False
-        self.hints = HintBar(id="hints")
-
-    def compose(self) -> ComposeResult:
-        yield self.header
-        yield self.notes
-        yield self.card
-        with Horizontal(id="body"):
-            with Vertical(id="lists"):
-                yield self.services
-                yield self.pending
-                yield self.releases
-            yield self.main
-        yield self.fold
-        yield self.tiny
-        yield self.find_bar
-        yield self.hints
 
     def on_mount(self) -> None:
         self.show_card()
@@ -88,7 +44,7 @@ class MainScreen(Actions):
         self.header.update(state, now, self.cockpit.load)
         self.notes.update(state, now)
         self.hints.update(state)
-        if self.has_class("-tiny") or self.has_class("-flat"):
+        if self.small:
             self.tiny.update(state, now)
         else:
             self.services.update(state, now)
@@ -112,26 +68,6 @@ class MainScreen(Actions):
         self.card.styles.height = len(lines) + 2
         self.card.show([((f" {each}", ""),) for each in lines])
         self.card.border_title = Content("Try this · any key puts it away, : card brings it back")
-
-    def pane(self, name: str) -> Widget:
-        small = self.has_class("-tiny") or self.has_class("-flat")
-        if small:
-            return self.tiny
-        return self.main.content if name == "main" else cast(Widget, getattr(self, name))
-
-    def focus_pane(self, name: str) -> None:
-        """On a narrow screen a folded list opens while it has the focus."""
-        for each in ("pending", "releases"):
-            self.set_class(each == name, f"-unfold-{each}")
-        self.pane(name).focus(scroll_visible=False)
-
-    @property
-    def focused_pane(self) -> str:
-        if self.focused in (self.services, self.pending, self.releases):
-            return cast(str, self.focused.id) if self.focused else "services"
-        return (
-            "main" if isinstance(self.focused, (LogView, LinesView)) and self.focused is not self.tiny else "services"
-        )
 
     @on(ListPane.Moved)
     def moved(self, event: ListPane.Moved) -> None:

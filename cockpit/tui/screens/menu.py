@@ -9,7 +9,7 @@ from cockpit.model import Placement
 from cockpit.protocol import REFRESH, For
 from cockpit.tui.paced import PacedScreen
 from cockpit.tui.present import menu
-from cockpit.tui.screens.chooser import Chooser, Row
+from cockpit.tui.screens.chooser import Chooser
 
 if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
 class MenuScreen(Chooser):
     def __init__(self, app: CockpitApp, placement: Placement, release: int | None = None) -> None:
         """`release` is the one under the cursor, for those actions that are about one."""
-        super().__init__(f"{placement.key.service}, {placement.key.environment}")
+        actions = offered(app, placement)
+        rows = [(each.id, menu.row(each)) for each in actions]
+        super().__init__(f"{placement.key.service}, {placement.key.environment}", rows)
         self.cockpit, self.placement, self.release = app, placement, release
-        self.actions = {each.id: each for each in offered(app, placement)}
+        self.actions = {each.id: each for each in actions}
         if placement.hold:
             self.rows.chosen = "unhold"
-
-    def content(self) -> list[Row]:
-        return [(each.id, menu.row(each)) for each in self.actions.values()]
 
     def take(self, identity: str) -> None:
         action = self.actions[identity]

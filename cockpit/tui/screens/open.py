@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cockpit.errors import CockpitError
 from cockpit.model import PlacementKey
 from cockpit.protocol import OPEN, OpenRequest, ProbeAddress
 from cockpit.tui.line import Line
@@ -29,9 +28,8 @@ class OpenScreen(Sheet):
         return self.address is not None
 
     def begin(self) -> None:
-        self.busy = "asking the engine where it answers …"
+        self.look_up("asking the engine where it answers …", self._ask())
         self.redraw()
-        self.run_worker(self._ask(), exclusive=True, group="ask", exit_on_error=False)
 
     @property
     def works(self) -> tuple[str, ...]:
@@ -65,9 +63,6 @@ class OpenScreen(Sheet):
             self.redraw()
 
     async def _ask(self) -> None:
-        try:
-            self.address = await self.cockpit.link.call(OPEN, OpenRequest(self.key, self.release))
-        except CockpitError as error:
-            self.refused(error)
-            return
-        self.arrived()
+        if address := await self.ask(OPEN, OpenRequest(self.key, self.release)):
+            self.address = address
+            self.arrived()

@@ -10,7 +10,7 @@ from cockpit.protocol import OPERATIONS, OperationsRequest
 from cockpit.text import took
 from cockpit.tui.line import Line, line
 from cockpit.tui.present.words import ago, clock
-from cockpit.tui.screens.chooser import Chooser, Row
+from cockpit.tui.screens.chooser import Chooser
 
 if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
@@ -20,13 +20,12 @@ class OperationsScreen(Chooser):
     hint = "Enter copies the CLI line that does the same · Esc closes"
 
     def __init__(self, app: CockpitApp) -> None:
-        super().__init__("What the engine did")
+        super().__init__("What the engine did", [("", line(("asking the release log …", "muted")))])
         self.cockpit = app
         self.found: dict[str, Operation] = {}
 
-    def content(self) -> list[Row]:
+    def on_mount(self) -> None:
         self.run_worker(self._ask(), exclusive=True, exit_on_error=False)
-        return [("", line(("asking the release log …", "muted")))]
 
     def take(self, identity: str) -> None:
         if operation := self.found.get(identity):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.widgets import Input
 
-from cockpit.errors import CockpitError
 from cockpit.model import Placement
 from cockpit.protocol import UNHOLD, UnholdRequest
 from cockpit.text import clean
@@ -25,9 +24,6 @@ class UnholdScreen(Sheet):
     def __init__(self, app: CockpitApp, placement: Placement) -> None:
         super().__init__(app, f"Release the hold on {placement.key.service}, {placement.key.environment}")
         self.placement = placement
-
-    def begin(self) -> None:
-        self.arrived()
 
     @property
     def works(self) -> tuple[str, ...]:
@@ -51,14 +47,9 @@ class UnholdScreen(Sheet):
         if not reason:
             self.say("a reason is wanted")
             return
-        self.busy = "releasing the hold …"
-        self.run_worker(self._release(reason), exclusive=True, group="do", exit_on_error=False)
+        self.act("releasing the hold …", self._release(reason))
 
     async def _release(self, reason: str) -> None:
-        try:
-            done = await self.cockpit.link.call(UNHOLD, UnholdRequest(self.placement.key, reason))
-        except CockpitError as error:
-            self.refused(error)
-            return
-        self.cockpit.say(done.note or "the hold is released")
-        self.dismiss(None)
+        if done := await self.ask(UNHOLD, UnholdRequest(self.placement.key, reason)):
+            self.cockpit.say(done.note or "the hold is released")
+            self.dismiss(None)

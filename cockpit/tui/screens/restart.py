@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cockpit.errors import CockpitError
 from cockpit.model import Placement
 from cockpit.protocol import RESTART, RestartRequest
 from cockpit.tui.line import Line
@@ -21,9 +20,6 @@ class RestartScreen(Sheet):
         self.placement = placement
         self.typed_name = placement.key.service if placement.protected else ""
 
-    def begin(self) -> None:
-        self.arrived()
-
     @property
     def works(self) -> tuple[str, ...]:
         return ("y restart",) if self.placement.live else ()
@@ -36,16 +32,5 @@ class RestartScreen(Sheet):
 
     def go(self) -> None:
         live = self.placement.live
-        self.busy = "starting the restart …"
-        self.say(self.busy, "muted")
         request = RestartRequest(self.placement.key, seen_live=live.number if live else None)
-        self.run_worker(self._restart(request), exclusive=True, group="do", exit_on_error=False)
-
-    async def _restart(self, request: RestartRequest) -> None:
-        try:
-            operation = await self.cockpit.link.call(RESTART, request)
-        except CockpitError as error:
-            self.refused(error)
-            return
-        self.cockpit.started(operation)
-        self.dismiss(None)
+        self.act("starting the restart …", self.start(RESTART, request))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cockpit.errors import CockpitError
 from cockpit.model import PlacementKey
 from cockpit.protocol import ROLLBACK, ROLLBACK_SHEET, For, RangeRequest, RollbackRequest, RollbackSheet
 from cockpit.tui.line import Line
@@ -27,9 +26,8 @@ class RollbackScreen(Sheet):
         return self.sheet is not None
 
     def begin(self) -> None:
-        self.busy = "asking the engine what can be gone back to …"
+        self.look_up("asking the engine what can be gone back to …", self._ask())
         self.redraw()
-        self.run_worker(self._ask(), exclusive=True, group="ask", exit_on_error=False)
 
     @property
     def works(self) -> tuple[str, ...]:
@@ -54,9 +52,7 @@ class RollbackScreen(Sheet):
             return
         target, live = self.sheet.options[self.chosen].release, self.sheet.live
         request = RollbackRequest(self.key, to=target.number, seen_live=live.number if live else None)
-        self.busy = f"rolling back to {target.name} …"
-        self.say(self.busy, "muted")
-        self.run_worker(self._roll_back(request), exclusive=True, group="do", exit_on_error=False)
+        self.act(f"rolling back to {target.name} …", self.start(ROLLBACK, request))
 
     def do_down(self) -> None:
         self._move(1)
@@ -79,20 +75,7 @@ class RollbackScreen(Sheet):
             self.redraw()
 
     async def _ask(self) -> None:
-        try:
-            sheet = await self.cockpit.link.call(ROLLBACK_SHEET, For(self.key))
-        except CockpitError as error:
-            self.refused(error)
-            return
-        self.sheet, self.chosen = sheet, sheet.selected
-        self.typed_name = "" if sheet.armed else self.key.service
-        self.arrived()
-
-    async def _roll_back(self, request: RollbackRequest) -> None:
-        try:
-            operation = await self.cockpit.link.call(ROLLBACK, request)
-        except CockpitError as error:
-            self.refused(error)
-            return
-        self.cockpit.started(operation)
-        self.dismiss(None)
+        if sheet := await self.ask(ROLLBACK_SHEET, For(self.key)):
+            self.sheet, self.chosen = sheet, sheet.selected
+            self.typed_name = "" if sheet.armed else self.key.service
+            self.arrived()

@@ -7,7 +7,8 @@ key held down never fires. A name is typed after `y`, in a field of its own."""
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,6 +18,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 
 from cockpit.errors import CockpitError
+from cockpit.model import Operation
+from cockpit.protocol import Call
 from cockpit.tui import keys
 from cockpit.tui.line import BLANK, Line, line, paragraph
 from cockpit.tui.lines_view import LinesView
@@ -25,8 +28,11 @@ from cockpit.tui.paced import PacedScreen
 if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
 
+P = TypeVar("P")
+R = TypeVar("R")
 QUIET = 0.3  # seconds
 WIDTH = 84  # of the frame, at most: as in its style, like the next
+HEIGHTS = [(0, "-small"), (20, "-roomy")]  # lines of the screen from which a class holds
 LINES = 24  # of its text on the screen, at most
 
 
@@ -48,7 +54,7 @@ class Sheet(PacedScreen, ModalScreen[Any]):
     Sheet.-small #no, Sheet.-small #name { margin: 0; }
     Sheet #no:focus { background: $cursor; color: $foreground; text-style: bold; }
     """
-    VERTICAL_BREAKPOINTS = [(0, "-small"), (20, "-roomy")]  # noqa: RUF012  (Textual has it per instance)
+    VERTICAL_BREAKPOINTS = HEIGHTS
     changes = True  # False: it only shows, so that there is nothing to call off
     typed_name = ""  # what must be typed after y; "" for nothing
     busy = ""  # what it waits for; y does nothing meanwhile
@@ -82,15 +88,41 @@ class Sheet(PacedScreen, ModalScreen[Any]):
         self.call_after_refresh(self.redraw)
 
     def begin(self) -> None:
-        """Ask the engine for what the sheet shows."""
-        raise NotImplementedError
+        """What it shows is known already, unless the sheet has to ask the engine for it first."""
+        self.arrived()
 
     def lines(self, room: int) -> list[Line]:
-        raise NotImplementedError
+        """Its text, `room` cells wide; none before there is something to show."""
+        return []
 
     def go(self) -> None:
-        """Everything was asked and answered: do it."""
-        raise NotImplementedError
+        """Everything was asked and answered: do it. Where nothing is left to do, it closes."""
+        self.dismiss(None)
+
+    def look_up(self, busy: str, asking: Coroutine[Any, Any, None]) -> None:
+        """Ask for what the sheet shows; the newest question is the one that counts."""
+        self.busy = busy
+        self.run_worker(asking, exclusive=True, group="ask", exit_on_error=False)
+
+    def act(self, busy: str, doing: Coroutine[Any, Any, None]) -> None:
+        self.busy = busy
+        self.say(busy, "muted")
+        self.run_worker(doing, exclusive=True, group="do", exit_on_error=False)
+
+    async def ask(self, call: Call[P, R], params: P) -> R | None:
+        """The engine's answer, or None after the sheet said why there is none."""
+        try:
+            answer: R = await self.cockpit.link.call(call, params)
+            return answer
+        except CockpitError as error:
+            self.refused(error)
+            return None
+
+    async def start(self, call: Call[P, Operation], params: P) -> None:
+        """Once the engine took it on, the main screen tells the rest."""
+        if operation := await self.ask(call, params):
+            self.cockpit.started(operation)
+            self.dismiss(None)
 
     def may_go(self) -> str:
         """Why `y` cannot go on now; "" when it can."""
