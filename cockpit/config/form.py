@@ -11,9 +11,9 @@ from cockpit.config.edges import ENVIRONMENT, ROOT_EDGE
 from cockpit.config.kinds import Duration, OrNull, Text, Whole
 from cockpit.config.lists import Members
 from cockpit.config.options import INSTEAD, SECRET
-from cockpit.config.settings import BuildSettings, Migrate, Network, Process, Registry, Service, Settings
+from cockpit.config.settings import BuildSettings, Migrate, Network, Process, Registry, Roles, Service, Settings
 from cockpit.config.shapes import Command, Key, Many, Named, Pairs, Short, Table
-from cockpit.config.words import FOLDER, IMAGE, NAME, REGISTRY_HOST, VARIABLE, WORD, Subnet
+from cockpit.config.words import FOLDER, GROUP, IMAGE, NAME, REGISTRY_HOST, VARIABLE, WORD, Subnet
 
 BUILD = Table(
     {
@@ -54,6 +54,9 @@ _RELEASE: dict[str, Key] = {
     "bake": Key(Duration(), "The watch after the switch; a release that survives it is good."),
     "keep_hot": Key(OrNull(Duration()), "How long the last release stays running; null is the bake, at least 15m."),
     "retain": Key(Whole(), "Good releases whose images are kept for a rollback."),
+    "deployers": Key(
+        OrNull(Many(GROUP, short=True)), "Unix groups that may deploy it; null is the deployers of `roles`."
+    ),
 }
 
 PROCESS = Table(
@@ -98,6 +101,15 @@ REGISTRY = Table(
     required=("server",),
 )
 
+ROLES = Table(
+    {
+        "viewer": Key(OrNull(Many(GROUP, short=True)), "Who may look; null is whoever may connect."),
+        "deployer": Key(Many(GROUP, short=True), "Who may change services that name no deployers of their own."),
+        "admin": Key(Many(GROUP, short=True), "Who may change everything; root and the engine's user always may."),
+    },
+    (Roles,),
+)
+
 NETWORK = Table(
     {"subnet": Key(OrNull(Subnet()), "The cockpit's own network; null chooses a free /18 once.")}, (Network,)
 )
@@ -108,6 +120,7 @@ ROOT = Table(
         "services": Key(Named(NAME, SERVICE), "What is deployed."),
         "edge": Key(ROOT_EDGE, "The reverse proxy, in every environment that does not say otherwise."),
         "registry": Key(Many(REGISTRY, short=True), "Registries that want a login, one or a list."),
+        "roles": Key(ROLES, "Unix groups, and what their members may do."),
         "network": Key(NETWORK, "The containers' network."),
         "fetch_every": Key(Duration(), "How often repositories are asked for new commits."),
         "theme": Key(Text("a theme's name", r"[A-Za-z0-9_-]+"), "Colours of the interface: dark, light, or your own."),

@@ -204,6 +204,7 @@ class Service(Section):
     bake: float = Field(600.0, ge=0, le=86400)
     keep_hot: float | None = Field(None, ge=0, le=604800)  # None: the bake, at least 15 min
     retain: int = Field(5, ge=1, le=100)  # good releases whose images stay
+    deployers: tuple[str, ...] | None = None  # Unix groups; None: Roles.deployer
 
     @property
     def from_ci(self) -> bool:
@@ -249,6 +250,14 @@ class Registry(Section):
     password: Secret | None = None
 
 
+class Roles(Section):
+    """Unix groups, by name or number. Root and the engine's own user are admins."""
+
+    viewer: tuple[str, ...] | None = None  # None: whoever may connect
+    deployer: tuple[str, ...] = ()  # of the services that name no deployers of their own
+    admin: tuple[str, ...] = ()
+
+
 class PlacementSettings(Section):
     """What the engine works with."""
 
@@ -263,6 +272,7 @@ class Settings(Section):
     network: Network = Network()
     edge: EdgeProgram = EdgeProgram()
     registry: tuple[Registry, ...] = ()
+    roles: Roles = Roles()
     fetch_every: float = Field(60.0, ge=5, le=86400)
     theme: str = "dark"
     keys: dict[str, str] = {}  # action id -> keys, as in docs/keys.md

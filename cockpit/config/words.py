@@ -42,6 +42,7 @@ NAME = Text(
 HOST = Text(
     "a host name such as shop.example.com", rf"(?=.{{1,253}}$)(?:\*\.)?{_LABEL}(?:\.{_LABEL})*", bare_host, lower=True
 )
+GROUP = Text("a Unix group's name or number", r"[^\s:,](?:[^:,\t\n]{0,254}[^\s:,])?")
 VARIABLE = Text(
     "a variable's name of letters, digits and _ that is not one the cockpit sets",
     rf"(?!(?:{'|'.join(RESERVED)})$)[A-Za-z_][A-Za-z0-9_]*",

@@ -7,10 +7,11 @@ every other call of `protocol.CALLS` is the engine's, by name.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from cockpit.model import Actor
-from cockpit.protocol import Event, LogChunk
+from cockpit.model import Actor, PlacementKey, Role
+from cockpit.protocol import Call, Event, LogChunk
 
 Note: TypeAlias = Event | LogChunk
 
@@ -21,9 +22,19 @@ class Peer:
     `on_close` is called once each, in order, when the client is gone for whatever reason: that ends its subscriptions.
     """
 
-    def __init__(self, actor: Actor, client: str, deliver: Callable[[Note], None] = lambda note: None) -> None:
+    def __init__(
+        self,
+        actor: Actor,
+        client: str,
+        deliver: Callable[[Note], None] = lambda note: None,
+        *,
+        groups: frozenset[str] = frozenset(),
+        read_only: bool = False,
+    ) -> None:
         self.actor = actor
         self.client = client  # "tui" or "cli"
+        self.groups = groups  # Unix groups, by name and by number
+        self.read_only = read_only  # it asked to be a viewer, whoever it is
         self.closed = False
         self.on_close: list[Callable[[], None]] = []
         self._deliver = deliver
@@ -48,9 +59,23 @@ Each request runs in a task of its own. It runs to its end also when its client 
 engine cancels it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a client may: `role` is the most anywhere, `only` a deployer's placements, None for all of them."""
+
+    role: Role
+    only: tuple[PlacementKey, ...] | None = None
+
+
 class Engine(Protocol):
     def handlers(self) -> Mapping[str, Handler]:
         """Keyed by `Call.name`."""
+
+    def standing(self, peer: Peer) -> Standing:
+        """Asked once, before it joins. Raises Refused when it may not even look."""
+
+    async def permit(self, peer: Peer, call: Call[Any, Any], params: Any) -> None:
+        """Asked before each call but hello, the server's own too. Raises Refused, and says who may."""
 
     async def start(self) -> None:
         """Before the socket opens. A CockpitError raised here is what the client that started the engine shows."""

@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 
 from cockpit.engine import spec
+from cockpit.engine.audit import Audit, line_of
 from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
@@ -26,14 +27,16 @@ SHELL = ("sh",)
 class _Begun:
     key: PlacementKey
     host: Host
-    actor: str
+    actor: Actor
     words: str
+    at: float  # monotonic
     one_off: str  # the container to remove, "" for none
 
 
 class Commands:
-    def __init__(self, ports: Ports, world: World, rows: Rows) -> None:
+    def __init__(self, ports: Ports, world: World, rows: Rows, audit: Audit) -> None:
         self._ports = ports
+        self._audit = audit
         self._world = world
         self._rows = rows
         self._ids = itertools.count(1)
@@ -53,19 +56,27 @@ class Commands:
             argv = ("docker", "exec", "--interactive", *(("--tty",) if asked.tty else ()), container, *command)
         number = next(self._ids)
         words = clean(shlex.join(command), 300)
-        self._begun[number] = _Begun(asked.key, host, actor.name, words, made)
-        await self._record(asked.key, actor.name, f"runs “{words}” in {container} of {live.name}")
+        text = f"runs “{words}” in {container} of {live.name}"
+        await self._audit.record(self._audit.row(actor, "exec", "began", asked.key, text=text, cli=line_of(asked)))
+        self._begun[number] = _Begun(asked.key, host, actor, words, self._ports.clock.monotonic(), made)
         return ExecTicket(number, argv, {"DOCKER_HOST": host.docker_url}, container, live.number)
 
     async def end(self, asked: ExecEnded) -> str:
         begun = self._begun.pop(asked.id, None)
         if begun is None:
             raise UsageError(f"no command {asked.id} was begun, or this engine is a newer one")
+        said = f"“{begun.words}” exited with status {asked.status}"
+        outcome = "failed" if asked.status else "succeeded"
+        seconds = self._ports.clock.monotonic() - begun.at
+        row = self._audit.row(begun.actor, "exec", outcome, begun.key, text=said, seconds=seconds)
+        await self._audit.record_anyway(row)
         if begun.one_off:
             await begun.host.target.remove_terminal(begun.one_off)
-        said = f"“{begun.words}” exited with status {asked.status}"
-        await self._record(begun.key, begun.actor, said)
         return said
+
+    def about(self, number: int) -> PlacementKey | None:
+        begun = self._begun.get(number)
+        return begun.key if begun else None
 
     def _serving(self, asked: ExecRequest, live: ReleaseRecord) -> Container:
         frozen = spec.from_text(live.spec)
@@ -84,7 +95,3 @@ class Commands:
     async def _made(self, host: Host, live: ReleaseRecord, command: tuple[str, ...], tty: bool) -> str:
         order = await one_off(Values(self._ports.secrets), live, command, operation=0)
         return await host.target.create_terminal(order, tty=tty)
-
-    async def _record(self, key: PlacementKey, actor: str, text: str) -> None:
-        at = self._ports.clock.now()
-        await self._ports.store.add_entry(at=at, actor=actor, text=text, key=key, cli=f"cockpit exec {key}")

@@ -10,8 +10,8 @@ from typing import Any
 
 from cockpit import rpc
 from cockpit.engine.api import Note, Peer
+from cockpit.engine.identity import Identity
 from cockpit.errors import CockpitError
-from cockpit.model import Actor
 from cockpit.protocol import MAX_MESSAGE, Hello, WireError
 from cockpit.text import clean
 
@@ -30,12 +30,12 @@ class Connection:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        actor: Actor,
+        identity: Identity,
         answer: Answerer,
         encode: Callable[[Note], bytes],
         tasks: set[asyncio.Task[None]],
     ) -> None:
-        self.actor = actor
+        self.identity = identity
         self.peer: Peer | None = None
         self.protocol = 0
         self._reader, self._writer = reader, writer
@@ -52,14 +52,19 @@ class Connection:
             self._tasks.add(task)
             task.add_done_callback(self._done)
 
-    def greet(self, hello: Hello) -> Peer:
-        """A second hello replaces nothing: the first stands."""
-        if self.peer is None:
-            actor = replace(self.actor, claimed=clean(hello.claimed, 200))
-            self.peer = Peer(actor, clean(hello.client, 40), lambda note: self._write(self._encode(note)))
-            self.peer.on_close.append(self.abort)
-            self.protocol = hello.protocol
-        return self.peer
+    def stranger(self, hello: Hello) -> Peer:
+        """Who it says and is; let in by `admit`."""
+        return Peer(
+            replace(self.identity.actor, claimed=clean(hello.claimed, 200)),
+            clean(hello.client, 40),
+            lambda note: self._write(self._encode(note)),
+            groups=self.identity.groups,
+            read_only=hello.read_only,
+        )
+
+    def admit(self, peer: Peer, protocol: int) -> None:
+        self.peer, self.protocol = peer, protocol
+        peer.on_close.append(self.abort)
 
     def abort(self) -> None:
         """At once: what was not read yet is lost."""
@@ -104,7 +109,7 @@ class Connection:
         except CockpitError as error:
             return rpc.failure(id, rpc.to_wire(error))
         except Exception:  # a process edge: one client's bug must not end the engine
-            log.exception("request %r of %s failed", request.method[:80], self.actor.name)
+            log.exception("request %r of %s failed", request.method[:80], self.identity.actor.name)
             return rpc.failure(id, WireError("error", "Internal error", "See engine.log"), rpc.Code.INTERNAL)
         if len(data) > MAX_MESSAGE:
             log.error("the answer to %r has %d bytes", request.method, len(data))
@@ -120,7 +125,7 @@ class Connection:
         if transport.is_closing():
             return
         if transport.get_write_buffer_size() > BACKLOG:
-            log.warning("dropped a client of %s: it does not read", self.actor.name)
+            log.warning("dropped a client of %s: it does not read", self.identity.actor.name)
             self.abort()
             if self.peer:
                 self.peer.close()

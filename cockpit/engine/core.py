@@ -12,13 +12,14 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from cockpit.engine import recover
-from cockpit.engine.api import Handler, Peer
+from cockpit.engine.api import Handler, Peer, Standing
 from cockpit.engine.auto import Auto
 from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.following import Following
 from cockpit.engine.hub import Hub
 from cockpit.engine.journal import Backlog
 from cockpit.engine.operations import Operations
+from cockpit.engine.permission import Permission
 from cockpit.engine.picture import Picture
 from cockpit.engine.ports import Ports
 from cockpit.engine.probing import Probing
@@ -27,9 +28,9 @@ from cockpit.engine.rows import Rows
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
 from cockpit.engine.world import World
-from cockpit.errors import CockpitError
+from cockpit.errors import CockpitError, Refused
 from cockpit.model import Operation, OperationState
-from cockpit.protocol import Event
+from cockpit.protocol import Call, Event
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Cockpit:
         self.requests = Requests(
             ports, self.world, self.hub, self.rows, self.window, self.watch, self.operations, self.following
         )
+        self._permission = Permission(self.world)
         self._auto = Auto(self.world, self.operations, ports.clock)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -121,6 +123,16 @@ class Cockpit:
 
     def handlers(self) -> Mapping[str, Handler]:
         return self.requests.handlers()
+
+    def standing(self, peer: Peer) -> Standing:
+        return self._permission.standing(peer)
+
+    async def permit(self, peer: Peer, call: Call[Any, Any], params: Any) -> None:
+        try:
+            self._permission.require(peer, call, params, await self.requests.about(params))
+        except Refused as refusal:
+            log.warning("%s (uid %s): %s", call.name, peer.actor.uid, refusal.message)
+            raise
 
     def idle(self) -> bool:
         return self.operations.idle()

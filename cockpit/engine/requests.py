@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
+from typing import Any
 
 from cockpit.engine import following
 from cockpit.engine.api import Handler, Peer
@@ -24,7 +25,7 @@ from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
 from cockpit.engine.world import World
 from cockpit.errors import Refused, UsageError
-from cockpit.model import LogLine, Operation, Pending
+from cockpit.model import LogLine, Operation, Pending, PlacementKey
 from cockpit.protocol import (
     CANCEL,
     DEPLOY,
@@ -139,6 +140,18 @@ class Requests:
             LOGS_CLOSE.name: self._close_log,
             DOCTOR.name: self._doctor,
         }
+
+    async def about(self, params: Any) -> PlacementKey | None:
+        """The placement of a request, also where it names only an operation or a command."""
+        match params:
+            case OperationRequest():
+                run = self._operations.run(params.id)
+                found = run.operation if run else await self._ports.store.operation(params.id)
+                return found.key if found else None
+            case ExecEnded():
+                return self._commands.about(params.id)
+        key = getattr(params, "key", None)
+        return key if isinstance(key, PlacementKey) else None
 
     # ------------------------------------------------------------ the picture
 

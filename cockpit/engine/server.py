@@ -76,8 +76,8 @@ class Server:
             await asyncio.wait(serving, timeout=PARTING)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        actor = await asyncio.to_thread(identity.of, writer.get_extra_info("socket"))
-        connection = Connection(reader, writer, actor, self._answer, self._encode, self._tasks)
+        who = await asyncio.to_thread(identity.of, writer.get_extra_info("socket"))
+        connection = Connection(reader, writer, who, self._answer, self._encode, self._tasks)
         serving = asyncio.current_task()
         self._connections[connection] = serving
         try:
@@ -106,10 +106,11 @@ class Server:
             raise rpc.Malformed(rpc.Code.PARAMS, f"{call.name}: {error}") from None
         if call is HELLO:
             return self._welcome(connection, params)
-        if call is STOP_ENGINE:
-            return self._stop()
         if connection.peer is None:
             raise UsageError(f"{call.name} before hello")
+        await self._engine.permit(connection.peer, call, params)
+        if call is STOP_ENGINE:
+            return self._stop()
         return await self._handlers[call.name](connection.peer, params)
 
     def _require_common_protocol(self, call: Call[Any, Any], connection: Connection) -> None:
@@ -123,11 +124,16 @@ class Server:
         )
 
     def _welcome(self, connection: Connection, hello: Hello) -> Welcome:
-        new = connection.peer is None
-        peer = connection.greet(hello)
-        if new:
+        """A second hello replaces nothing: the first stands."""
+        peer = connection.peer or connection.stranger(hello)
+        standing = self._engine.standing(peer)
+        if connection.peer is None:
+            connection.admit(peer, hello.protocol)
             self._engine.joined(peer)
-        return Welcome(self._version, self._protocol, os.getpid(), peer.actor, self._engine.idle())
+        idle = self._engine.idle()
+        return Welcome(
+            self._version, self._protocol, os.getpid(), peer.actor, idle, role=standing.role, only=standing.only
+        )
 
     def _stop(self) -> Done:
         if not self._engine.idle():

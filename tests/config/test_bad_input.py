@@ -8,7 +8,7 @@ from tests.config.reading import complaints
 
 START = "services: {web: {repo: shop.git, port: 8000}}\n"
 WEB = "services:\n  web:\n    repo: shop.git\n"  # keys of the service go on in line 4, column 5
-TOP_KEYS = "environments, services, edge, registry, network, fetch_every, theme, keys"
+TOP_KEYS = "environments, services, edge, registry, roles, network, fetch_every, theme, keys"
 FLAG = "environments.production.protected: expected true or false"
 PORT = "services.web.port: expected the container's port alone such as 8000"
 COMMAND = "services.web.command: expected a command as text or as a list of words"

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from cockpit.config import edges, options
 from cockpit.config.edges import CERTIFICATE, ENVIRONMENT, ROOT_EDGE, TLS
-from cockpit.config.form import BUILD, MIGRATE, PROCESS, REGISTRY, ROOT, SERVICE
+from cockpit.config.form import BUILD, MIGRATE, PROCESS, REGISTRY, ROLES, ROOT, SERVICE
 from cockpit.config.kinds import Duration, OrNull
 from cockpit.config.lists import Members
 from cockpit.config.options import ENV_FILE, HEALTHCHECK, LOGGING, SECRET, ULIMITS
@@ -31,6 +31,7 @@ from cockpit.config.settings import (
     Network,
     Process,
     Registry,
+    Roles,
     Secret,
     Service,
     Settings,
@@ -65,6 +66,7 @@ SHOWN: list[tuple[str, type[BaseModel], frozenset[str]]] = [
     ("services.web.healthcheck", Healthcheck, NONE),
     ("services.web.logging", Logging, NONE),
     ("network", Network, NONE),
+    ("roles", Roles, NONE),
     ("registry", Registry, NONE),
 ]
 TABLES = [
@@ -86,6 +88,7 @@ TABLES = [
     (HEALTHCHECK, Healthcheck),
     (LOGGING, Logging),
     (REGISTRY, Registry),
+    (ROLES, Roles),
     (SECRET, Secret),
 ]
 DEFAULTS = {name: field.default for model in (Process, Service) for name, field in model.model_fields.items()}

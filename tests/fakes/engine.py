@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cockpit import protocol as p
-from cockpit.engine.api import Handler, Note, Peer
+from cockpit.engine.api import Handler, Note, Peer, Standing
 from cockpit.errors import BuildError, Refused, UsageError
 from cockpit.model import (
     Actor,
@@ -24,6 +24,7 @@ from cockpit.model import (
     OperationKind,
     OperationState,
     PlacementKey,
+    Role,
     Side,
     Step,
     StepState,
@@ -86,6 +87,13 @@ class FakeEngine:
         for task in self._playing:
             task.cancel()
         await asyncio.gather(*self._playing, return_exceptions=True)
+
+    def standing(self, peer: Peer) -> Standing:
+        return Standing(Role.VIEWER if peer.read_only else Role.ADMIN)
+
+    async def permit(self, peer: Peer, call: p.Call[Any, Any], params: Any) -> None:
+        if not self.standing(peer).role.covers(call.needs):
+            raise Refused("This connection is read-only")
 
     def idle(self) -> bool:
         return not any(not operation.state.ended for operation in self.operations.values())

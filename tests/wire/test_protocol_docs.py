@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cockpit import errors
+from cockpit.model import Role
 from cockpit.protocol import ACROSS_ONE_VERSION, CALLS, MAX_TAIL, PROTOCOL, Call, Event, LogChunk, WireError
 from cockpit.rpc import Code
 
@@ -54,6 +55,16 @@ def test_each_type_is_there_with_all_its_fields(kind: typing.Any) -> None:
         assert named == [member.value for member in kind]
     else:
         assert named == [field.name for field in dataclasses.fields(kind)]
+
+
+def test_each_call_is_with_the_role_that_it_needs() -> None:
+    told = {name: role for role in Role for name in re.findall(r"`([\w.]+)`", _row(role).partition("; and")[0])}
+    assert told == {call.name: call.needs for call in CALLS.values()}
+
+
+def _row(role: Role) -> str:
+    (row,) = re.findall(rf"^\| `{role}` \| (.+) \|$", TEXT, re.MULTILINE)
+    return str(row)
 
 
 def test_the_version_and_every_error_code_are_there() -> None:
