@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import IO
 
 from bench.report import Say
 from cockpit.errors import TargetError, UsageError
@@ -162,9 +163,9 @@ def _import(root: Path, tag: str) -> None:
         _run("docker", "import", "-", tag, stdin=files.stdout)
 
 
-def _run(*command: str, stdin: object = subprocess.DEVNULL) -> str:
+def _run(*command: str, stdin: int | IO[bytes] | None = subprocess.DEVNULL) -> str:
     """Raises TargetError with the last line of what it said."""
-    done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=False)  # type: ignore[call-overload]
+    done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise TargetError(f"{command[0]} {command[1]}: {said[-1] if said else done.returncode}")

@@ -33,7 +33,7 @@ class _Connection(UnixHTTPConnection):
 class _Pool(UnixHTTPConnectionPool):
     opened: Opened
 
-    def _new_conn(self) -> UnixHTTPConnection:  # type: ignore[override] # as in the SDK
+    def _new_conn(self) -> UnixHTTPConnection:  # type: ignore[override]  # as in the SDK's own
         made = _Connection(self.base_url, self.socket_path)
         made.opened = self.opened
         return made

@@ -53,7 +53,7 @@ def pack(order: BuildOrder, check: Callable[[], None]) -> IO[bytes]:
     """The context less what .dockerignore leaves out. The file has no name and is gone when closed."""
     from docker.utils import build
 
-    spool = cast(IO[bytes], Spool(tempfile.TemporaryFile(prefix="cockpit-build-"), check))  # noqa: SIM115 the caller's
+    spool = cast(IO[bytes], Spool(tempfile.TemporaryFile(prefix="cockpit-build-"), check))  # noqa: SIM115  the caller closes it
     try:
         build.tar(order.context, _ignored(order.context), (order.dockerfile, None), spool)
         spool.seek(0)

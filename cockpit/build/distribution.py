@@ -32,7 +32,7 @@ async def digest(daemon: Daemon, name: str, auth: Auth, at: str) -> str | None:
     def ask(client: APIClient) -> str:
         nonlocal reached
         reached = True  # Docker has answered to its version: from here on the registry is waited for
-        told = client.inspect_distribution(name, auth)  # type: ignore[no-untyped-call]
+        told = client.inspect_distribution(name, auth)
         return str((told.get("Descriptor") or {}).get("digest", ""))
 
     try:

@@ -212,7 +212,7 @@ class DockerBuilder:
 
 
 def _inspect(client: APIClient, name: str) -> Item:
-    told: Item = client.inspect_image(name)  # type: ignore[no-untyped-call]
+    told: Item = client.inspect_image(name)
     return told
 
 

@@ -37,7 +37,7 @@ def _made(logins: tuple[Login, ...]) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="cockpit-login-", dir=runtime if os.path.isdir(runtime) else None))
     try:
         _fill(folder, logins)
-    except BaseException:
+    except BaseException:  # also a cancellation: nobody else knows of the folder yet
         removed(folder)
         raise
     return folder

@@ -60,8 +60,8 @@ def only(client: APIClient, auths: Mapping[str, Auth]) -> None:
     """For a build, which has no parameter for it: these logins, and no look of the SDK's own for others."""
     from docker.auth import AuthConfig
 
-    # With none at all it would look. The stubs do not know the attribute.
-    client._auth_configs = AuthConfig({"auths": {_HUB: {}, **auths}})  # type: ignore[attr-defined]
+    # With none at all it would look.
+    client._auth_configs = AuthConfig({"auths": {_HUB: {}, **auths}})  # type: ignore[attr-defined]  # not in its stub
 
 
 def address(server: str) -> str:

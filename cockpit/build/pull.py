@@ -95,7 +95,7 @@ async def _held(daemon: Daemon, name: str) -> _Held | None:
     """None when it is not on the host."""
 
     def look(client: APIClient) -> _Held:
-        image = client.inspect_image(name)  # type: ignore[no-untyped-call]
+        image = client.inspect_image(name)
         host = client.version(api_version=False)
         return _Held(str(image["Id"]), str(image.get("Architecture", "")), str(host.get("Arch", "")))
 

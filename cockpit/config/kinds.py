@@ -81,7 +81,9 @@ class Reading:
 class Kind(ABC):
     """`expects` completes the sentence "expected …"."""
 
-    expects: str
+    @property
+    @abstractmethod
+    def expects(self) -> str: ...
 
     @abstractmethod
     def read(self, node: Node, at: At, into: Reading) -> Any: ...
@@ -177,7 +179,7 @@ class Choice(Word):
     like: dict[str, str] = field(default_factory=dict)
 
     @property
-    def expects(self) -> str:  # type: ignore[override]  # a field in the others
+    def expects(self) -> str:
         *others, last = self.names
         return f"{', '.join(others)} or {last}" if others else last
 
@@ -255,11 +257,16 @@ class WholeOrUnlimited(Whole):
 
 
 @dataclass(frozen=True)
-class Pids(Whole):
+class Pids(Word):
     """Compose's, where -1 is no limit."""
 
-    def value(self, scalar: Scalar) -> int | None:  # type: ignore[override]  # a limit may be none
-        return None if scalar.plain and scalar.text == "-1" else super().value(scalar)
+    expects: str = Whole.expects
+
+    def value(self, scalar: Scalar) -> int | None:
+        return None if scalar.plain and scalar.text == "-1" else Whole().value(scalar)
+
+    def schema(self) -> JsonSchema:
+        return Whole().schema()
 
 
 @dataclass(frozen=True)
@@ -325,7 +332,7 @@ class OrNull(Kind):
     kind: Kind
 
     @property
-    def expects(self) -> str:  # type: ignore[override]  # a field in the others
+    def expects(self) -> str:
         return f"{self.kind.expects}, or null"
 
     def read(self, node: Node, at: At, into: Reading) -> Any:

@@ -217,7 +217,7 @@ class Short(Kind):
     key: str
 
     @property
-    def expects(self) -> str:  # type: ignore[override]  # a field in the others
+    def expects(self) -> str:
         return f"{self._kind.expects} or a map"
 
     @property

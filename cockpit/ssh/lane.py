@@ -38,7 +38,7 @@ class Lane:
         async with asyncio.timeout(timeout), self._lock:
             try:
                 return await self._run(script, given)
-            except BaseException:
+            except BaseException:  # also a cancellation: what a shell says next may belong to this script
                 await self.end()
                 raise
 

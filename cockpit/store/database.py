@@ -73,7 +73,7 @@ class Database:
     async def _connect(self) -> None:
         try:
             await self._connection
-        except BaseException:
+        except BaseException:  # also a cancellation, which the thread does not hear of
             await asyncio.to_thread(self._connection._thread.join, CLOSE_SECONDS)  # it is ending: outlive it
             raise
 
@@ -131,7 +131,7 @@ def _transact(db: sqlite3.Connection, work: Work[T]) -> T:
     try:
         result = work(db)
         db.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # whatever ends the work, no half of it stays
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise

@@ -73,7 +73,7 @@ def _open(path: Path, migrations: Sequence[Migration]) -> Opened:
     db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
     try:
         return _ready(db, path, migrations)
-    except BaseException:
+    except BaseException:  # nobody else knows of the connection yet
         db.close()
         raise
 

@@ -39,7 +39,7 @@ def create(
     try:
         for each in joined:
             api.connect_container_to_network(identifier, each)
-    except BaseException:
+    except BaseException:  # nobody else knows of the container yet
         remove_container(client, identifier)
         raise
     return identifier

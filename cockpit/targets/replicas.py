@@ -73,7 +73,7 @@ def start_replica(client: DockerClient, replica: Replica) -> Started:
             client.api.start(identifier)
         _go_on(replica)
         return Started(identifier, origin, _seen(client, identifier))
-    except BaseException:
+    except BaseException:  # whatever ends the start, nothing of it stays
         take_back(client, identifier, origin, replica.order)
         raise
 

@@ -47,7 +47,7 @@ class OneOffs:
             last = await ended(self._follow(identifier), tell, partial(self._look, identifier), self._clock)
         except TargetDown:
             raise  # it may still run, and must not be stopped by one who cannot see it
-        except BaseException:
+        except BaseException:  # also a cancellation: who gave up on it does not leave it running
             await self._cleanups.finish(self._give_up(identifier))
             raise
         if (error := why_not_done(order, last, tuple(first))) is not None:

@@ -57,14 +57,14 @@ class PacedDriver(LinuxDriver):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.outlet = Outlet(self._file or sys.stderr)
-        self._file = self.outlet  # type: ignore[assignment]
+        self._file = self.outlet  # type: ignore[assignment]  # all of a TextIO that the driver uses
 
     def start_application_mode(self) -> None:
         """At the start, and when the shell gives the terminal back: it may show anything."""
         frame: Frame | None = getattr(self._app, "frame", None)
         if frame is not None:
             frame.forget()
-        super().start_application_mode()  # type: ignore[no-untyped-call]
+        super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual has no type for it
 
     def write(self, data: str) -> None:
         self.outlet.queued += len(data)

@@ -16,6 +16,7 @@ from textual.app import SuspendNotSupported
 from cockpit import foreground
 from cockpit.protocol import EXEC_ENDED, ExecEnded, ExecTicket
 from cockpit.text import clean
+from cockpit.tui.paced import PacedDriver
 from cockpit.tui.present.words import NAME
 from cockpit.tui.state import State
 
@@ -82,13 +83,13 @@ def _lend(ticket: ExecTicket) -> int:
 
 def toggle_mouse(app: CockpitApp) -> str:
     driver = app._driver
-    if driver is None or app.is_headless:
+    if not isinstance(driver, PacedDriver) or app.is_headless:
         return "there is no mouse here"
     if driver._mouse:
-        driver._disable_mouse_support()  # type: ignore[attr-defined]
+        driver._disable_mouse_support()
     driver._mouse = not driver._mouse
     if driver._mouse:
-        driver._enable_mouse_support()  # type: ignore[attr-defined]
+        driver._enable_mouse_support()
     return "the mouse is captured; M releases it" if driver._mouse else "the mouse is the terminal's again"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.color import Color
 from rich.style import Style
@@ -55,9 +55,9 @@ def read(text: str, name: str = "theme") -> dict[str, str]:
 def make(name: str, values: Mapping[str, str]) -> Theme:
     """Keys that are no field of Textual's Theme are variables of ours: `muted`, `bar-background` …"""
     own = {item.name for item in fields(Theme)} - {"variables", "name"}
-    known: dict[str, object] = {key: _typed(key, value) for key, value in values.items() if key in own}
+    known: dict[str, Any] = {key: _typed(key, value) for key, value in values.items() if key in own}
     variables = {key: value for key, value in values.items() if key not in own}
-    return Theme(name=f"cockpit-{name}", variables=variables, **known)  # type: ignore[arg-type]
+    return Theme(name=f"cockpit-{name}", variables=variables, **known)
 
 
 def _typed(key: str, value: str) -> str | bool | float:

@@ -12,6 +12,7 @@ from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cockpit.edge.base import Tls
 from tests.edge.world import free_port
@@ -45,8 +46,8 @@ class Acme:
     http: int
     https: int
 
-    def tls(self, **said: object) -> Tls:
-        return Tls(f"127.0.0.1:{self.https}", directory=self.directory, ca=self.ca, **said)  # type: ignore[arg-type]
+    def tls(self, **said: Any) -> Tls:
+        return Tls(f"127.0.0.1:{self.https}", directory=self.directory, ca=self.ca, **said)
 
 
 @contextlib.asynccontextmanager

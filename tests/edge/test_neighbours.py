@@ -112,10 +112,9 @@ async def test_a_new_edge_takes_over_beside_the_old_one_and_nobody_is_refused(se
     for count in range(2):
         before = _edge(here).id
         async with customers(Load(port, looks=True)) as seen:
-            await until(lambda seen=seen: len(seen.bodies) > 50)  # type: ignore[misc]
+            await seen.hears(50)
             await here.upgrade(replace(spec, labels={"count": str(count)}))
-            mark = len(seen.bodies)
-            await until(lambda seen=seen, mark=mark: len(seen.bodies) > mark + 50)  # type: ignore[misc]
+            await seen.hears(50)
         assert set(seen.statuses) == {200}
         assert len(seen.lost) <= 2, seen.lost  # requests on their way in a connection that closes just then
         assert _edge(here).id != before
@@ -212,11 +211,10 @@ async def test_other_containers_that_call_an_alias_follow_the_pointer(serving: t
     assert {"web", "shop"} <= names_in(here, str(here.containers("door")[0].id), shop)
     await until(lambda: _says(door, 8000, "first"))
     async with customers(Load(8000, address=door)) as seen:
-        await until(lambda: len(seen.bodies) > 50)
+        await seen.hears(50)
         for release, app in ((2, two), (1, one), (2, two)):
             await here.edge.point(SHOP, Pointer(release, (app,)))
-            mark = len(seen.bodies)
-            await until(lambda mark=mark: len(seen.bodies) > mark + 50)  # type: ignore[misc]
+            await seen.hears(50)
     assert (seen.lost, set(seen.statuses), set(seen.bodies)) == ([], {200}, {"first", "one", "two"})
 
 
@@ -239,10 +237,9 @@ async def test_a_door_outlives_a_restart_and_a_replacement_of_the_edge(serving: 
     await until(lambda: _says(address, 8000, "first"))
     assert door.attrs["HostConfig"]["RestartPolicy"]["Name"] == "always"
     async with customers(Load(8000, address=address, every=0.02)) as seen:
-        await until(lambda: len(seen.bodies) > 5)
+        await seen.hears(5)
         _edge(here).restart(timeout=1)
-        mark = len(seen.bodies)
-        await until(lambda: len(seen.bodies) > mark + 5)
+        await seen.hears(5)
     assert (seen.lost, set(seen.statuses)) == ([], {200})
 
 
@@ -256,8 +253,7 @@ async def test_those_who_ask_by_name_notice_no_new_door(serving: tuple[Street, i
     await until(lambda: _says(address, 9000, "first"))
     async with customers(Load(9000, address=address, every=0.02)) as seen:
         await here.upgrade(here.spec(team="shop"))
-        mark = len(seen.bodies)
-        await until(lambda: len(seen.bodies) > mark + 20)
+        await seen.hears(20)
     assert [each.id == before for each in here.containers("door")] == [False]
     assert seen.lost == []
     assert seen.statuses.pop(502, 0) <= 2  # a request of the caller in a connection that closes just then

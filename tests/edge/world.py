@@ -239,6 +239,11 @@ class Load:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
 
+    async def hears(self, more: int) -> None:
+        """Waits for that many answers beyond those it has."""
+        wanted = len(self.bodies) + more
+        await until(lambda: len(self.bodies) >= wanted, what=f"{more} more answers")
+
     async def run(self, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         start = loop.time()

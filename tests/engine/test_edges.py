@@ -297,21 +297,23 @@ async def test_while_the_log_refuses_the_sheets_know_where_customers_are(tmp_pat
         assert [option.release.number for option in sheet.options] == [3, 1]
 
 
-async def test_a_log_that_fails_during_a_switch_does_not_send_b_one_release_too_far(tmp_path: Path) -> None:
+async def test_a_log_that_fails_during_a_switch_does_not_send_b_one_release_too_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with rig(tmp_path) as shop:
         await shop.shipped("first")
         await shop.shipped("second")
         moved = shop.edge.point
 
-        async def then_fill_the_disk(key: PlacementKey, pointer: Pointer) -> None:
-            await moved(key, pointer)
+        async def then_fill_the_disk(key: PlacementKey, pointer: Pointer, token: str = "") -> None:
+            await moved(key, pointer, token)
             shop.disk.refuses = "no space left"
 
-        shop.edge.point = then_fill_the_disk  # type: ignore[method-assign]
-        await shop.deploy(shop.commit("third"))
-        await shop.until(lambda: SHOP not in shop.engine.world.runs)
+        with monkeypatch.context() as patched:
+            patched.setattr(shop.edge, "point", then_fill_the_disk)
+            await shop.deploy(shop.commit("third"))
+            await shop.until(lambda: SHOP not in shop.engine.world.runs)
         assert shop.engine.rows.seen(SHOP).row.live == 3
-        shop.edge.point = moved  # type: ignore[method-assign]
         await shop.rollback()
         await shop.until(lambda: shop.customers_on() == 2)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,8 +35,8 @@ class Reader(Peer):
         return any(chunk.ended for chunk in self.chunks)
 
 
-async def follow(shop: Rig, reader: Reader, **asked: object) -> LogOpened:
-    request = LogRequest(LogKind.SERVICE, SHOP, **asked)  # type: ignore[arg-type]  # fields of LogRequest
+async def follow(shop: Rig, reader: Reader, **asked: Any) -> LogOpened:
+    request = LogRequest(LogKind.SERVICE, SHOP, **asked)
     opened: LogOpened = await shop.engine.handlers()[LOGS_OPEN.name](reader, request)
     return opened
 

@@ -56,7 +56,7 @@ def test_wal_is_used_only_where_its_race_is_fixed(version: tuple[int, ...], mode
 async def test_the_connection_is_as_careful_as_it_can_be(tmp_path: Path) -> None:
     database = await Database.open(tmp_path / "releases.db")
     names = ("synchronous", "foreign_keys", "trusted_schema", "cell_size_check", "application_id", "journal_mode")
-    found = [await database.read(lambda db, n=name: db.execute(f"PRAGMA {n}").fetchone()[0]) for name in names]  # type: ignore[misc]
+    found = await database.read(lambda db: [db.execute(f"PRAGMA {name}").fetchone()[0] for name in names])
     await database.close()
     assert found == [2, 1, 0, 1, opening.APPLICATION_ID, opening.journal_mode()]
 

@@ -272,7 +272,7 @@ async def test_the_load_generators_counters_are_always_on_the_screen(tmp_path: P
 async def test_a_fault_in_the_link_is_said_and_the_values_count_as_old() -> None:
     link = FakeLink()
     async with cockpit(link) as it:
-        link.push(object())  # type: ignore[arg-type]
+        link.push(object())  # type: ignore[arg-type]  # nothing that a link may say
         await it.until(lambda: it.app.state.lost is not None, "the fault")
         assert "a fault in cockpit itself" in it.notices
 

@@ -263,7 +263,7 @@ async def test_a_log_is_opened_again_when_the_engine_comes_back() -> None:
         await it.until(lambda: len(it.link.requests("logs.open")) == 2, "a second subscription")
 
 
-async def test_a_flood_stays_bounded_and_costs_few_repaints() -> None:
+async def test_a_flood_stays_bounded_and_costs_few_repaints(monkeypatch: pytest.MonkeyPatch) -> None:
     async with cockpit() as it:
         view = await opened(it)
         painted = 0
@@ -274,7 +274,7 @@ async def test_a_flood_stays_bounded_and_costs_few_repaints() -> None:
             painted += 1
             return render(y)
 
-        view.render_line = counted  # type: ignore[method-assign, assignment]
+        monkeypatch.setattr(view, "render_line", counted)
         start = time.monotonic()
         for batch in range(60):
             it.link.lines([f"flood {batch * 250 + n}" for n in range(250)], start=batch * 250)

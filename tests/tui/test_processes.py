@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from cockpit.model import EngineStatus, Health, HostStatus, OperationKind, OperationState, ProcessState, Replica
+from cockpit.model import (
+    EngineStatus,
+    Health,
+    HostStatus,
+    OperationKind,
+    OperationState,
+    PlacementKey,
+    ProcessState,
+    Replica,
+)
 from cockpit.protocol import Event, Lost
 from cockpit.tui.line import Line, cells, plain
 from cockpit.tui.panes.bars import NoteBar
@@ -50,10 +60,10 @@ def row(of: State, room: int) -> str:
     return plain(services.row(of.placement, of, NOW, room, selected=True))
 
 
-def at(key: object, **changed: object) -> State:
-    state = choose(connected(adopted()), key)  # type: ignore[arg-type]
+def at(key: PlacementKey, **changed: Any) -> State:
+    state = choose(connected(adopted()), key)
     assert state.placement is not None
-    return fold(state, Event(placement=replace(state.placement, **changed)), NOW)  # type: ignore[arg-type]
+    return fold(state, Event(placement=replace(state.placement, **changed)), NOW)
 
 
 @pytest.mark.parametrize("room", [52, 80])
@@ -194,7 +204,9 @@ def test_rows_of_every_kind_are_as_wide_as_each_other(room: int) -> None:
 
 @pytest.mark.parametrize("room", [52, 60, 80])
 def test_what_left_the_configuration_says_so_in_words(room: int) -> None:
-    line = services.row(at(OLD).placement, at(OLD), NOW, room, selected=False)  # type: ignore[arg-type]
+    gone = at(OLD).placement
+    assert gone is not None
+    line = services.row(gone, at(OLD), NOW, room, selected=False)
     assert any("not in config" in part and tone == "muted" for part, tone in line)
 
 
@@ -344,9 +356,9 @@ def test_the_host_is_named_where_there_are_several() -> None:
 
 
 @pytest.mark.parametrize("changed", [{"processes": RUNNING}, {"configured": False}, {"auto": "on"}, {"host": SHOP_1}])
-def test_a_change_of_what_runs_where_is_painted_at_once(changed: dict[str, object]) -> None:
+def test_a_change_of_what_runs_where_is_painted_at_once(changed: dict[str, Any]) -> None:
     state = at(SHOP)
-    assert not is_routine(state, Event(placement=replace(shop(), **changed)))  # type: ignore[arg-type]
+    assert not is_routine(state, Event(placement=replace(shop(), **changed)))
 
 
 def test_an_engine_that_says_nothing_of_hosts_looks_as_before() -> None:

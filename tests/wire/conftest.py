@@ -56,6 +56,11 @@ class Wire:
     def say(self, data: bytes) -> None:
         self.writer.write(data + b"\n")
 
+    def stop_reading(self) -> None:
+        transport = self.writer.transport
+        assert isinstance(transport, asyncio.Transport)  # a socket's, for both ways
+        transport.pause_reading()
+
     async def hear(self) -> Any:
         """The next message; None at the end of the connection."""
         async with asyncio.timeout(10):

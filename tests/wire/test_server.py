@@ -174,7 +174,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_the_others_go_on(dial:
     for wire in (deaf, awake):
         await wire.hello()
         await wire.ask("subscribe")
-    deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    deaf.stop_reading()
     chunk = LogChunk(1, tuple(LogLine(n, 0.0, "x" * 1000) for n in range(100)))
     sent = 0
     async with asyncio.timeout(20):
@@ -189,7 +189,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_the_others_go_on(dial:
 async def test_a_client_that_asks_without_reading_is_dropped(dial: Dial, served: Served) -> None:
     wire = await dial()
     await wire.hello()
-    wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    wire.stop_reading()
     async with asyncio.timeout(20):
         while served.engine.peers:
             wire.say(b'{"id": 1, "method": "status"}')
