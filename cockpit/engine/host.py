@@ -12,7 +12,7 @@ from cockpit.build.base import Builder
 from cockpit.edge.base import Edge
 from cockpit.engine import views
 from cockpit.health.probe import Probe
-from cockpit.model import HostStatus
+from cockpit.model import HostStatus, PlacementKey
 from cockpit.targets.base import Container, Subnet, Target
 
 FRESH = 5.0  # seconds: an older probe verifies nothing
@@ -84,6 +84,10 @@ class Host:
     docker_seen_at: float | None = None
     edge_error: str = NOT_ASKED
     edge_note: str = ""  # what wants doing to an edge that serves: it is outdated
+    caught_up: bool = False  # the release log was compared with what the host has
+    memory: dict[tuple[PlacementKey, int], str] = field(default_factory=dict)  # what it remembers of releases
+    memory_read_at: float | None = None  # monotonic
+    memory_note: str = ""  # why it cannot remember
     probed: dict[str, Probed] = field(default_factory=dict)  # by address and port
 
     @property

@@ -43,6 +43,9 @@ def repository(placement: PlacementSettings) -> Repository:
 
 async def preflight(run: Run) -> str:
     host = await run.host.target.ping()
+    if not run.host.caught_up:
+        words = f"the cockpit has not compared its log with what {run.host.name} has yet"
+        raise Failed(Failure("preflight", Side.COCKPIT, words, next="try again in a few seconds"))
     values = await run.values.fingerprints(spec.freeze(run.placement, "", {}, {}))
     secrets = {name for of in values.values() for name in of}
     free = (await asyncio.to_thread(shutil.disk_usage, run.ports.paths.state)).free

@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from cockpit.config.settings import PlacementSettings
-from cockpit.engine import plan, recover, spec
+from cockpit.engine import memory, plan, recover, spec
+from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
 from cockpit.engine.world import Seen, World
@@ -48,6 +49,8 @@ class Tidy:
                 slot = seen.live.slot if seen.live is not None else None
                 await host.target.activate(placement.key, seen.row.live, Standing.LIVE, slot=slot)
                 seen.settled = seen.row.live
+        await _stand(host, seen)
+        await memory.keep(host, ports.clock, placement.key, seen.records)
         spare = plan.rollback_default(seen.records, seen.row.live)
         for record in to_stop(host.containers, seen, ports.clock.now()):
             changed |= await stop(ports, world, record, keep=record is spare)
@@ -55,6 +58,17 @@ class Tidy:
             changed |= await remove(ports, world, record)
         changed |= await clear(ports, world, seen)
         return changed
+
+
+async def _stand(host: Host, seen: Seen) -> None:
+    """One release says that it serves: the others that run give way to it, also after a crash in between."""
+    key, live = seen.row.key, seen.row.live
+    mine = [each for each in host.containers if each.key == key and each.standing is Standing.LIVE]
+    if live is None or all(each.release != live for each in mine):
+        return
+    for number in {each.release for each in mine} - {live}:
+        with suppress(TargetError):
+            await host.target.activate(key, number, Standing.HOT)
 
 
 async def mark_good(ports: Ports, seen: Seen, started_at: float) -> bool:
@@ -182,11 +196,14 @@ async def _drained(ports: Ports, world: World, record: ReleaseRecord, since: flo
     return sum(open_requests.get(each, 0) for each in where) == 0
 
 
-async def prune(ports: Ports, target: Target, key: PlacementKey, keep: int) -> None:
-    """Images of releases that nothing may go back to any more."""
+async def prune(ports: Ports, target: Target, key: PlacementKey, keep: int) -> bool:
+    """Images of releases that nothing may go back to any more. True when one went."""
+    gone = False
     for record in await ports.store.retained(key, keep):
         try:
             await target.remove_image(spec.from_text(record.spec).image)
         except TargetError:
             continue
         await ports.store.update_release(key, record.number, image_removed=True)
+        gone = True
+    return gone

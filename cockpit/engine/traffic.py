@@ -6,10 +6,11 @@ Up to the switch nothing that customers see has changed; from it on the operatio
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from cockpit.edge.base import Pointer
-from cockpit.engine import plan, spec
+from cockpit.engine import memory, plan, spec
 from cockpit.engine.processes import take_over
 from cockpit.engine.run import Run, Skip, StepWork
 from cockpit.engine.spec import ReleaseSpec
@@ -35,6 +36,7 @@ async def start(run: Run) -> str:
     frozen = spec.from_text(release.spec)
     await _say_changed_secrets(run, frozen)
     await _lease(run)
+    await memory.note(run.host, run.bringing)
     run.started_here = True
     started = 0
     for name in frozen.leading:
@@ -233,7 +235,9 @@ async def settle(run: Run) -> str:
         done.append("the hold is released")
     elif run.live is not None:
         await _hold(run, run.live)
-        if not spec.from_text(release.spec).routed:
+        if spec.from_text(release.spec).routed:
+            await _stands_by(run, run.live)
+        else:
             done.append(await _former(run, run.live))
         done.append("held until someone gives a reason")
     return " · ".join(done)
@@ -250,6 +254,7 @@ async def _former(run: Run, former: ReleaseRecord) -> str:
     """What customers may still be sent back to at once goes on running."""
     frozen = spec.from_text(former.spec)
     if frozen.routed:
+        await _stands_by(run, former)
         return f"{former.name} stays hot"
     grace = max(process.stop_grace for process in frozen.processes.values())
     try:
@@ -258,6 +263,12 @@ async def _former(run: Run, former: ReleaseRecord) -> str:
         return f"{former.name} could not be stopped: {error.message}"
     await run.fact(lambda: run.ports.store.update_release(former.key, former.number, hot_until=None, stopped=True))
     return f"{former.name} stopped"
+
+
+async def _stands_by(run: Run, former: ReleaseRecord) -> None:
+    """It comes back after a reboot, and nobody takes it for the live one. `tidy.py` does it where Docker is away."""
+    with suppress(TargetError):
+        await run.host.target.activate(former.key, former.number, Standing.HOT)
 
 
 async def _hold(run: Run, bad: ReleaseRecord) -> None:

@@ -9,10 +9,11 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from cockpit.config.settings import PlacementSettings, Settings
-from cockpit.engine import routing, tidy
+from cockpit.engine import memory, rebuild, routing, tidy
 from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.edges import Edges
 from cockpit.engine.host import Host
@@ -26,7 +27,7 @@ from cockpit.engine.rows import RECORDS, Rows
 from cockpit.engine.tidy import Tidy
 from cockpit.engine.window import Window
 from cockpit.engine.world import World
-from cockpit.errors import CockpitError
+from cockpit.errors import CockpitError, EdgeError, StoreError, TargetDown
 from cockpit.model import PlacementKey
 from cockpit.protocol import Event
 
@@ -129,6 +130,8 @@ class Watch:
             if host.docker_seen_at is None:
                 host.subnet = await host.target.prepare()
             host.containers = await host.target.observe()
+            if not host.caught_up:
+                await self._catch_up(host)
         except CockpitError as error:
             host.docker_error, host.docker_hint = error.message, error.hint
             return
@@ -139,6 +142,17 @@ class Watch:
         host.docker_error = host.docker_hint = ""
         host.docker_seen_at = self._ports.clock.now()
         host.forget_gone()
+
+    async def _catch_up(self, host: Host) -> None:
+        """What the host has and the log has not. A log that cannot be written now is caught up later."""
+        if self._ports.store.read_only_reason:
+            return
+        try:
+            if await rebuild.rebuild(self._ports, host, host.containers):
+                await self._rows.load()
+            host.caught_up = True
+        except (StoreError, EdgeError) as error:
+            log.warning("the release log is not compared with %s yet: %s", host.name, error.message)
 
     async def reread(self) -> None:
         """When the configuration file changed, routes, placements and pending settings follow before this returns."""
@@ -238,8 +252,12 @@ class Watch:
         self._hub.publish(Event(releases=self._window.releases(key, RECORDS)))
         await self.repositories.recount(key)
         placement, host = self._world.known[key], self._world.host(key)
-        if host.docker_ok:
-            await tidy.prune(self._ports, host.target, key, placement.service.retain)
+        if not host.docker_ok:
+            return
+        if await tidy.prune(self._ports, host.target, key, placement.service.retain):
+            await self._rows.reload(key)
+        with suppress(TargetDown):
+            await memory.keep(host, self._ports.clock, key, self._rows.seen(key).records)
 
 
 def _name(work: Work) -> str:

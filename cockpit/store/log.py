@@ -13,7 +13,7 @@ from typing import TypeVar, Unpack
 
 from cockpit.clock import Clock
 from cockpit.model import Actor, Failure, Hold, Operation, OperationKind, OperationState, PlacementKey, StepState
-from cockpit.store import history, journal, operations, placements, releases, retention
+from cockpit.store import history, journal, operations, placements, rebuilding, releases, retention
 from cockpit.store import slots as leasing
 from cockpit.store.base import Entry, Intent, Minute, PlacementRecord, ReleaseRecord, SlotLease
 from cockpit.store.database import Database, Work
@@ -89,6 +89,14 @@ class ReleaseLog:
         """Releases whose image may go, oldest first: none that is live, running, kept stopped, being deployed, where a
         rollback would go, or one of the newest `keep` good ones; and no image that such a one has too."""
         return await self._read(lambda db: retention.removable(db, key, keep))
+
+    async def numbers(self, key: PlacementKey) -> frozenset[int]:
+        """Of all its releases."""
+        return frozenset(await self._read(lambda db: rebuilding.numbers(db, key)))
+
+    async def rebuild(self, found: rebuilding.Found, at: float, hot_until: float) -> None:
+        """Releases that the log lost, or never had. What was live before them is hot until `hot_until`."""
+        await self._vital(lambda db: rebuilding.enter(db, found, at, hot_until))
 
     # ------------------------------------------------------------ slots
 

@@ -1,0 +1,94 @@
+"""What each host remembers of its releases, kept in step with the release log: for the day when the log is gone.
+
+Not in it: what containers tell themselves (slot, state), what changes by the minute, and the value of any secret.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+
+from cockpit.clock import Clock
+from cockpit.engine.host import Host
+from cockpit.errors import CockpitError, TargetDown, TargetError
+from cockpit.model import PlacementKey
+from cockpit.protocol import decode, encode
+from cockpit.store.base import ReleaseRecord
+from cockpit.targets.base import Remembered
+
+log = logging.getLogger(__name__)
+
+AGAIN = 300.0  # seconds between looks whether somebody pruned it
+
+
+def text_of(record: ReleaseRecord) -> str:
+    """Pure."""
+    kept = replace(
+        record,
+        slot=None,
+        live_since=None,
+        left_traffic_at=None,
+        served_seconds=0.0,
+        baking_until=None,
+        hot_until=None,
+        stopped=False,
+    )
+    return json.dumps(encode(kept), separators=(",", ":"))
+
+
+def record_of(remembered: Remembered) -> ReleaseRecord | None:
+    """None for what another version wrote and nobody can read now. Pure."""
+    try:
+        found = decode(ReleaseRecord, json.loads(remembered.text))
+    except ValueError:
+        return None
+    right = (found.key, found.number) == (remembered.key, remembered.release)
+    return found if right else None
+
+
+def worth_it(record: ReleaseRecord) -> bool:
+    """Somebody may go back to it, or be on it."""
+    return bool(record.image) and not record.failed and not record.image_removed
+
+
+async def note(host: Host, record: ReleaseRecord) -> None:
+    """Before its containers are made. A host that cannot remember does not keep anybody from deploying."""
+    text = text_of(record)
+    try:
+        await host.target.remember(record.key, record.number, text)
+    except TargetError as error:
+        host.memory_note = error.message
+        log.warning("%s: %s", host.name, error.message)
+    else:
+        host.memory[record.key, record.number] = text
+
+
+async def keep(host: Host, clock: Clock, key: PlacementKey, records: Iterable[ReleaseRecord]) -> None:
+    """All of a placement that is worth it, as it is now, and nothing else. Raises TargetDown."""
+    now = clock.monotonic()
+    if host.memory_read_at is None or now - host.memory_read_at >= AGAIN:
+        host.memory = {(each.key, each.release): each.text for each in await host.target.remembered()}
+        host.memory_read_at, host.memory_note = now, ""
+    if host.memory_note:
+        return  # until it is read again
+    try:
+        await _keep(host, key, {each.number: each for each in records})
+    except TargetDown:
+        raise
+    except CockpitError as error:
+        host.memory_note = error.message
+        log.warning("%s: %s", host.name, error.message)
+
+
+async def _keep(host: Host, key: PlacementKey, records: dict[int, ReleaseRecord]) -> None:
+    """Of releases that are too old to be among `records`, what is remembered stays as it is."""
+    wanted = {number: text_of(each) for number, each in records.items() if worth_it(each)}
+    for number, text in wanted.items():
+        if host.memory.get((key, number)) != text:
+            await host.target.remember(key, number, text)
+            host.memory[key, number] = text
+    for number in [number for of, number in host.memory if of == key and number in records and number not in wanted]:
+        await host.target.forget(key, number)
+        del host.memory[key, number]
