@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from cockpit.engine.known import Known
 from cockpit.model import Actor, PlacementKey, Role
 from cockpit.protocol import Call, Event, LogChunk
 
@@ -68,6 +69,8 @@ class Standing:
 
 
 class Engine(Protocol):
+    known: Known  # what must not be in errors, nor in the engine's own log
+
     def handlers(self) -> Mapping[str, Handler]:
         """Keyed by `Call.name`."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from cockpit import rpc
 from cockpit.engine.api import Note, Peer
 from cockpit.engine.identity import Identity
+from cockpit.engine.known import Known
 from cockpit.errors import CockpitError
 from cockpit.protocol import MAX_MESSAGE, Hello, WireError
 from cockpit.text import clean
@@ -34,6 +35,7 @@ class Connection:
         answer: Answerer,
         encode: Callable[[Note], bytes],
         tasks: set[asyncio.Task[None]],
+        known: Known,
     ) -> None:
         self.identity = identity
         self.peer: Peer | None = None
@@ -42,6 +44,7 @@ class Connection:
         self._answer = answer
         self._encode = encode
         self._tasks = tasks
+        self._known = known
         self._slots = asyncio.Semaphore(CONCURRENT)
 
     async def run(self) -> None:
@@ -107,7 +110,7 @@ class Connection:
         except rpc.Malformed as error:
             return rpc.failure(id, WireError("usage", error.message), error.code)
         except CockpitError as error:
-            return rpc.failure(id, rpc.to_wire(error))
+            return rpc.failure(id, self._known.error(rpc.to_wire(error)))
         except Exception:  # a process edge: one client's bug must not end the engine
             log.exception("request %r of %s failed", request.method[:80], self.identity.actor.name)
             return rpc.failure(id, WireError("error", "Internal error", "See engine.log"), rpc.Code.INTERNAL)

@@ -18,6 +18,7 @@ from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.following import Following
 from cockpit.engine.hub import Hub
 from cockpit.engine.journal import Backlog
+from cockpit.engine.known import public_words
 from cockpit.engine.operations import Operations
 from cockpit.engine.permission import Permission
 from cockpit.engine.picture import Picture
@@ -42,9 +43,11 @@ class Cockpit:
 
     def __init__(self, ports: Ports, configuration: ConfigurationFile) -> None:
         self.ports = ports
+        self.known = ports.secrets.known
+        self.known.publish(public_words(configuration.settings))
         self.hub = Hub()
         self.backlog = Backlog()
-        self.following = Following(ports.clock)
+        self.following = Following(ports.clock, self.known)
         self.world = World(configuration.settings, ports.clock.now())
         self.rows = Rows(ports, self.world)
         self._probing = Probing(ports, self.world)

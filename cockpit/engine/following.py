@@ -13,12 +13,12 @@ from contextlib import aclosing
 
 from cockpit.clock import Clock
 from cockpit.engine.api import Peer
+from cockpit.engine.known import Known
 from cockpit.engine.run import Run
 from cockpit.errors import CockpitError, Refused
 from cockpit.model import LogLine
 from cockpit.protocol import LogChunk
 from cockpit.targets.base import Container, RawLine, Target
-from cockpit.text import clean_log
 
 BATCH = 0.1  # seconds
 AT_ONCE = 16  # logs that one client may have open
@@ -62,8 +62,9 @@ class Batcher:
 class Following:
     """All log subscriptions of an engine."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, known: Known) -> None:
         self._clock = clock
+        self._known = known
         self._numbers = itertools.count(1)
         self._tasks: dict[tuple[Peer, int], asyncio.Task[None]] = {}
 
@@ -99,7 +100,7 @@ class Following:
             async for lines in work():
                 batcher.add(lines)
         except CockpitError as error:
-            note = error.message
+            note = self._known.hide(error.message)
         finally:
             sending.cancel()
             batcher.flush(ended=True, note=note)
@@ -134,20 +135,30 @@ def only(lines: tuple[LogLine, ...], step: str) -> tuple[LogLine, ...]:
 
 
 def of_containers(
-    target: Target, containers: tuple[Container, ...], tail: int | None, follow: bool, since: float | None = None
+    target: Target,
+    known: Known,
+    containers: tuple[Container, ...],
+    tail: int | None,
+    follow: bool,
+    since: float | None = None,
 ) -> AsyncGenerator[tuple[LogLine, ...], None]:
     """Lines of several replicas, each named by its replica when there is more than one, and by its process then."""
     alone, several = len(containers) == 1, len({each.process for each in containers}) > 1
     names = {
         each.id: "" if alone else f"{each.process} {each.index}" if several else str(each.index) for each in containers
     }
-    return of_logs(target, names, tail, follow, since)
+    return of_logs(target, known, names, tail, follow, since)
 
 
 async def of_logs(
-    target: Target, names: Mapping[str, str], tail: int | None, follow: bool, since: float | None = None
+    target: Target,
+    known: Known,
+    names: Mapping[str, str],
+    tail: int | None,
+    follow: bool,
+    since: float | None = None,
 ) -> AsyncGenerator[tuple[LogLine, ...], None]:
-    """Lines of several containers (id → name) as they come.
+    """Lines of several containers (id → name) as they come, without what is known to be secret.
 
     Ends when all of them do; raises what the last one that failed raised."""
     arrived: asyncio.Queue[tuple[str, RawLine] | CockpitError | None] = asyncio.Queue(QUEUE)
@@ -173,7 +184,7 @@ async def of_logs(
             while True:
                 if isinstance(item, tuple):
                     name, line = item
-                    batch.append(LogLine(next(numbers), line.at, clean_log(line.text), name, line.stream))
+                    batch.append(LogLine(next(numbers), line.at, known.line(line.text), name, line.stream))
                 else:
                     still_open, failed = still_open - 1, item or failed
                 if arrived.empty() or len(batch) >= FIRST:

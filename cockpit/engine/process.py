@@ -14,16 +14,18 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from logging.handlers import RotatingFileHandler
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO, cast
 
 from cockpit import __version__, private
 from cockpit.engine.api import Engine
+from cockpit.engine.known import Known, Quiet
 from cockpit.engine.lock import Lock, holder
 from cockpit.engine.server import Server, serve
 from cockpit.errors import CockpitError, Refused
 from cockpit.paths import Paths
 
 LOG_BYTES = 4 * 1024 * 1024  # of engine.log; one older file is kept beside it
+FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LOCK_WAIT = 5.0  # seconds that an engine which is just ending gets to let go
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ async def _live(paths: Paths, build: Build, background: bool) -> None:
     await _take(lock, paths)
     try:
         engine = await build(paths)
+        _keep_quiet_about(engine.known)
         if not await _unless(stopping, engine.start()):
             await engine.close()
             return
@@ -130,9 +133,26 @@ def _log_to(paths: Paths, background: bool) -> None:
     handlers: list[logging.Handler] = [RotatingFileHandler(paths.engine_log, maxBytes=LOG_BYTES, backupCount=1)]
     if not background:
         handlers.append(logging.StreamHandler())
-    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, handlers=handlers, force=True)
+    logging.basicConfig(level=logging.INFO, format=FORM, handlers=handlers, force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each probe is no news
+
+
+class _Hiding(logging.Formatter):
+    """Tracebacks too: an exception says what it tripped over."""
+
+    def __init__(self, form: str, known: Known) -> None:
+        super().__init__(form)
+        self._known = known
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._known.hide(super().format(record))
+
+
+def _keep_quiet_about(known: Known) -> None:
+    """Before anything becomes known."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Hiding(FORM, known))
+    sys.stderr = cast(TextIO, Quiet(known, sys.stderr))
 
 
 def _last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

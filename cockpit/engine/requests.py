@@ -14,6 +14,7 @@ from cockpit.engine.doctor import examine
 from cockpit.engine.following import Following
 from cockpit.engine.hosts import Hosts
 from cockpit.engine.hub import Hub
+from cockpit.engine.learning import Learning
 from cockpit.engine.opening import probe_address
 from cockpit.engine.operations import Operations
 from cockpit.engine.ports import Ports
@@ -110,6 +111,8 @@ class Requests:
         self._watch = watch
         self._operations = operations
         self._logs = logs
+        self._learning = Learning(ports)
+        self._known = ports.secrets.known
         self._commands = Commands(ports, world, rows)
         self._hosts = Hosts(ports, world, watch)
 
@@ -185,7 +188,7 @@ class Requests:
         where = repository(placement)
         commit = await self._ports.source.commit(where, asked.commit)
         text = await self._ports.source.diff(where, None, commit.sha, placement.service.path)
-        return Diff(commit, clean_block(text, DIFF_LIMIT), len(text) >= DIFF_LIMIT)
+        return Diff(commit, self._block(text), len(text) >= DIFF_LIMIT)
 
     async def _range(self, _: Peer, asked: RangeRequest) -> Diff:
         placement = self._operations.find(asked.key)
@@ -193,7 +196,11 @@ class Requests:
         old = await self._ports.source.commit(where, asked.old)
         new = await self._ports.source.commit(where, asked.new)
         text = await self._ports.source.diff(where, old.sha, new.sha, placement.service.path)
-        return Diff(new, clean_block(text, DIFF_LIMIT), len(text) >= DIFF_LIMIT)
+        return Diff(new, self._block(text), len(text) >= DIFF_LIMIT)
+
+    def _block(self, text: str) -> str:
+        """Without what is known: a secret that somebody committed is one for those who do not have the repository."""
+        return self._known.hide(clean_block(self._known.hide(text), DIFF_LIMIT))
 
     # ------------------------------------------------------------ operations
 
@@ -286,13 +293,24 @@ class Requests:
             self._operations.find(asked.key)
             tail = min(asked.tail, MAX_TAIL)
             log = ServiceLog(
-                self._ports, self._world, self._rows, asked.key, asked.release, tail, asked.follow, asked.process
+                self._ports,
+                self._world,
+                self._rows,
+                self._learning,
+                asked.key,
+                asked.release,
+                tail,
+                asked.follow,
+                asked.process,
             )
             return LogOpened(self._logs.open(peer, log.lines))
         if asked.kind is LogKind.CONTAINER:
-            tail, target = min(asked.tail, MAX_TAIL), self._hosts.named(asked.host).target
+            tail, host = min(asked.tail, MAX_TAIL), self._hosts.named(asked.host)
+            ours = [each for each in host.containers if each.name == asked.container or each.id[:12] in asked.container]
+            await self._learning.of(host, ours)
+            names = {asked.container: ""}
             return LogOpened(
-                self._logs.open(peer, lambda: following.of_logs(target, {asked.container: ""}, tail, asked.follow))
+                self._logs.open(peer, lambda: following.of_logs(host.target, self._known, names, tail, asked.follow))
             )
         if asked.operation is None:
             raise UsageError("an operation log needs an operation")

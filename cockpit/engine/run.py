@@ -76,6 +76,7 @@ class Run:
         self.world = world
         self.host = world.host(operation.key)
         self.values = Values(ports.secrets)
+        self.known = ports.secrets.known
         self.settings = world.settings  # as they are now: a change meanwhile is for the next one
         self.live = live
         self.release: ReleaseRecord | None = None
@@ -103,15 +104,15 @@ class Run:
         return self.release
 
     def say(self, text: str, *, stream: str = "cockpit", source: str = "", cached: bool = False) -> None:
-        """A line into the operation's log; every line of it is cleaned here."""
+        """A line into the operation's log; every line of it is cleaned and masked here."""
         current = self.operation.current
         source = source or (current.name if current else "")
-        lines = self.log.append((LogLine(0, self.ports.clock.now(), clean_log(text), source, stream, cached),))
+        lines = self.log.append((LogLine(0, self.ports.clock.now(), self.known.line(text), source, stream, cached),))
         for listener in list(self.log_listeners):
             listener(lines)
 
     def progress(self, detail: str, done: int | None = None, total: int | None = None) -> None:
-        current = self.operation.current
+        current, detail = self.operation.current, self.known.hide(detail)
         if current and (current.detail, current.done, current.total) != (detail, done, total):
             self._change(current.name, detail=detail, done=done, total=total)
 
@@ -216,7 +217,7 @@ class Run:
         if isinstance(error, Failed):
             return OperationState.FAILED, error.failure
         _log.error("operation %s", self.operation.id, exc_info=error)
-        return OperationState.FAILED, unexpected(error, self.operation)
+        return OperationState.FAILED, self.known.failure(unexpected(error, self.operation))
 
     async def _flush(self) -> None:
         while True:
@@ -230,15 +231,15 @@ class Run:
             await self.row(lambda: self.ports.store.intent(self.operation.id, name, inputs, started, log_offset=offset))
             self._change(name, state=StepState.RUNNING, started_at=started, log_offset=offset)
             try:
-                detail, state = await work(self), StepState.DONE
+                detail, state = self.known.hide(await work(self)), StepState.DONE
             except Skip as skip:
-                detail, state = str(skip), StepState.SKIPPED
+                detail, state = self.known.hide(str(skip)), StepState.SKIPPED
             await self.row(self._outcome(name, state, detail))
         except asyncio.CancelledError:
             await asyncio.shield(self._ended_badly(name, "cancelled"))
             raise
         except CockpitError as error:
-            failure = as_failure(error, name)
+            failure = self.known.failure(as_failure(error, name))
             await self._ended_badly(name, failure.summary)
             raise Failed(failure) from error
         self._say_outcome(name, state, detail)

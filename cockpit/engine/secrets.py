@@ -1,4 +1,4 @@
-"""Secret values: resolved when a release starts, handed to its containers, and never kept, logged or compared.
+"""Secret values: resolved when a release starts, handed to its containers, and never written down, shown or compared.
 
 What an env file says is as secret as the rest: nobody can tell which of its lines is a password.
 """
@@ -11,12 +11,13 @@ import hmac
 import os
 import secrets
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from cockpit import process
 from cockpit.engine import env_file
+from cockpit.engine.known import Known
 from cockpit.errors import ConfigError
 
 COMMAND_TIMEOUT = 15.0  # seconds
@@ -35,20 +36,30 @@ class Source(Protocol):
 
 
 class Secrets:
-    """`key` is a file of 32 random bytes, mode 0600, made on first use; it keys the fingerprints."""
+    """`key` is a file of 32 random bytes, mode 0600, made on first use; it keys the fingerprints.
+
+    `known` learns every value before whoever asked for it gets it."""
 
     def __init__(self, key: Path) -> None:
         self._key = _load_key(key)
+        self.known = Known()
 
     async def resolve(self, sources: Mapping[str, Source]) -> dict[str, str]:
         """Raises ConfigError that names the secret and never its value."""
-        return {name: await _value(name, source) for name, source in sources.items()}
+        found = {}
+        for name, source in sources.items():
+            found[name] = await _value(name, source)
+            self.known.learn((source.file, source.environment, source.command), found[name])
+        return found
 
-    async def env_files(self, paths: Iterable[str], optional: Collection[str] = ()) -> dict[str, str]:
+    async def env_files(self, paths: Collection[str], optional: Collection[str] = ()) -> dict[str, str]:
         """All their variables; a later file wins. A path that is `optional` may be missing.
 
         Raises ConfigError that names the file and the line, and shows nothing of it."""
-        return await asyncio.to_thread(_from_env_files, tuple(paths), frozenset(optional))
+        found = await asyncio.to_thread(_from_env_files, tuple(paths), frozenset(optional))
+        for name, value in found.items():
+            self.known.learn((*paths, name), value)
+        return found
 
     def fingerprint(self, value: str) -> str:
         return hmac.new(self._key, value.encode(), hashlib.sha256).hexdigest()[:16]

@@ -77,7 +77,7 @@ class Server:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         who = await asyncio.to_thread(identity.of, writer.get_extra_info("socket"))
-        connection = Connection(reader, writer, who, self._answer, self._encode, self._tasks)
+        connection = Connection(reader, writer, who, self._answer, self._encode, self._tasks, self._engine.known)
         serving = asyncio.current_task()
         self._connections[connection] = serving
         try:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from cockpit.engine.following import of_containers
+from cockpit.engine.learning import Learning
 from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
 from cockpit.engine.world import World
@@ -29,6 +30,7 @@ class ServiceLog:
         ports: Ports,
         world: World,
         rows: Rows,
+        learning: Learning,
         key: PlacementKey,
         release: int | None,
         tail: int,
@@ -38,6 +40,8 @@ class ServiceLog:
         self._ports = ports
         self._world = world
         self._rows = rows
+        self._learning = learning
+        self._known = ports.secrets.known
         self._key = key
         self._release = release
         self._tail = tail
@@ -78,11 +82,11 @@ class ServiceLog:
             yield (self._own(f"── r{containers[0].release} took traffic ──"),)
         self._shown = containers[0].release
         tail = self._tail if first else None if again else TAIL_OF_NEXT
-        log = of_containers(
-            self._world.host(self._key).target, containers, tail, self._follow, self._since if again else None
-        )
+        host, since = self._world.host(self._key), self._since if again else None
+        log = of_containers(host.target, self._known, containers, tail, self._follow, since)
         self._since = self._since or self._ports.clock.now()
         try:
+            await self._learning.of(host, containers)
             async with aclosing(self._while_wanted(log)) as lines:
                 async for batch in lines:
                     yield batch
@@ -120,7 +124,7 @@ class ServiceLog:
         return frozenset((each.id, each.started_at) for each in self._containers(self._shown) if each.running)
 
     def _own(self, text: str) -> LogLine:
-        return LogLine(next(self._numbers), self._ports.clock.now(), text, "", "cockpit")
+        return LogLine(next(self._numbers), self._ports.clock.now(), self._known.hide(text), "", "cockpit")
 
     def _numbered(self, line: LogLine) -> LogLine:
         return LogLine(next(self._numbers), line.at, line.text, line.source, line.stream)

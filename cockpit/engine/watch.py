@@ -19,6 +19,7 @@ from cockpit.engine.edges import Edges
 from cockpit.engine.host import Host
 from cockpit.engine.hub import Hub
 from cockpit.engine.journal import Backlog
+from cockpit.engine.known import public_words
 from cockpit.engine.ports import Ports
 from cockpit.engine.probing import Probing
 from cockpit.engine.repositories import Repositories
@@ -169,6 +170,7 @@ class Watch:
         for key in configured:
             await self._rows.reload(key)
         left = [key for key in world.known if key not in configured]
+        self._ports.secrets.known.publish(public_words(settings))
         world.settings, world.known = settings, {**configured, **{key: world.known[key] for key in left}}
         for key in left:
             if world.placements[key].row.live is not None and not world.busy(key):

@@ -456,6 +456,9 @@ class Target(Protocol):
     async def claims(self) -> tuple[Claim, ...]:
         """Of all installations that the host knows, this one's too."""
 
+    async def environment(self, container: str) -> dict[str, str]:
+        """What that container was given, values of secrets too; {} when it is gone."""
+
     async def listeners(self, container: str) -> tuple[str, ...]:
         """Addresses that processes inside listen on ("127.0.0.1:3000"), for the diagnosis; () when unknown."""
 

@@ -71,6 +71,13 @@ def has_terminal(client: DockerClient, name: str) -> bool:
     return bool(client.api.inspect_container(name)["Config"].get("Tty"))
 
 
+def environment(client: DockerClient, name: str) -> dict[str, str]:
+    """Docker has it as `NAME=value`; a name alone is one that the image asks for and nobody gave."""
+    found = inspect(client, name) or {"Config": {}}
+    pairs = (each.partition("=") for each in found["Config"].get("Env") or ())
+    return {name: value for name, _, value in pairs}
+
+
 def name_taken(name: str, holder: Mapping[str, Any]) -> TargetError:
     image = text.clean(str(holder["Config"].get("Image", "")), 80)
     owner = text.clean(labels.owner(holder["Config"].get("Labels") or {}), 120)

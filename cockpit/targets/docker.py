@@ -35,7 +35,7 @@ from cockpit.targets.base import (
 )
 from cockpit.targets.cleanups import Cleanups
 from cockpit.targets.containers import inspected
-from cockpit.targets.creation import has_terminal
+from cockpit.targets.creation import environment, has_terminal
 from cockpit.targets.daemon import QUICK, Daemon, Excuse, reached
 from cockpit.targets.joined import missing_networks
 from cockpit.targets.listeners import container_listeners
@@ -281,6 +281,9 @@ class DockerTarget:
 
     async def claims(self) -> tuple[Claim, ...]:
         return await self._daemon.call("tell whose it is", records.claims)
+
+    async def environment(self, container: str) -> dict[str, str]:
+        return await self._daemon.call("inspect a container", partial(environment, name=container))
 
     async def listeners(self, container: str) -> tuple[str, ...]:
         return await self._daemon.call("inspect a container", partial(container_listeners, container=container))

@@ -15,6 +15,7 @@ from typing import Any
 
 from cockpit import protocol as p
 from cockpit.engine.api import Handler, Note, Peer, Standing
+from cockpit.engine.known import Known
 from cockpit.errors import BuildError, Refused, UsageError
 from cockpit.model import (
     Actor,
@@ -42,6 +43,7 @@ class FakeEngine:
 
     def __init__(self, *, adopted: bool = False, record: Path | None = None) -> None:
         self.adopted, self.record = adopted, record
+        self.known = Known()
         self.edge_is_old = True
         self.peers: list[Peer] = []
         self.subscribed: set[Peer] = set()

@@ -55,6 +55,7 @@ class _Box:
     container: Container
     program: Program
     log: list[RawLine] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 class FakeTarget:
@@ -273,6 +274,11 @@ class FakeTarget:
             for name, each in sorted(self.owners.items())
         )
 
+    async def environment(self, container: str) -> dict[str, str]:
+        await self._reach(f"environment {container}")
+        boxes = self._boxes.values()
+        return next((dict(box.environment) for box in boxes if container in (box.container.id, box.container.name)), {})
+
     async def listeners(self, container: str) -> tuple[str, ...]:
         await self._reach(f"listeners {container}")
         found = next((box for box in self._boxes.values() if container in (box.container.id, box.container.name)), None)
@@ -398,7 +404,9 @@ class FakeTarget:
             raise TargetError(f"Docker refused to start {order.key}: {refusal}", "…")
         self._address_is_free(name, address)
         if box is None or box.container.address != address:
-            box = self._boxes[name] = _Box(self._made(order, name, index, address), self._program(order))
+            box = self._boxes[name] = _Box(
+                self._made(order, name, index, address), self._program(order), environment=dict(order.environment)
+            )
         self._begin(box)
 
     def _made(self, order: StartOrder, name: str, index: int, address: str) -> Container:
