@@ -34,20 +34,28 @@ class Auto:
         for placement in self._world.settings.placements:
             seen = self._world.placements.get(placement.key)
             if seen is not None:
-                seen.auto = why_not(seen) or ON if placement.environment.auto.enabled else ""
+                seen.auto = self._why_not(placement, seen) or ON if placement.environment.auto.enabled else ""
                 if seen.auto == ON:
                     await self._deploy(placement, seen)
 
     async def _deploy(self, placement: PlacementSettings, seen: Seen) -> None:
         commit = wanted(placement, seen)
         if commit and not self._world.busy(placement.key) and await self._let_go(placement, seen, commit):
-            if why_not(seen) or wanted(placement, seen) != commit:
+            if self._why_not(placement, seen) or wanted(placement, seen) != commit:
                 return  # something happened while it was asked about
             request = DeployRequest(placement.key, commit, seen_live=seen.row.live, reason="a new commit")
             try:
                 await self._operations.deploy(request, AUTO)
             except CockpitError as error:  # somebody was quicker, or the engine is still finding out: soon again
                 log.info("%s is not deployed by itself now: %s", placement.key, error.message)
+
+    def _why_not(self, placement: PlacementSettings, seen: Seen) -> str:
+        locks = self._world.locks
+        if (freeze := locks.freeze) is not None:
+            return f"frozen by {freeze.by}: {freeze.reason}"
+        if (lock := locks.of(placement.key)) is not None:
+            return f"locked by {lock.by}: {lock.reason}"
+        return why_not(seen)
 
     async def _let_go(self, placement: PlacementSettings, seen: Seen, commit: str) -> bool:
         """What the configuration wants asked of a commit has said yes; a no is asked again after a while."""

@@ -13,7 +13,7 @@ from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
 from cockpit.engine.starting import Values, one_off
 from cockpit.engine.world import World
-from cockpit.errors import Refused, UsageError
+from cockpit.errors import CockpitError, Refused, UsageError
 from cockpit.model import Actor, PlacementKey
 from cockpit.protocol import ExecEnded, ExecRequest, ExecTicket
 from cockpit.store.base import ReleaseRecord
@@ -57,7 +57,13 @@ class Commands:
         number = next(self._ids)
         words = clean(shlex.join(command), 300)
         text = f"runs “{words}” in {container} of {live.name}"
-        await self._audit.record(self._audit.row(actor, "exec", "began", asked.key, text=text, cli=line_of(asked)))
+        row = self._audit.row(actor, "exec", "began", asked.key, text=text, cli=line_of(asked))
+        try:
+            await self._audit.record(row)
+        except CockpitError:
+            if made:
+                await host.target.remove_terminal(made)
+            raise
         self._begun[number] = _Begun(asked.key, host, actor, words, self._ports.clock.monotonic(), made)
         return ExecTicket(number, argv, {"DOCKER_HOST": host.docker_url}, container, live.number)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+from cockpit.clock import Clock
+from cockpit.engine.audit import Audit, line_of
 from cockpit.engine.host import Host
-from cockpit.engine.ports import Ports
+from cockpit.engine.locks import said
 from cockpit.engine.watch import Watch
 from cockpit.engine.world import World
 from cockpit.errors import CockpitError, Refused, UsageError
 from cockpit.model import Actor, OtherContainer
 from cockpit.protocol import EdgeUpgrade, EdgeUpgradeRequest, Others
+from cockpit.targets.base import EdgeSpec
 
 # Measured under load: 2 to 12 of about 550 on kept-alive connections, none on fresh ones; by name 0 of 27 644.
 GAP_HOST = "new connections nothing; about one request in a hundred on kept-alive ones may fail; WebSockets reconnect"
@@ -18,10 +21,11 @@ GAP_NETWORKS = "who looks its name up, nothing; a proxy that keeps its address, 
 
 
 class Hosts:
-    def __init__(self, ports: Ports, world: World, watch: Watch) -> None:
-        self._ports = ports
+    def __init__(self, world: World, watch: Watch, audit: Audit, clock: Clock) -> None:
         self._world = world
         self._watch = watch
+        self._audit = audit
+        self._clock = clock
 
     def named(self, name: str) -> Host:
         """ "" is the only one."""
@@ -69,10 +73,15 @@ class Hosts:
         running = [str(each.key) for each in self._world.on(host) if self._world.busy(each.key)]
         if running:
             raise Refused(f"an operation runs on {', '.join(running)}", "wait for its end, or cancel it first")
-        await host.target.upgrade_edge(spec)
-        text = f"replaced the edge of {host.name}: {outdated or 'nothing was outdated'}"
-        await self._ports.store.add_entry(
-            at=self._ports.clock.now(), actor=actor.name, text=text, cli=f"cockpit edge upgrade {host.name}"
-        )
+        if (freeze := self._world.locks.freeze) is not None:
+            raise Refused(f"everything is frozen {said(freeze, self._clock.now())}", "cockpit unfreeze --reason …")
+        await self._replace(host, spec, actor, outdated or "nothing was outdated", line_of(asked))
         await self._watch.edges.look()
         return EdgeUpgrade(host.name, outdated, gap, done=True)
+
+    async def _replace(self, host: Host, spec: EdgeSpec, actor: Actor, why: str, cli: str) -> None:
+        text, began = f"of {host.name}: {why}", self._clock.monotonic()
+        await self._audit.record(self._audit.row(actor, "edge upgrade", "began", text=text, cli=cli))
+        await host.target.upgrade_edge(spec)
+        seconds = self._clock.monotonic() - began
+        await self._audit.record_anyway(self._audit.row(actor, "edge upgrade", "succeeded", text=text, seconds=seconds))

@@ -57,9 +57,12 @@ class Journal:
         if not self._unlogged:
             await self.fact(write)
 
-    async def end(self, write: Write) -> None:
-        """The operation's end: kept for later when it cannot be written now, because it did end."""
+    async def end(self, write: Write, instead: Write | None = None) -> None:
+        """The operation's end: kept for later when it cannot be written now, because it did end. `instead` is what is
+        written of an operation without a row."""
         try:
+            if self._unlogged and instead is not None:
+                await self.fact(instead)
             await self.row(write)
         except StoreError as error:
             self._backlog.keep(write, error)

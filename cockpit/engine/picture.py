@@ -60,6 +60,7 @@ class Picture:
             host=host.name,
             configured=world.configured(key),
             auto=seen.auto,
+            lock=world.locks.of(key),
         )
 
     def _judge(self, seen: Seen, serving: tuple[Replica, ...], traffic: Traffic, now: float) -> tuple[Health, str]:

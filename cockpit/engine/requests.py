@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Any
 
 from cockpit.engine import following
 from cockpit.engine.api import Handler, Peer
+from cockpit.engine.audit import Audit, line_of
 from cockpit.engine.commands import Commands
 from cockpit.engine.doctor import examine
 from cockpit.engine.following import Following
 from cockpit.engine.hosts import Hosts
 from cockpit.engine.hub import Hub
 from cockpit.engine.learning import Learning
+from cockpit.engine.locking import Locking, needed
 from cockpit.engine.opening import probe_address
 from cockpit.engine.operations import Operations
 from cockpit.engine.ports import Ports
@@ -28,6 +31,8 @@ from cockpit.engine.world import World
 from cockpit.errors import Refused, UsageError
 from cockpit.model import LogLine, Operation, Pending, PlacementKey
 from cockpit.protocol import (
+    AUDIT,
+    AUDIT_VERIFY,
     CANCEL,
     DEPLOY,
     DEPLOY_SHEET,
@@ -36,8 +41,11 @@ from cockpit.protocol import (
     EDGE_UPGRADE,
     EXEC,
     EXEC_ENDED,
+    FREEZE,
+    LOCK,
     LOGS_CLOSE,
     LOGS_OPEN,
+    MAX_AUDIT,
     MAX_TAIL,
     OPEN,
     OPERATION,
@@ -52,7 +60,12 @@ from cockpit.protocol import (
     ROLLBACK_SHEET,
     STATUS,
     SUBSCRIBE,
+    UNFREEZE,
     UNHOLD,
+    UNLOCK,
+    AuditRequest,
+    AuditVerdict,
+    AuditVerifyRequest,
     Checks,
     CommitRequest,
     DeployRequest,
@@ -65,6 +78,8 @@ from cockpit.protocol import (
     ExecRequest,
     ExecTicket,
     For,
+    FreezeRequest,
+    LockRequest,
     LogKind,
     LogOpened,
     LogRequest,
@@ -81,14 +96,19 @@ from cockpit.protocol import (
     RollbackSheet,
     Snapshot,
     Subscription,
+    UnfreezeRequest,
     UnholdRequest,
+    UnlockRequest,
 )
+from cockpit.protocol import Audit as AuditRows
 from cockpit.protocol import Operations as OperationList
 from cockpit.store.logs import OperationLog, path_of
 from cockpit.text import clean, clean_block
 
 LISTED = 2000  # commits in one answer
 DIFF_LIMIT = 400_000  # characters
+REASON = 500  # characters
+HEAD = re.compile(r"(?:\d{1,18}:)?[0-9a-fA-F]{64}")
 
 
 class Requests:
@@ -102,6 +122,8 @@ class Requests:
         watch: Watch,
         operations: Operations,
         logs: Following,
+        audit: Audit,
+        locking: Locking,
     ) -> None:
         self._ports = ports
         self._world = world
@@ -111,10 +133,12 @@ class Requests:
         self._watch = watch
         self._operations = operations
         self._logs = logs
+        self._audit = audit
+        self._locking = locking
         self._learning = Learning(ports)
         self._known = ports.secrets.known
-        self._commands = Commands(ports, world, rows)
-        self._hosts = Hosts(ports, world, watch)
+        self._commands = Commands(ports, world, rows, audit)
+        self._hosts = Hosts(world, watch, audit, ports.clock)
 
     def handlers(self) -> Mapping[str, Handler]:
         return {
@@ -138,6 +162,12 @@ class Requests:
             OPERATION.name: self._operation,
             OPERATIONS.name: self._list_operations,
             UNHOLD.name: self._unhold,
+            LOCK.name: self._lock,
+            UNLOCK.name: self._unlock,
+            FREEZE.name: self._lock,
+            UNFREEZE.name: self._unlock,
+            AUDIT.name: self._rows_of_audit,
+            AUDIT_VERIFY.name: self._verify_audit,
             REFRESH.name: self._refresh,
             LOGS_OPEN.name: self._open_log,
             LOGS_CLOSE.name: self._close_log,
@@ -253,7 +283,20 @@ class Requests:
         run = self._operations.run(asked.id)
         if run is None:
             raise Refused(f"operation {asked.id} is not running", "cockpit status shows what is")
+        began = self._ports.clock.monotonic()
         await run.cancel(peer.actor.name)
+        row = self._audit.row(
+            peer.actor,
+            "cancel",
+            "succeeded",
+            run.operation.key,
+            operation=asked.id,
+            text=run.operation.summary,
+            reason=clean(asked.reason, REASON),
+            seconds=self._ports.clock.monotonic() - began,
+            cli=line_of(asked),
+        )
+        await self._audit.record_anyway(row)
         return Done(run.operation.summary)
 
     async def _operation(self, _: Peer, asked: OperationRequest) -> Operation:
@@ -261,28 +304,45 @@ class Requests:
         found = run.operation if run else await self._ports.store.operation(asked.id)
         if found is None:
             raise UsageError(f"there is no operation {asked.id}", "cockpit status names those that run")
-        return found
+        return self._world.as_it_is(found)
 
     async def _list_operations(self, _: Peer, asked: OperationsRequest) -> OperationList:
         found = await self._ports.store.operations(asked.key, limit=min(asked.limit, 500))
         running = {run.operation.id: run.operation for run in self._world.runs.values()}
-        return OperationList(tuple(running.get(each.id, each) for each in found))
+        return OperationList(tuple(running.get(each.id) or self._world.as_it_is(each) for each in found))
 
     async def _unhold(self, peer: Peer, asked: UnholdRequest) -> Done:
         self._operations.find(asked.key)
-        reason = clean(asked.reason, 500)
-        if not reason:
-            raise UsageError("a reason is needed", "say in a few words why deploying is safe again")
-        await self._ports.store.set_hold(asked.key, None)
-        await self._ports.store.add_entry(
-            at=self._ports.clock.now(),
-            actor=peer.actor.name,
-            text=f"released the hold: {reason}",
-            key=asked.key,
-            cli=f"cockpit unhold {asked.key} --reason …",
-        )
+        reason = needed(asked.reason, "why deploying is safe again")
+        row = self._audit.row(peer.actor, "unhold", "done", asked.key, reason=reason, cli=line_of(asked))
+        await self._ports.store.release_hold(asked.key, row)
         await self._watch.changed(asked.key)
         return Done(f"{asked.key} may be deployed again")
+
+    async def _lock(self, peer: Peer, asked: LockRequest | FreezeRequest) -> Done:
+        if isinstance(asked, LockRequest):
+            self._operations.find(asked.key)
+        return await self._locking.set(asked, peer.actor)
+
+    async def _unlock(self, peer: Peer, asked: UnlockRequest | UnfreezeRequest) -> Done:
+        if isinstance(asked, UnlockRequest):
+            self._operations.find(asked.key)
+        return await self._locking.lift(asked, peer.actor)
+
+    # ------------------------------------------------------------ audit
+
+    async def _rows_of_audit(self, _: Peer, asked: AuditRequest) -> AuditRows:
+        limit = max(1, min(asked.limit, MAX_AUDIT))
+        return AuditRows(await self._ports.store.audit(limit, asked.key, asked.before))
+
+    async def _verify_audit(self, _: Peer, asked: AuditVerifyRequest) -> AuditVerdict:
+        if asked.head and not HEAD.fullmatch(asked.head):
+            raise UsageError("that is no head", "one is written 17:HASH, with 64 hexadecimal digits, or only HASH")
+        last, broken = await self._ports.store.verify_audit(asked.head)
+        good = f"{last.id}:{last.hash}" if last else ""
+        if broken is None:
+            return AuditVerdict(last.id if last else 0, good)
+        return AuditVerdict(last.id if last else 0, good, broken.row, broken.why)
 
     # ------------------------------------------------------------ logs
 

@@ -22,7 +22,8 @@ class Rows:
         self._world = world
 
     async def load(self) -> None:
-        """Of what is configured, and of what serves without being so."""
+        """Of what is configured, and of what serves without being so; and the locks."""
+        self._world.locks.load(await self._ports.store.locks())
         for placement in self._world.settings.placements:
             await self.reload(placement.key)
         for row in await self._ports.store.placements():

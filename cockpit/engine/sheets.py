@@ -14,7 +14,7 @@ from cockpit.engine.ports import Ports
 from cockpit.engine.starting import Values
 from cockpit.engine.steps import FREE_SPACE, repository
 from cockpit.errors import CockpitError, SourceError
-from cockpit.model import Commit, Health, Operation, OperationKind, Placement, Release
+from cockpit.model import Commit, Health, Lock, Operation, OperationKind, Placement, Release
 from cockpit.protocol import (
     Check,
     CheckState,
@@ -56,6 +56,9 @@ class Scene:
     fetched_at: float | None  # when the repository was last asked
     settings_changed: bool  # what is configured, or what its env files say, is not what runs
     now: float
+    locked: str  # why nothing may be deployed or restarted; "" when nothing forbids it
+    overrides: tuple[str, ...]  # what a rollback goes through
+    freeze: Lock | None
 
     @property
     def live(self) -> ReleaseRecord | None:
@@ -75,6 +78,8 @@ async def deploy_sheet(ports: Ports, scene: Scene, wanted: str, marked: Marked) 
         commit=None,
         protected=scene.placement.environment.protected,
         hold=scene.row.hold,
+        lock=scene.seen.lock,
+        freeze=scene.freeze,
     )
     if not scene.configured:
         return _refused(base, GONE.format(key))
@@ -105,6 +110,8 @@ async def deploy_sheet(ports: Ports, scene: Scene, wanted: str, marked: Marked) 
         refused=refuse_deploy(scene, commit.sha),
         hold=base.hold,
         image_exists=built,
+        lock=base.lock,
+        freeze=base.freeze,
     )
 
 
@@ -117,6 +124,8 @@ def _refused(sheet: DeploySheet, why: str) -> DeploySheet:
         protected=sheet.protected,
         hold=sheet.hold,
         refused=why,
+        lock=sheet.lock,
+        freeze=sheet.freeze,
     )
 
 
@@ -234,6 +243,8 @@ def refuse_deploy(scene: Scene, commit: str, *, force: bool = False) -> str:
     """Why not, or "". `force` deploys although nothing is pending."""
     if scene.operation is not None:
         return busy(scene.operation, scene.now)
+    if scene.locked:
+        return scene.locked
     if scene.row.hold is not None:
         hold = scene.row.hold
         return f"held by {hold.by} for {age(scene.now - hold.at)}: {hold.reason} · x releases the hold with a reason"
@@ -322,6 +333,7 @@ def _rollback_warnings(scene: Scene, live: ReleaseRecord) -> tuple[str, ...]:
     said = []
     if scene.operation is not None and scene.operation.kind is OperationKind.DEPLOY:
         said.append(f"cancels the deploy that {scene.operation.actor.name} started")
+    said += [f"goes through the {each} · the record will say so" for each in scene.overrides]
     served = scene.release(live).served_seconds
     if scene.seen.health is Health.FAILING and served > 86400:
         said.append(f"{live.name} was fine for {age(served)}: the cause may be elsewhere")

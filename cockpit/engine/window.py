@@ -18,6 +18,12 @@ from cockpit.engine.world import World
 from cockpit.model import EngineStatus, Health, HostStatus, Operation, PlacementKey
 from cockpit.protocol import Event, Releases, Snapshot
 
+WEAKER = (  # than a system engine
+    "it ends with its user's last session where logind has KillUserProcesses=yes, and after a reboot the next client starts it",
+    "who is not its user cannot use it, and whoever is its user counts as the same person and an admin",
+    "its user can rewrite the release log",
+    "its user has Docker's group, which is as good as root",
+)
 NO_HOST = HostStatus("local", "no service runs here", False, None, "no service runs here", False)
 
 
@@ -75,6 +81,9 @@ class Window:
             log_note=log_note,
             hosts=hosts,
             config_note=self._configuration.note,
+            group=ports.paths.group,
+            weaker=() if ports.paths.group else WEAKER,
+            freeze=world.locks.freeze,
         )
 
     def snapshot(self) -> Snapshot:
@@ -86,7 +95,8 @@ class Window:
 
     def _newest_operations(self) -> tuple[Operation, ...]:
         running = {key: run.operation for key, run in self._world.runs.items()}
-        newest = {key: seen.newest for key, seen in self._world.placements.items() if seen.newest}
+        world = self._world
+        newest = {key: world.as_it_is(seen.newest) for key, seen in world.placements.items() if seen.newest}
         return tuple((newest | running).values())
 
     def releases(self, key: PlacementKey, limit: int) -> Releases:
@@ -116,6 +126,9 @@ class Window:
             configured=self._world.configured(placement.key),
             settings_changed=self._rows.settings_changed(placement),
             now=now,
+            locked=self._world.locks.refusal(placement.key),
+            overrides=self._world.locks.overrides(placement.key),
+            freeze=self._world.locks.freeze,
         )
 
 

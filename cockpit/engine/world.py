@@ -11,6 +11,7 @@ from cockpit.config.settings import PlacementSettings, Settings
 from cockpit.edge.base import Pointer
 from cockpit.engine import spec, views
 from cockpit.engine.host import Host
+from cockpit.engine.locks import Locks
 from cockpit.engine.run import Run
 from cockpit.model import Health, Operation, OperationState, Pending, Placement, PlacementKey, Replica
 from cockpit.store.base import PlacementRecord, ReleaseRecord
@@ -53,14 +54,16 @@ class World:
 
     `recovering` holds placements that an engine before this one left in the middle of something."""
 
-    def __init__(self, settings: Settings, now: float) -> None:
+    def __init__(self, settings: Settings, now: float, locks: Locks) -> None:
         self.settings = settings
+        self.locks = locks
         self.started_at = now
         self.known: dict[PlacementKey, PlacementSettings] = {each.key: each for each in settings.placements}
         self.hosts: dict[str, Host] = {}
         self.placements: dict[PlacementKey, Seen] = {}
         self.runs: dict[PlacementKey, Run] = {}
         self.recovering: set[PlacementKey] = set()
+        self.at_work: set[int] = set()  # operations that this engine runs, also those that only clean up
         self._pointed: dict[PlacementKey, int] = {}  # the release that customers are on, as the edge was last told
         self._stopping: dict[tuple[PlacementKey, int], asyncio.Event] = {}
 
@@ -77,6 +80,14 @@ class World:
     def busy(self, key: PlacementKey) -> bool:
         run = self.runs.get(key)
         return run is not None and not run.ended.is_set()
+
+    def as_it_is(self, operation: Operation) -> Operation:
+        """What nobody works at was interrupted, whatever the log says still."""
+        if operation.state is not OperationState.RUNNING or operation.id in self.at_work:
+            return operation
+        return replace(
+            operation, state=OperationState.RECOVERING, summary="the engine died in it: finding out how it is"
+        )
 
     def of(self, key: PlacementKey) -> tuple[Container, ...]:
         return tuple(each for each in self.host(key).containers if each.key == key)

@@ -69,16 +69,3 @@ class Intent:
     step: str
     inputs: str  # JSON
     at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of what the engine did, for `@` and the audit: who, what, and the CLI line that would do the same."""
-
-    id: int
-    at: float
-    actor: str
-    text: str
-    key: PlacementKey | None = None
-    operation: int | None = None
-    cli: str = ""

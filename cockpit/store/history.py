@@ -20,7 +20,7 @@ from cockpit.model import (
     Step,
     StepState,
 )
-from cockpit.store import placements
+from cockpit.store import audit, placements
 from cockpit.store.base import Intent
 
 USUAL_OF = 5  # the newest good ones that a median is made of
@@ -28,7 +28,7 @@ LOOK_BACK = 25  # succeeded operations searched for them, as a step may be skipp
 
 _SELECT = """
 SELECT operations.id, service, environment, kind, state, actor, actor_uid, actor_login, actor_claimed, started_at,
-       ended_at, switched_at, from_release, to_release, commit_sha, subject, reason, summary, failure
+       ended_at, switched_at, from_release, to_release, commit_sha, subject, reason, summary, failure, overrides
 FROM operations JOIN placements ON placements.id = placement
 """
 
@@ -122,7 +122,7 @@ def _steps(db: sqlite3.Connection, operations: Iterable[int]) -> defaultdict[int
 def _operation(row: tuple[Any, ...], steps: tuple[Step, ...]) -> Operation:
     number, service, environment, kind, state, *more = row
     actor, started_at, ended_at, switched_at = Actor(*more[:4]), *more[4:7]
-    from_release, to_release, commit, subject, reason, summary, failure = more[7:]
+    from_release, to_release, commit, subject, reason, summary, failure, overrides = more[7:]
     return Operation(
         id=number,
         kind=OperationKind(kind),
@@ -140,6 +140,7 @@ def _operation(row: tuple[Any, ...], steps: tuple[Step, ...]) -> Operation:
         failure=_failure(failure),
         switched_at=switched_at,
         summary=summary,
+        overrides=audit.lines_of(overrides),
     )
 
 

@@ -7,31 +7,52 @@ is written during a rollback, and every outcome, still has the ballast.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar, Unpack
 
 from cockpit.clock import Clock
-from cockpit.model import Actor, Failure, Hold, Operation, OperationKind, OperationState, PlacementKey, StepState
-from cockpit.store import history, journal, operations, placements, rebuilding, releases, retention
+from cockpit.model import (
+    Actor,
+    AuditRow,
+    Failure,
+    Hold,
+    Lock,
+    Operation,
+    OperationKind,
+    OperationState,
+    PlacementKey,
+    StepState,
+)
+from cockpit.store import audit, chain, history, locks, operations, placements, rebuilding, releases, retention
+from cockpit.store import minutes as health
 from cockpit.store import slots as leasing
-from cockpit.store.base import Entry, Intent, Minute, PlacementRecord, ReleaseRecord, SlotLease
+from cockpit.store.base import Intent, Minute, PlacementRecord, ReleaseRecord, SlotLease
 from cockpit.store.database import Database, Work
 from cockpit.store.operations import OperationChange
 from cockpit.store.releases import ReleaseChange
 
 T = TypeVar("T")
+Recorded = Callable[[AuditRow], None]
+
+AUDIT_PAGE = 1000  # rows that are verified between two chances for others to use the log
+BEFORE_ALL = -(2**63)  # also before numbers that were never given out
 
 
 class ReleaseLog:
-    def __init__(self, database: Database, clock: Clock) -> None:
+    """`recorded` is called with each row of the audit once it is durable."""
+
+    def __init__(self, database: Database, clock: Clock, recorded: Recorded = lambda row: None) -> None:
         self._database = database
         self._clock = clock
+        self._recorded = recorded
 
     @classmethod
-    async def open(cls, path: Path, clock: Clock) -> ReleaseLog:
+    async def open(cls, path: Path, clock: Clock, recorded: Recorded = lambda row: None) -> ReleaseLog:
         """Makes, migrates or, when it is damaged, replaces the file: see `note` and `read_only_reason`."""
-        return cls(await Database.open(path), clock)
+        return cls(await Database.open(path), clock, recorded)
 
     async def close(self) -> None:
         await self._database.close()
@@ -138,12 +159,21 @@ class ReleaseLog:
         reason: str,
         steps: Sequence[str],
         at: float,
+        overrides: tuple[str, ...] = (),
+        cli: str = "",
     ) -> int:
+        """Its row in the audit is part of it."""
         new = operations.Beginning(
-            kind, key, actor, from_release, to_release, commit, subject, reason, tuple(steps), at
+            kind, key, actor, from_release, to_release, commit, subject, reason, tuple(steps), at, overrides, cli
         )
-        vital = kind is OperationKind.ROLLBACK
-        return await self._database.write(lambda db: operations.begin(db, new), vital=vital)
+
+        def begin(db: sqlite3.Connection) -> tuple[int, AuditRow]:
+            number = operations.begin(db, new)
+            return number, audit.operation_began(db, number, at, cli)
+
+        number, row = await self._database.write(begin, vital=kind is OperationKind.ROLLBACK)
+        self._recorded(row)
+        return number
 
     async def set_operation(self, operation: int, **fields: Unpack[OperationChange]) -> None:
         await self._vital(lambda db: operations.change(db, operation, fields))
@@ -159,10 +189,23 @@ class ReleaseLog:
         await self._vital(lambda db: operations.switched(db, operation, at))
 
     async def end_operation(
-        self, operation: int, state: OperationState, summary: str, failure: Failure | None, at: float
+        self,
+        operation: int,
+        state: OperationState,
+        summary: str,
+        failure: Failure | None,
+        at: float,
+        *,
+        recovered: bool = False,
     ) -> None:
-        """Steps that still run are failed, those that wait are skipped. Raises StoreError when it ended before."""
-        await self._vital(lambda db: operations.end(db, operation, state, summary, failure, at))
+        """Steps that still run are failed, those that wait are skipped; its row in the audit is part of it, in the name
+        of whoever began it unless it was `recovered`. Raises StoreError when it ended before."""
+
+        def end(db: sqlite3.Connection) -> AuditRow:
+            operations.end(db, operation, state, summary, failure, at)
+            return audit.operation_ended(db, operation, state, summary, at, recovered=recovered)
+
+        self._recorded(await self._vital(end))
 
     async def operation(self, operation: int) -> Operation | None:
         return await self._read(lambda db: history.one(db, operation))
@@ -187,34 +230,63 @@ class ReleaseLog:
         """Median seconds from request to switch, of the last 5 (`set_operation(id, tier=…)` says what each was)."""
         return await self._read(lambda db: history.usual_rollback(db, key, tier))
 
-    # ------------------------------------------------------------ journal
+    # ------------------------------------------------------------ locks
 
-    async def add_entry(
-        self,
-        *,
-        at: float,
-        actor: str,
-        text: str,
-        key: PlacementKey | None = None,
-        operation: int | None = None,
-        cli: str = "",
-    ) -> int:
-        entry = Entry(0, at, actor, text, key, operation, cli)
-        return await self._write(lambda db: journal.add_entry(db, entry))
+    async def locks(self) -> Mapping[PlacementKey | None, Lock]:
+        """Also those that have expired. None stands for the freeze."""
+        return await self._read(locks.every)
 
-    async def entries(self, limit: int, key: PlacementKey | None = None) -> tuple[Entry, ...]:
-        """Newest first."""
-        return await self._read(lambda db: journal.entries(db, limit, key))
+    async def set_lock(self, key: PlacementKey | None, lock: Lock | None, row: AuditRow) -> AuditRow:
+        """With its row in the audit, or neither. `lock` None lifts it; `key` None is the freeze."""
+        return await self.record(row, lambda db: locks.put(db, key, lock))
+
+    async def release_hold(self, key: PlacementKey, row: AuditRow) -> AuditRow:
+        return await self.record(row, lambda db: placements.set_hold(db, key, None))
+
+    # ------------------------------------------------------------ audit
+
+    async def record(self, row: AuditRow, work: Work[None] = lambda db: None) -> AuditRow:
+        """What was done, with `work` in the same transaction. Gives the row back with its number and hash."""
+
+        def recording(db: sqlite3.Connection) -> AuditRow:
+            work(db)
+            return audit.add(db, row)
+
+        added = await self._write(recording)
+        self._recorded(added)
+        return added
+
+    async def audit(
+        self, limit: int, key: PlacementKey | None = None, before: int | None = None
+    ) -> tuple[AuditRow, ...]:
+        """Newest first; with `before`, those with smaller numbers."""
+        return await self._read(lambda db: audit.newest(db, limit, key, before))
+
+    async def verify_audit(self, head: str = "") -> tuple[AuditRow | None, chain.Broken | None]:
+        """The last good row, and the first that is not as it was written. With `head`, the chain must have had it.
+
+        Page by page: what is written meanwhile (a rollback) does not wait for years of history."""
+        verifier = chain.Verifier(head)
+        highest = await self._read(audit.highest)
+        after = BEFORE_ALL
+        while rows := await self._read(lambda db, after=after: audit.page(db, after, AUDIT_PAGE)):  # type: ignore[misc]  # a default binds it
+            broken = await asyncio.to_thread(verifier.follow, rows)
+            if broken is not None:
+                return verifier.last, broken
+            after = rows[-1].id
+        return verifier.last, verifier.end(highest)
+
+    # ------------------------------------------------------------ minutes
 
     async def add_minutes(self, minutes: Sequence[Minute]) -> None:
-        await self._write(lambda db: journal.add_minutes(db, minutes))
+        await self._write(lambda db: health.add(db, minutes))
 
     async def minutes(self, key: PlacementKey, since: float) -> tuple[Minute, ...]:
         """Oldest first."""
-        return await self._read(lambda db: journal.minutes(db, key, since))
+        return await self._read(lambda db: health.since(db, key, since))
 
     async def prune_minutes(self, before: float) -> None:
-        await self._write(lambda db: journal.prune_minutes(db, before))
+        await self._write(lambda db: health.prune(db, before))
 
     # ------------------------------------------------------------
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cockpit.store.schema import FIRST, INDEXES, OPERATIONS, index_of
+from cockpit.model import Actor, AuditRow, PlacementKey
+from cockpit.store import audit, locks
+from cockpit.store.schema import FIRST, INDEXES, OPERATIONS, index_of, only_added
 
-Migration = tuple[str, ...]  # statements of one transaction
+Migration = tuple[str | Callable[[sqlite3.Connection], None], ...]  # statements and steps of one transaction
 
 # Operations of any kind: the first schema knew deploys and rollbacks.
 ANY_KIND: Migration = (
@@ -21,7 +23,32 @@ ANY_KIND: Migration = (
     *(each for each in INDEXES if index_of(each) == "operations"),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST, ANY_KIND)
+
+def _into_the_audit(db: sqlite3.Connection) -> None:
+    """What the journal had becomes the beginning of the chain: from then on it cannot be changed unseen either."""
+    rows = db.execute(
+        """
+        SELECT at, actor, text, service, environment, operation, entries.cli
+        FROM entries LEFT JOIN placements ON placements.id = placement ORDER BY entries.id
+        """
+    )
+    for at, actor, text, service, environment, operation, cli in rows.fetchall():
+        key = PlacementKey(service, environment) if service else None
+        audit.add(db, AuditRow(0, at, Actor(actor), "note", "done", key, operation, text, cli=cli))
+
+
+# Who did what, chained, instead of the journal; locks of operators, and what an operation went through.
+AUDIT: Migration = (
+    "ALTER TABLE operations ADD COLUMN overrides TEXT NOT NULL DEFAULT ''",
+    locks.TABLE,
+    audit.TABLE,
+    audit.INDEX,
+    *only_added("audit"),
+    _into_the_audit,
+    "DROP TABLE entries",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (FIRST, ANY_KIND, AUDIT)
 
 
 def version(db: sqlite3.Connection) -> int:
@@ -45,7 +72,7 @@ def _apply(db: sqlite3.Connection, number: int, statements: Migration) -> None:
     db.execute("BEGIN EXCLUSIVE")
     try:
         for statement in statements:
-            db.execute(statement)
+            statement(db) if callable(statement) else db.execute(statement)
         if db.execute("PRAGMA foreign_key_check").fetchone() is not None:
             raise sqlite3.IntegrityError("a migration would leave rows without what they refer to")
         db.execute(f"PRAGMA user_version = {number}")

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from cockpit.errors import StoreRejected
 from cockpit.model import Actor, Failure, OperationKind, OperationState, PlacementKey, StepState
-from cockpit.store import placements
+from cockpit.store import audit, placements
 
 _COLUMNS = {"commit": "commit_sha"}
 
@@ -42,14 +42,16 @@ class Beginning:
     reason: str
     steps: tuple[str, ...]
     at: float
+    overrides: tuple[str, ...] = ()
+    cli: str = ""  # the line that would do the same
 
 
 def begin(db: sqlite3.Connection, new: Beginning) -> int:
     cursor = db.execute(
         """
         INSERT INTO operations (placement, kind, state, actor, actor_uid, actor_login, actor_claimed, started_at,
-                                from_release, to_release, commit_sha, subject, reason)
-        VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                                from_release, to_release, commit_sha, subject, reason, overrides)
+        VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             placements.ensure(db, new.key),
@@ -61,6 +63,7 @@ def begin(db: sqlite3.Connection, new: Beginning) -> int:
             new.commit,
             new.subject,
             new.reason,
+            audit.text_of(new.overrides),
         ),
     )
     operation = int(cursor.lastrowid or 0)

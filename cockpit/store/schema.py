@@ -166,7 +166,7 @@ def index_of(statement: str) -> str:
     return statement.split(" ON ")[1].split()[0]
 
 
-def _only_added(table: str) -> tuple[str, ...]:
+def only_added(table: str) -> tuple[str, ...]:
     return tuple(
         f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
         f"BEGIN SELECT RAISE(ABORT, '{table} are only ever added'); END"
@@ -184,6 +184,6 @@ FIRST: tuple[str, ...] = (
     ENTRIES,
     MINUTES,
     *INDEXES,
-    *_only_added("events"),
-    *_only_added("entries"),
+    *only_added("events"),
+    *only_added("entries"),
 )

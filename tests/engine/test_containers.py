@@ -41,7 +41,7 @@ NGINX = OtherContainer(
 
 
 async def told(shop: Rig) -> list[str]:
-    return [entry.text for entry in reversed(await shop.store.entries(10, SHOP))]
+    return [row.text for row in reversed(await shop.store.audit(10, SHOP)) if row.action == "exec"]
 
 
 async def test_a_release_can_be_looked_at_before_customers_are_on_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from cockpit.edge.base import Pointer
 from cockpit.errors import Refused
 from cockpit.model import OperationKind, OperationState, PlacementKey
-from cockpit.protocol import OPERATION, Event, OperationRequest
+from cockpit.protocol import OPERATION, RECOVER, STATUS, Event, Nothing, OperationRequest
 from cockpit.store.log import ReleaseLog
 from tests.engine.rig import ANA, SHOP, Rig, rig, service, settings
 
@@ -156,7 +156,7 @@ async def test_a_pointer_moved_by_hand_is_seen_and_believed(tmp_path: Path) -> N
         shop.clock.hurry()
         await shop.until(lambda: shop.engine.rows.seen(SHOP).records[0].hot_until is not None)
         assert shop.engine.rows.seen(SHOP).row.live == 1
-        assert "customers were found on r1" in (await shop.store.entries(5))[0].text
+        assert "customers were found on r1" in (await shop.store.audit(1, SHOP))[0].text
         assert shop.running() == {1, 2}
 
 
@@ -172,8 +172,32 @@ async def test_recovery_that_fails_five_times_parks_the_operation_and_says_what_
         await shop.up()
         found = await shop.call(OPERATION, OperationRequest(running.id))
         assert found.state is OperationState.STUCK
-        assert "cockpit doctor" in found.summary
+        assert f"cockpit recover {running.id}" in found.summary
         assert {1, 2} <= shop.running()
+        with pytest.raises(Refused):
+            await shop.call(RECOVER, OperationRequest(running.id - 1))
+        shop.edge.broken = ""
+        found = await shop.call(RECOVER, OperationRequest(running.id))
+        assert found.state is OperationState.INTERRUPTED
+        await shop.until(lambda: shop.running() == {1})
+
+
+async def test_an_operation_whose_engine_died_is_not_shown_as_running(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.prober.answers[2] = 0
+        running = await shop.deploy(shop.commit("second"))
+        await shop.until(lambda: 2 in shop.running())
+        await shop.down()
+        shop.target.down = "Docker does not answer"
+        await shop.up(wait=False)
+        snapshot = await shop.call(STATUS, Nothing())
+        shown = [*snapshot.operations, await shop.call(OPERATION, OperationRequest(running.id))]
+        assert {each.state for each in shown} == {OperationState.RECOVERING}
+        shop.target.down = ""
+        await shop.settled()
+        found = await shop.call(OPERATION, OperationRequest(running.id))
+        assert found.state is OperationState.INTERRUPTED
 
 
 async def test_an_operation_of_a_service_that_is_gone_reaches_an_end_too(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from cockpit.errors import StoreError
-from cockpit.model import Actor, Minute, OperationKind, OperationState, PlacementKey, StepState
+from cockpit.model import Actor, AuditRow, Minute, OperationKind, OperationState, PlacementKey, StepState
 from cockpit.store import opening
 from cockpit.store.ballast import FLOOR, SIZE, Ballast
 from cockpit.store.base import ReleaseRecord
@@ -68,13 +68,12 @@ async def test_only_its_owner_may_read_the_log(tmp_path: Path, clock: Any) -> No
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("table", ["events", "entries"])
+@pytest.mark.parametrize("table", ["events", "audit"])
 @pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET text = 'forged'"])
 async def test_what_was_recorded_is_not_rewritten(
     log: ReleaseLog, begin: Any, tmp_path: Path, table: str, change: str
 ) -> None:
     await begin()
-    await log.add_entry(at=1.0, actor="ana", text="deployed")
     await log.close()
     with pytest.raises(sqlite3.IntegrityError, match="only ever added"):
         execute(tmp_path / "releases.db", change.format(table))
@@ -126,7 +125,7 @@ async def test_a_damaged_log_is_set_aside_and_a_new_one_begun(
 
 def damage_history(path: Path) -> None:
     """Only pages of the table that is checked last."""
-    (pages,) = (execute(path, "SELECT rootpage FROM sqlite_schema WHERE name = 'entries'")[0],)
+    (pages,) = (execute(path, "SELECT rootpage FROM sqlite_schema WHERE name = 'audit'")[0],)
     with path.open("r+b") as file:
         file.seek((pages[0] - 1) * 4096)
         file.write(b"\xa5" * 4096)
@@ -144,12 +143,12 @@ async def test_damage_that_a_short_check_misses_is_found_after_it_showed(
     opened = await ReleaseLog.open(path, clock)
     assert opened.note == ""
     with pytest.raises(StoreError, match="damaged") as raised:
-        await opened.entries(10)
+        await opened.audit(10)
     assert "restart the engine" in raised.value.hint
     await opened.close()
     again = await ReleaseLog.open(path, clock)
     assert "damaged" in again.note
-    assert await again.entries(10) == ()
+    assert await again.audit(10) == ()
     assert not opening.suspect(path).exists()
     await again.close()
 
@@ -215,24 +214,34 @@ async def test_a_log_of_the_first_schema_takes_restarts_and_keeps_all_that_it_ha
     tmp_path: Path, clock: Any, shop: PlacementKey
 ) -> None:
     path = tmp_path / "releases.db"
-    first = ReleaseLog(await Database.open(path, MIGRATIONS[:1]), clock)
-    actor = Actor("ana")
-    begun: dict[str, Any] = {"key": shop, "actor": actor, "from_release": None, "to_release": None, "commit": "c"}
-    begun |= {"subject": "s", "reason": "", "steps": ("fetch",), "at": 1.0}
-    old = await first.begin_operation(kind=OperationKind.DEPLOY, **begun)
-    await first.intent(old, "fetch", "{}", 2.0)
-    with pytest.raises(StoreError):
-        await first.begin_operation(kind=OperationKind.RESTART, **begun)
-    await first.close()
+    await (await Database.open(path, MIGRATIONS[:1])).close()
+    execute(path, "INSERT INTO placements (service, environment) VALUES ('shop', 'production')")
+    columns = (
+        "id, placement, kind, state, actor, actor_uid, actor_login, actor_claimed, started_at, commit_sha, subject"
+    )
+    operation = (
+        "INSERT INTO operations ({}, reason) VALUES ({}, 1, '{}', 'running', 'ana', 1, '', '', 1.0, 'c', 's', '')"
+    )
+    execute(path, operation.format(columns, 4, "deploy"))
+    execute(path, "INSERT INTO steps (operation, position, name) VALUES (4, 0, 'fetch')")
+    with pytest.raises(sqlite3.IntegrityError):
+        execute(path, operation.format(columns, 5, "restart"))
 
     log = await ReleaseLog.open(path, clock)
-    kept = await log.operation(old)
+    kept = await log.operation(4)
     assert kept is not None
     assert [step.name for step in kept.steps] == ["fetch"]
-    new = await log.begin_operation(kind=OperationKind.RESTART, **begun)
-    assert new > old
+    new = await begin_restart(log, shop)
+    assert new > 4
     assert (await log.operations(shop))[0].kind is OperationKind.RESTART
     await log.close()
+
+
+async def begin_restart(log: ReleaseLog, key: PlacementKey) -> int:
+    begun: dict[str, Any] = {"key": key, "actor": actor(), "from_release": None, "to_release": None, "commit": "c"}
+    return await log.begin_operation(
+        kind=OperationKind.RESTART, subject="s", reason="", steps=("start",), at=1.0, **begun
+    )
 
 
 async def test_a_cancelled_caller_leaves_no_transaction_open(log: ReleaseLog, add: Any, shop: PlacementKey) -> None:
@@ -251,13 +260,13 @@ async def test_a_cancelled_caller_leaves_no_transaction_open(log: ReleaseLog, ad
 async def test_a_write_that_fails_takes_nothing_of_its_neighbours_along(log: ReleaseLog, begin: Any) -> None:
     operation = await begin()
     results = await asyncio.gather(
-        log.add_entry(at=1.0, actor="ana", text="one"),
+        log.record(note("one")),
         log.intent(operation, "no such step", "{}", 1.0),
-        log.add_entry(at=2.0, actor="ana", text="two"),
+        log.record(note("two")),
         return_exceptions=True,
     )
     assert isinstance(results[1], StoreError)
-    assert [entry.text for entry in await log.entries(10)] == ["two", "one"]
+    assert [row.text for row in await log.audit(2)] == ["two", "one"]
 
 
 async def test_a_closed_log_says_so_and_closes_twice(log: ReleaseLog) -> None:
@@ -271,6 +280,7 @@ SCRIPT = """
 import asyncio, sys
 from pathlib import Path
 from cockpit.clock import SystemClock
+from cockpit.model import Actor, AuditRow
 from cockpit.store.log import ReleaseLog
 
 async def main():
@@ -278,7 +288,7 @@ async def main():
     number = 0
     while sys.argv[2] == "write":
         number += 1
-        await log.add_entry(at=float(number), actor="ana", text=str(number))
+        await log.record(AuditRow(0, 1.0, Actor("ana"), "note", "done", text=str(number)))
         print(number, flush=True)
 
 asyncio.run(main())
@@ -301,11 +311,13 @@ async def test_a_killed_engine_loses_nothing_that_was_acknowledged(tmp_path: Pat
     acknowledged = 30 + len(child.stdout.read().split())
     child.wait()
     log = await ReleaseLog.open(path, clock)
-    entries = await log.entries(1_000_000)
+    rows = await log.audit(1_000_000)
+    _, broken = await log.verify_audit()
     await log.close()
     assert log.note == ""
-    assert [int(entry.text) for entry in reversed(entries)] == list(range(1, len(entries) + 1))
-    assert len(entries) - acknowledged in (0, 1)
+    assert broken is None
+    assert [int(row.text) for row in reversed(rows)] == list(range(1, len(rows) + 1))
+    assert len(rows) - acknowledged in (0, 1)
 
 
 def test_an_unclosed_log_does_not_hang_the_exit(tmp_path: Path) -> None:
@@ -369,10 +381,12 @@ def test_no_ballast_is_taken_from_a_disk_with_little_space(small_disk: Path) -> 
     assert not Ballast(small_disk / "releases.db").hold()
 
 
-def actor() -> Any:
-    from cockpit.model import Actor
-
+def actor() -> Actor:
     return Actor("ana")
+
+
+def note(text: str) -> AuditRow:
+    return AuditRow(0, 1.0, actor(), "note", "done", text=text)
 
 
 def test_a_release_record_has_a_column_for_each_field() -> None:

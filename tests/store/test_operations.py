@@ -157,14 +157,6 @@ async def test_a_rollbacks_usual_time_is_to_the_switch_and_by_its_tier(
     assert await log.usual_rollback(shop, Tier.STOPPED) is None
 
 
-async def test_entries_come_newest_first_and_by_placement(log: ReleaseLog, shop: PlacementKey) -> None:
-    await log.add_entry(at=1.0, actor="ana", text="deployed", key=shop, operation=4, cli="cockpit deploy shop")
-    await log.add_entry(at=2.0, actor="engine", text="started")
-    assert [entry.text for entry in await log.entries(10)] == ["started", "deployed"]
-    (own,) = await log.entries(10, shop)
-    assert (own.key, own.operation, own.cli) == (shop, 4, "cockpit deploy shop")
-
-
 async def test_minutes_replace_themselves_and_are_pruned(log: ReleaseLog, shop: PlacementKey) -> None:
     await log.add_minutes([Minute(shop, 60.0, 30), Minute(shop, 120.0, 31, 2, 9.0, 5, 1, 12.5)])
     await log.add_minutes([Minute(shop, 60.0, 32)])

@@ -1,0 +1,43 @@
+"""The minutes of health that are kept for a week: for people, not for recovery."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from cockpit.model import PlacementKey
+from cockpit.store import placements
+from cockpit.store.base import Minute
+
+
+def add(db: sqlite3.Connection, minutes: Sequence[Minute]) -> None:
+    """A minute that comes again replaces itself."""
+    rows = [
+        (
+            placements.ensure(db, minute.key),
+            minute.at,
+            minute.probes,
+            minute.failed,
+            minute.probe_p95_ms,
+            minute.requests,
+            minute.errors,
+            minute.p95_ms,
+        )
+        for minute in minutes
+    ]
+    db.executemany("INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def since(db: sqlite3.Connection, key: PlacementKey, start: float) -> tuple[Minute, ...]:
+    rows = db.execute(
+        """
+        SELECT at, probes, failed, probe_p95_ms, requests, errors, p95_ms
+        FROM minutes WHERE placement = ? AND at >= ? ORDER BY at
+        """,
+        (placements.find(db, key), start),
+    )
+    return tuple(Minute(key, *row) for row in rows)
+
+
+def prune(db: sqlite3.Connection, before: float) -> None:
+    db.execute("DELETE FROM minutes WHERE placement IN (SELECT id FROM placements) AND at < ?", (before,))
