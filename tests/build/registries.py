@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import shutil
 import socket
 import subprocess
 import time
@@ -12,8 +11,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pytest
 
 from tests.waiting import LOOK_EVERY
 
@@ -25,9 +22,6 @@ _LISTENS = 15  # seconds
 @contextmanager
 def debian(folder: Path, *, private: bool = False) -> Iterator[str]:
     """docker-registry on a free port, its files in a directory of this test; `private` lets only USER in."""
-    program = shutil.which("docker-registry")
-    if program is None:
-        pytest.skip("docker-registry is not installed")
     folder.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -38,7 +32,7 @@ def debian(folder: Path, *, private: bool = False) -> Iterator[str]:
         f'http: {{addr: "127.0.0.1:{port}"}}\n{auth}'
     )
     with subprocess.Popen(
-        [program, "serve", str(folder / "registry.yml")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ["docker-registry", "serve", str(folder / "registry.yml")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as running:
         try:
             _reached(port)

@@ -105,7 +105,11 @@ async def test_a_docker_that_is_not_there_is_no_registrys_fault(tmp_path: Path) 
 
 async def test_a_docker_that_hangs_is_no_registrys_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distribution, "WITHIN", 0.2)
-    server = await asyncio.start_unix_server(lambda *_: asyncio.sleep(60), tmp_path / "hung.sock")
+
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    server = await asyncio.start_unix_server(hang, tmp_path / "hung.sock")
     builder = DockerBuilder(f"unix://{tmp_path}/hung.sock", "t", SystemClock())
     with pytest.raises(BuildError, match="Docker does not answer"):
         await builder.available("r.test/a/b:c", None)

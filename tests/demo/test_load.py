@@ -104,7 +104,6 @@ async def test_a_reset_after_some_bytes_is_lost_also_on_a_kept_connection() -> N
         if await read_request(reader):
             writer.write(b"HTTP/1.1 200 OK\r\n")
             await writer.drain()
-            await asyncio.sleep(0.02)
             abort(writer)
 
     async with serving(serve) as url:

@@ -54,7 +54,7 @@ async def test_twenty_switches_under_load_lose_nothing(edge: World) -> None:
     async with load(edge) as customers:
         for number in range(20):
             await edge.point(2, *((two, more) if number % 2 == 0 else (one,)))
-            await asyncio.sleep(0.06)
+            await customers.hears(8)
     assert customers.lost == []
     assert set(customers.statuses) == {200}
     assert set(customers.bodies) == {"r1", "r2"}
@@ -74,7 +74,7 @@ async def test_rolling_back_off_a_dead_release_is_quick_and_needs_no_pardon(edge
     await edge.point(2, bad)
     await bad.die()
     waiting = [asyncio.create_task(edge.ask()) for _ in range(10)]
-    await asyncio.sleep(0.3)
+    await edge.holds_against(bad)
     started = time.monotonic()
     await edge.point(1, good)
     assert (await edge.ask()).body == "good"
@@ -100,7 +100,7 @@ async def test_a_post_waits_for_a_single_replica_that_restarts(edge: World) -> N
     await edge.point(1, app)
     await app.die()
     waiting = asyncio.create_task(edge.ask(method="POST", body=b"x" * 10_000))
-    await asyncio.sleep(0.5)
+    await edge.holds_against(app)
     await app.start()
     assert (await waiting).body == "back"
 

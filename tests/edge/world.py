@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import signal
 import socket
@@ -15,7 +16,9 @@ from pathlib import Path
 
 from cockpit.edge.base import RUN, RUN_VARIABLE, Pointer, Route
 from cockpit.edge.caddy import CaddyEdge
+from cockpit.edge.config import ADMIN_SOCKET
 from cockpit.edge.files import LocalFiles
+from cockpit.http import Http
 from cockpit.model import PlacementKey
 from cockpit.targets.edge_image import caddy_binary
 from tests.waiting import until
@@ -166,6 +169,17 @@ class World:
 
     async def point(self, release: int, *apps: App, key: PlacementKey = SHOP) -> None:
         await self.edge.point(key, Pointer(release, tuple(app.address for app in apps)))
+
+    async def holds_against(self, app: App) -> None:
+        """Waits until the edge has tried it in vain, and still remembers that."""
+        admin = Http(self.edge.files.sockets / ADMIN_SOCKET)
+
+        async def tried() -> bool:
+            known = json.loads((await admin.ask("GET", "http://edge/reverse_proxy/upstreams", timeout=3)).body)
+            return any(each["address"] == app.address and each["fails"] for each in known)
+
+        await until(tried, what=f"a failure of {app.name} in the edge's memory")
+        await admin.close()
 
     async def ask(self, path: str = "/", *, method: str = "GET", host: str = "shop.test", body: bytes = b"") -> Reply:
         return await ask("127.0.0.1", self.port, path, method=method, host=host, body=body)

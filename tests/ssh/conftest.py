@@ -14,7 +14,7 @@ from cockpit.clock import SystemClock
 from cockpit.ssh import line as line_module
 from cockpit.ssh.line import Line
 from cockpit.ssh.state import LineState
-from tests.ssh.rig import SSHD, Elsewhere, elsewhere
+from tests.ssh.rig import Elsewhere, elsewhere
 
 INSTALLATION = "shop"
 Lines = Callable[..., Line]
@@ -22,8 +22,6 @@ Lines = Callable[..., Line]
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
-    if not Path(SSHD).exists():
-        pytest.skip("needs sshd: scripts/need openssh-server")
     # Not pytest's own directory: a socket's path has to be short, also below the home of the host.
     with TemporaryDirectory(prefix="far-", dir="/tmp") as root, elsewhere(Path(root) / "host") as made:
         monkeypatch.setenv("PATH", f"{made.bin}:{os.environ['PATH']}")
