@@ -117,8 +117,7 @@ def private_registry(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def docker_config(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def docker_config(own_home: Path) -> Path:
     """Of nobody: empty, and where Docker looks by itself."""
-    monkeypatch.delenv("DOCKER_CONFIG", raising=False)
     (own_home / ".docker").mkdir()
     return own_home / ".docker/config.json"

@@ -60,7 +60,17 @@ def test_a_test_finds_no_file_of_the_person_who_runs_it(own_home: Path) -> None:
     assert Path.home() == own_home
     assert found.config.is_relative_to(own_home)
     assert found.state.is_relative_to(own_home)
-    assert not any(name.startswith(("SSH_", "SUDO_")) for name in os.environ)
+
+
+@pytest.mark.parametrize("name", ["SSH_AUTH_SOCK", "SUDO_USER", "DOCKER_CONFIG", "COCKPIT_CONFIG"])
+def test_a_test_inherits_no_variable_of_the_person_who_runs_it(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "/srv/ana")
+    pytester.makeini(INI)
+    pytester.makeconftest(CONFTEST.read_text())
+    pytester.makepyfile(f"import os\ndef test_it(): assert os.environ.get({name!r}) != '/srv/ana'\n")
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("", {"skipped": 1}), ("true", {"errors": 1})])
