@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,11 @@ WENT_AWAY = "the engine went away"
 UNREAD_NOTES = 20_000  # more than this, and the client starts again from a fresh snapshot
 
 
-async def connect(path: Path, hello: Hello) -> Channel | None:
+async def connect(path: Path, hello: Hello, *, shared: bool = False) -> Channel | None:
     """None when nobody listens there, or hangs up before a word, as a dying engine does.
 
     Raises EngineUnreachable when someone does listen and is no engine of ours."""
-    await asyncio.to_thread(private.check, path.parent)
+    await asyncio.to_thread(partial(private.check, path.parent, shared=shared))
     try:
         reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_MESSAGE)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from cockpit import __version__, channel, launch
 from cockpit.channel import Channel
 from cockpit.errors import CockpitError, EngineUnreachable, Refused
+from cockpit.model import Role
 from cockpit.paths import Paths
 from cockpit.protocol import (
     PROTOCOL,
@@ -27,6 +28,7 @@ from cockpit.protocol import (
 
 PAUSES = (0.1, 0.3, 1.0, 3.0, 5.0)  # seconds between attempts to reconnect; the last one repeats
 ATTEMPTS = 5  # an engine that is being killed still takes connections, for a moment
+START_SYSTEM = "systemctl status deploy-cockpit says why; as root: systemctl start deploy-cockpit"
 PARTING = 10.0  # seconds for an engine that was told to stop
 
 
@@ -37,11 +39,14 @@ async def connect(
     start: bool = True,
     command: Sequence[str] = launch.ENGINE,
     hello: Hello | None = None,
+    read_only: bool = False,
 ) -> Client:
     """Raises EngineUnreachable, or the ConfigError that kept the engine from starting.
 
-    `start`: start an engine when none runs, and replace an idle one of an older version. `client` is "tui" or "cli"."""
-    connected = Client(paths, hello or Hello(__version__, PROTOCOL, client, claimed()), start, command)
+    `start`: start an engine when none runs, and replace an idle one of an older version; a system engine is left to the
+    system. `client` is "tui" or "cli". `read_only`: the engine refuses this client whatever would change something."""
+    hello = hello or Hello(__version__, PROTOCOL, client, claimed(), read_only)
+    connected = Client(paths, hello, start and not paths.group, command)
     await connected.connect()
     return connected
 
@@ -128,6 +133,11 @@ class Client:
         if self._start and is_older(found.welcome.version, self._hello.version) and found.welcome.idle:
             found = await self._replace(found)
         theirs, ours = found.welcome, self._hello
+        if ours.read_only and theirs.role is not Role.VIEWER:
+            found.close()
+            raise EngineUnreachable(
+                f"The engine is cockpit {theirs.version} and knows no --read-only: it would let you change things"
+            )
         if abs(theirs.protocol - ours.protocol) > 1:
             found.close()
             raise EngineUnreachable(
@@ -139,10 +149,12 @@ class Client:
 
     async def _open(self) -> Channel:
         for _ in range(ATTEMPTS if self._start else 1):
-            if found := await channel.connect(self._paths.socket, self._hello):
+            if found := await channel.connect(self._paths.socket, self._hello, shared=bool(self._paths.group)):
                 return found
             if self._start:
                 await launch.start(self._paths, self._command)
+        if self._paths.group:
+            raise EngineUnreachable(f"The system engine does not answer at {self._paths.socket}", START_SYSTEM)
         raise EngineUnreachable(f"No engine runs for {self._paths.state}", "Start one: cockpit engine start")
 
     async def _replace(self, old: Channel) -> Channel:

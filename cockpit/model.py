@@ -151,12 +151,13 @@ class OperationState(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # the old release serves
     CANCELLED = "cancelled"
+    RECOVERING = "recovering"  # the engine died in it, and the next one is bringing it to its end
     INTERRUPTED = "interrupted"  # the engine died in it; recovered
     STUCK = "stuck"  # recovery gave up: needs a person
 
     @property
     def ended(self) -> bool:
-        return self is not OperationState.RUNNING
+        return self not in (OperationState.RUNNING, OperationState.RECOVERING)
 
 
 class StepState(StrEnum):
@@ -416,6 +417,8 @@ class EngineStatus:
     log_note: str = ""  # "" or why the release log is read-only
     hosts: tuple[HostStatus, ...] = ()  # `docker` and `edge` above are the worst of them
     config_note: str = ""  # why the file, as it is now, is not what is used: "config.yaml:12:5 …"
+    group: str = ""  # the Unix group that shares a system engine; "": it is one user's own
+    weaker: tuple[str, ...] = ()  # what it does not promise for that
     freeze: Lock | None = None  # everything is locked
 
 

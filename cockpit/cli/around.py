@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from cockpit.cli.output import Cell, part, table, words
-from cockpit.cli.render import since
-from cockpit.model import EngineStatus, HostStatus
-from cockpit.protocol import EdgeUpgrade, Others, ProbeAddress
+from cockpit.cli.render import locked, since
+from cockpit.glyphs import RECORDED
+from cockpit.model import AuditRow, EngineStatus, HostStatus
+from cockpit.protocol import Audit, AuditVerdict, EdgeUpgrade, Others, ProbeAddress
+from cockpit.text import took
 
 CONTAINER: dict[str, Cell] = {
     "running": ("●", "good"),
@@ -23,6 +27,44 @@ def below(engine: EngineStatus) -> list[str]:
     return lines + [words(("▲", "warn"), each) for each in (*notes, engine.log_note, file) if each]
 
 
+def above(engine: EngineStatus) -> list[str]:
+    """What holds for all services."""
+    return [words(("⏸", "warn"), f"everything is frozen {locked(engine.freeze)}")] if engine.freeze else []
+
+
+def audit(found: Audit) -> list[str]:
+    return table(_row(each) for each in found.rows) or ["Nothing is recorded"]
+
+
+def _row(each: AuditRow) -> list[Cell]:
+    glyph, tone = RECORDED.get(each.outcome, ("·", "muted"))
+    details = (
+        each.text,
+        f"“{each.reason}”" if each.reason else "",
+        *(f"through the {said}" for said in each.overrides),
+        took(each.seconds) if each.seconds is not None else "",
+        f"claims {each.actor.claimed}" if each.actor.claimed else "",
+    )
+    return [
+        (str(each.id), "muted"),
+        time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(each.at)),
+        each.actor.name,
+        (f"{glyph} {each.outcome}", tone),
+        f"{each.action} {each.operation}" if each.operation is not None else each.action,
+        (str(each.key) if each.key else "–", "strong"),
+        " · ".join(filter(None, details)),
+    ]
+
+
+def verdict(found: AuditVerdict) -> list[str]:
+    if found.bad is not None:
+        good = f"Before it all is as it was written, up to {found.head}" if found.head else "No row before it is good"
+        return [words(("✖", "bad"), found.why), part(good)]
+    if not found.rows:
+        return ["Nothing is recorded"]
+    return [words(("✔", "good"), f"all {found.rows} rows are as they were written"), part(f"head {found.head}")]
+
+
 def hosts(engine: EngineStatus) -> list[str]:
     return table(_host(each) for each in engine.hosts) if engine.hosts else []
 
@@ -31,7 +73,15 @@ def engine(found: EngineStatus) -> list[str]:
     """What the engine is wired to, well or not."""
     around = hosts(found) or [part(f"Docker: {found.docker}"), part(f"edge: {found.edge}")]
     note = [words(("▲", "warn"), f"configuration: {found.config_note}")] if found.config_note else []
-    return [*around, *note, part(f"clients: {', '.join(found.connected) or 'none'}")]
+    clients = part(f"clients: {', '.join(found.connected) or 'none'}")
+    return [*around, *note, clients, *_sharing(found)]
+
+
+def _sharing(found: EngineStatus) -> list[str]:
+    if found.group:
+        return [part(f"a system engine, shared by group {found.group}")]
+    weaker = [part((f"  – {each}", "muted")) for each in found.weaker]
+    return [part("one user's own engine; docs/sharing.md says how to share one. Weaker than a system engine:"), *weaker]
 
 
 def edge_upgrade(found: EdgeUpgrade) -> list[str]:

@@ -30,7 +30,8 @@ def show(session: Session) -> int:
 async def _show(session: Session) -> int:
     asyncio.get_running_loop().call_later(SETTLED, _collect_garbage_again)
     importing = asyncio.create_task(asyncio.to_thread(_application))  # takes longer than the engine's first answers
-    link = await connect(session.paths, client="tui")  # what keeps the engine from starting is said in plain text
+    # what keeps the engine from starting is said in plain text
+    link = await connect(session.paths, client="tui", read_only=session.read_only)
     try:
         await link.subscribe_ahead()
         theme, keys = await asyncio.to_thread(_taste, session.paths.config)

@@ -50,7 +50,7 @@ def init(
     as_json: bool,
 ) -> None:
     """Write the smallest configuration that works, or what a Compose file says. Starts nothing."""
-    path = Path(output).expanduser().absolute() if output not in {"", STDOUT} else session.paths.config
+    path = Path(output).expanduser().absolute() if output not in {"", STDOUT} else session.own_paths.config
     here = compose.expanduser().absolute().parent if compose else Path.cwd()
     tree, said = _work_tree(here, repo)
     made = _carried(compose, tree, path.parent, project, named) if compose else _smallest(here, tree)
@@ -79,7 +79,7 @@ def init(
     elif output == STDOUT:
         say(made.text.rstrip("\n"))
     else:
-        say(*map(part, _next(path, made, kept, chosen=path != session.paths.config)))
+        say(*map(part, _next(path, made, kept, chosen=path != session.own_paths.config)))
 
 
 def _work_tree(here: Path, repo: str) -> tuple[WorkTree, list[str]]:

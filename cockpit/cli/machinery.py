@@ -14,6 +14,7 @@ from cockpit.cli.root import Verbs, cockpit, json_option
 from cockpit.cli.session import Consent, Session
 from cockpit.client import Client
 from cockpit.errors import CockpitError, EngineUnreachable
+from cockpit.paths import Paths, system
 from cockpit.protocol import EDGE_UPGRADE, STATUS, EdgeUpgradeRequest, Nothing
 
 
@@ -58,6 +59,16 @@ def engine_status(session: Session, as_json: bool) -> None:
         return
     say(f"cockpit {found.version}, pid {found.pid}, config {found.config_path}, state {found.state_path}")
     say(*around.engine(found))
+    other = None if session.paths.group else system()
+    if other and other.socket.parent != session.paths.socket.parent:
+        say(part(f"There is a system engine too, for group {other.group}: {why_not(other)}"))
+
+
+def why_not(other: Paths) -> str:
+    """This one was used instead of it."""
+    if os.access(other.socket.parent, os.X_OK):
+        return "--config, --state or their variables chose this one"
+    return "you are not in it, or logged in before you were"
 
 
 @engine.command("run")

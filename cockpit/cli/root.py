@@ -36,11 +36,12 @@ class Verbs(click.Group):
 @click.group(cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", type=click.Path(path_type=Path), help="The configuration file (or $COCKPIT_CONFIG).")
 @click.option("--state", type=click.Path(path_type=Path), help="The engine's state directory (or $COCKPIT_STATE).")
+@click.option("--read-only", is_flag=True, help="Only look: the engine itself refuses whatever would change something.")
 @click.version_option(__version__, message="cockpit %(version)s")
 @click.pass_context
-def cockpit(context: click.Context, config: Path | None, state: Path | None) -> int | None:
+def cockpit(context: click.Context, config: Path | None, state: Path | None, read_only: bool) -> int | None:
     """Deploy and roll back services that run on Docker. Without a verb: the full-screen cockpit."""
-    context.obj = Session(config, state)
+    context.obj = Session(config, state, read_only)
     return None if context.invoked_subcommand else _full_screen(context.obj)
 
 

@@ -25,14 +25,20 @@ class Session:
 
     config: Path | None = None
     state: Path | None = None
+    read_only: bool = False
 
     @property
     def paths(self) -> Paths:
         return find(self.config, self.state)
 
+    @property
+    def own_paths(self) -> Paths:
+        """Without the system engine's."""
+        return find(self.config, self.state, shared=False)
+
     def run(self, work: Callable[[Client], Awaitable[T]], *, start: bool = True) -> T:
         async def connected() -> T:
-            client = await connect(self.paths, client="cli", start=start)
+            client = await connect(self.paths, client="cli", start=start, read_only=self.read_only)
             try:
                 return await work(client)
             finally:

@@ -13,9 +13,9 @@ from cockpit.paths import Paths, find
 
 def main(arguments: list[str] | None = None, build: process.Build | None = None) -> int:
     chosen = _parser().parse_args(arguments)
-    paths = find(chosen.config, chosen.state)
+    paths = find(chosen.config, chosen.state, shared=False)
     if chosen.socket:
-        paths = Paths(paths.config, paths.state, chosen.socket)
+        paths = Paths(paths.config, paths.state, chosen.socket, chosen.group)
     return process.run(paths, build or _build, background=chosen.background)
 
 
@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path)
     parser.add_argument("--state", type=Path)
     parser.add_argument("--socket", type=Path)
+    parser.add_argument("--group", default="", help="with --socket: the Unix group whose members may connect")
     parser.add_argument("--background", action="store_true", help="log to engine.log only")
     return parser
 

@@ -149,12 +149,15 @@ class Server:
 
 
 def _bind(paths: Paths) -> socket.socket:
-    private.make(paths.socket.parent)
+    group = private.share(paths.socket.parent, paths.group) if paths.group else -1
+    if not paths.group:
+        private.make(paths.socket.parent)
     paths.socket.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(str(paths.socket))
-        paths.socket.chmod(0o600)
+        os.chown(paths.socket, -1, group)
+        paths.socket.chmod(0o660 if paths.group else 0o600)
     except OSError as error:
         listener.close()
         raise EngineUnreachable(f"{paths.socket} cannot be opened: {error.strerror or error}") from None

@@ -19,7 +19,7 @@ from cockpit.model import EngineStatus, Health, HostStatus, Operation, Placement
 from cockpit.protocol import Event, Releases, Snapshot
 
 WEAKER = (  # than a system engine
-    "it ends with its user's last session where logind has KillUserProcesses=yes, and after a reboot the next client starts it",
+    "it ends at logout where logind has KillUserProcesses=yes, and after a reboot only the next client starts it",
     "who is not its user cannot use it, and whoever is its user counts as the same person and an admin",
     "its user can rewrite the release log",
     "its user has Docker's group, which is as good as root",

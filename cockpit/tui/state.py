@@ -16,6 +16,7 @@ from cockpit.model import (
     Placement,
     PlacementKey,
     Release,
+    Role,
 )
 from cockpit.protocol import Change, Connected, Event, LogChunk, Lost, Snapshot
 
@@ -32,6 +33,8 @@ class State:
     releases: dict[PlacementKey, tuple[Release, ...]] = field(default_factory=dict)
     engine: EngineStatus | None = None
     me: Actor | None = None
+    role: Role = Role.ADMIN  # the most that this client may anywhere
+    only: tuple[PlacementKey, ...] | None = None  # a deployer's placements; None: all of them
     selected: PlacementKey | None = None
     lost: str | None = None  # why the engine does not answer; None while it does
     lost_at: float | None = None
@@ -53,6 +56,11 @@ class State:
     @property
     def placement(self) -> Placement | None:
         return self.find(self.selected)
+
+    @property
+    def may_change(self) -> bool:
+        """The selected placement, as far as the engine said; it asks again by itself."""
+        return self.role.covers(Role.DEPLOYER) and (self.only is None or self.selected in self.only)
 
     @property
     def running(self) -> tuple[Operation, ...]:
@@ -127,6 +135,8 @@ def _connected(state: State, change: Connected, now: float) -> State:
         operations={each.id: each for each in shot.operations},
         engine=shot.engine,
         me=change.welcome.actor,
+        role=change.welcome.role,
+        only=change.welcome.only,
         lost=None,
         lost_at=None,
         restarted_at=now if change.restarted else state.restarted_at,

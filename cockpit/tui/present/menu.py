@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cockpit.model import Placement
 from cockpit.tui.line import Line, line
+from cockpit.tui.present.reasons import not_yours
 from cockpit.tui.present.words import NAME, host_name
 from cockpit.tui.state import State
 
@@ -23,7 +24,8 @@ class Action:
 
 
 def actions(placement: Placement, state: State, *, docker_here: bool) -> list[Action]:
-    absent = "" if placement.live else "no release is live"
+    theirs = not_yours(state)
+    absent = theirs or ("" if placement.live else "no release is live")
     runs = "" if placement.live or placement.replicas else "nothing of it runs"
     running = state.running_of(placement.key)
     busy = f"{NAME[running.kind].lower()} {running.id} runs" if running else ""
@@ -35,7 +37,7 @@ def actions(placement: Placement, state: State, *, docker_here: bool) -> list[Ac
         Action("others", "other containers", f"of {host_name(placement.host)}: state and logs"),
         Action("exec", "shell in a container", "recorded", absent or ("" if docker_here else NO_DOCKER)),
         Action("restart", "restart", "the same release in new containers, no gap", absent or busy),
-        Action("unhold", "release the hold", "with a reason", "" if placement.hold else "it is not held"),
+        Action("unhold", "release the hold", "with a reason", theirs or ("" if placement.hold else "it is not held")),
         Action("lock", "lock", why="comes later"),
         Action("freeze", "freeze everything", why="comes later"),
         Action("maintenance", "maintenance page", why="comes later"),

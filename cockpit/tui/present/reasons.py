@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from cockpit.model import Health, Tier
+from cockpit.model import Health, Role, Tier
 from cockpit.tui.keys import BY_ID
 from cockpit.tui.state import State
 
 CHANGES = ("deploy", "rollback", "cancel", "actions", "refresh")
+DEPLOYERS = ("deploy", "rollback", "cancel")
 
 
 def reason(action: str, state: State) -> str:
@@ -18,7 +19,14 @@ def reason(action: str, state: State) -> str:
         return "the engine does not answer: it is being started"
     if action in CHANGES and state.placement is None:
         return "no service is selected"
-    return _of_placement(action, state)
+    return (not_yours(state) if action in DEPLOYERS else "") or _of_placement(action, state)
+
+
+def not_yours(state: State) -> str:
+    """ "" when this client may change the selected placement."""
+    if state.may_change:
+        return ""
+    return "you may only look here" if state.role is Role.VIEWER else "you may only look at this service"
 
 
 def _of_placement(action: str, state: State) -> str:
