@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from blockbuster import BlockBuster
 
-BORROWED = ("COCKPIT_", "XDG_", "GIT_", "SUDO_", "SSH_", "DOCKER_CONFIG")  # prefixes of variables that would change what a test sees
+# Prefixes of variables that would change what a test sees.
+BORROWED = ("COCKPIT_", "XDG_", "GIT_", "SUDO_", "SSH_", "DOCKER_CONFIG")
 
 # Not guarded: each touches one directory entry, which on a local disk is cheaper than a thread hop (DESIGN.md 1).
 METADATA = ("stat", "access", "getcwd", "readlink", "mkdir", "rmdir", "unlink", "remove", "rename", "replace", "link")

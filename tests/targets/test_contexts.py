@@ -34,8 +34,7 @@ def test_a_context_stands_for_its_host(config: Path, host: str) -> None:
     assert resolve("context:shop") == host
 
 
-def test_without_a_variable_it_is_read_from_the_home(monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:
-    monkeypatch.delenv("DOCKER_CONFIG", raising=False)
+def test_without_a_variable_it_is_read_from_the_home(own_home: Path) -> None:
     context(own_home / ".docker", "shop", "ssh://shop-1")
     assert resolve("context:shop") == "ssh://shop-1"
 
