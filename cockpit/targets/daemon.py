@@ -137,8 +137,11 @@ class Daemon:
     def _connect(self, request: float) -> DockerClient:
         import docker
 
+        from cockpit.targets import connections
+
         def client(version: str) -> DockerClient:
             made = docker.DockerClient(f"unix://{self.socket}", version=version, timeout=max(1, round(request)))
+            connections.share(made.api)
             made.api.trust_env = False  # no proxy or netrc look-up for a local socket
             return made
 

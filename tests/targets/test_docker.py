@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from cockpit.clock import SystemClock
 from cockpit.errors import TargetDown, TargetError
 from cockpit.targets import docker as docker_target
 from cockpit.targets.base import ContainerState, Standing
+from cockpit.targets.daemon import QUICK_THREADS
 from cockpit.targets.docker import DockerTarget
 from cockpit.targets.labels import network_name
 from cockpit.targets.replicas import Replica, Started, start_replica
@@ -229,3 +232,20 @@ async def test_an_image_in_use_keeps_all_its_names_and_an_unused_one_loses_all(d
     await docker_rig.target.stop(KEY, 1, grace=0, remove=True)
     await docker_rig.target.remove_image(first)
     assert [await docker_rig.target.has_image(name) for name in (first, second)] == [False, False]
+
+
+async def test_however_much_is_asked_a_thread_keeps_one_connection_to_docker(docker_rig: DockerRig) -> None:
+    await docker_rig.target.ping()
+    before = _sockets()
+    for number in range(200):
+        await docker_rig.target.has_image(f"none:{number}")
+    assert _sockets() - before <= QUICK_THREADS
+
+
+def _sockets() -> int:
+    """Open ones of this process; a descriptor that was closed meanwhile is none."""
+    found = 0
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):
+            found += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
+    return found
