@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cockpit.config.kinds import Choice, Duration, Flag, OrNull, Size
+from cockpit.config.amounts import Duration, Size
+from cockpit.config.kinds import Choice, Flag, OrNull
 from cockpit.config.lists import Proxies
 from cockpit.config.settings import Auto, Certificate, Edge, EdgeLimits, EdgeProgram, Environment, Tls
 from cockpit.config.shapes import Command, Key, Many, Named, Pairs, Short, Table

@@ -7,8 +7,9 @@ Container options (`options`) have the Compose Specification's names and forms, 
 from __future__ import annotations
 
 from cockpit.config import options, spellings
+from cockpit.config.amounts import Duration, Whole
 from cockpit.config.edges import ENVIRONMENT, ROOT_EDGE
-from cockpit.config.kinds import Duration, OrNull, Text, Whole
+from cockpit.config.kinds import OrNull, Text
 from cockpit.config.lists import Members
 from cockpit.config.options import INSTEAD, SECRET
 from cockpit.config.settings import BuildSettings, Migrate, Network, Process, Registry, Roles, Service, Settings

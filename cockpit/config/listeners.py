@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cockpit.config.kinds import Reading
+from cockpit.config.base import Reading
 from cockpit.config.problems import Mark, quoted
 from cockpit.config.processes import WEB, written
 from cockpit.config.settings import PlacementSettings, Settings

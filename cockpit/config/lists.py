@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cockpit.config.kinds import MISSING, Choice, JsonSchema, Kind, Literal, Place, Reading, Text, Word, Wrong, is_null
+from cockpit.config.base import MISSING, JsonSchema, Kind, Place, Reading, Word, Wrong, is_null
+from cockpit.config.kinds import Choice, Literal, Text
 from cockpit.config.problems import At
 from cockpit.config.settings import PRIVATE
 from cockpit.config.shapes import Many, Named, Short, Table

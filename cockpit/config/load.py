@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cockpit.config import listeners, placements
+from cockpit.config.base import Reading
 from cockpit.config.form import ROOT
-from cockpit.config.kinds import Reading
 from cockpit.config.problems import Mark, Problems
 from cockpit.config.read import read
 from cockpit.config.settings import Settings

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cockpit.config.kinds import MISSING, Always, Choice, Flag, JsonSchema, Kind, Never, Reading, Size, Word, Wrong
+from cockpit.config.amounts import Size
+from cockpit.config.base import MISSING, JsonSchema, Kind, Reading, Word, Wrong
+from cockpit.config.kinds import Always, Choice, Flag, Never
 from cockpit.config.problems import At, quoted
 from cockpit.config.shapes import Key, Table, Values
 from cockpit.config.tree import Mapping, Node, Scalar

@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 from cockpit.config import spellings
-from cockpit.config.kinds import (
-    Always,
-    Choice,
-    Duration,
-    Flag,
-    Never,
-    Number,
-    OrNull,
-    Pids,
-    Reading,
-    Size,
-    Whole,
-    WholeOrUnlimited,
-)
+from cockpit.config.amounts import Duration, Number, Pids, Size, Whole, WholeOrUnlimited
+from cockpit.config.base import Reading
+from cockpit.config.kinds import Always, Choice, Flag, Never, OrNull
 from cockpit.config.lists import Both, Hosts, Members, Test
 from cockpit.config.mounts import Mount
 from cockpit.config.problems import At

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from cockpit.config import rules
+from cockpit.config.base import MISSING, Place, Reading, shown
 from cockpit.config.extent import MOST, extent
-from cockpit.config.kinds import MISSING, Place, Reading, shown
 from cockpit.config.problems import At, quoted
 from cockpit.config.processes import merged, written
 from cockpit.config.rules import Locate

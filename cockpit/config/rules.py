@@ -6,7 +6,7 @@ import graphlib
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from cockpit.config.kinds import LISTED, Reading
+from cockpit.config.base import LISTED, Reading
 from cockpit.config.listeners import normal
 from cockpit.config.problems import At, quoted
 from cockpit.config.processes import OF_WEB, WEB

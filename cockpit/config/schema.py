@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cockpit.config.base import JsonSchema
 from cockpit.config.form import ROOT
-from cockpit.config.kinds import JsonSchema
 
 
 def schema() -> JsonSchema:

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from cockpit.config.kinds import MISSING, JsonSchema, Kind, Literal, Place, Reading, Text, Word, is_null, shown
+from cockpit.config.base import MISSING, JsonSchema, Kind, Place, Reading, Word, is_null, shown
+from cockpit.config.kinds import Literal, Text
 from cockpit.config.problems import At, quoted
 from cockpit.config.tree import Listing, Mapping, Node, Scalar
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from cockpit.config.kinds import MISSING, Reading
+from cockpit.config.base import MISSING, Reading
 from cockpit.config.mounts import Memory
 from cockpit.config.problems import At, dotted
 from cockpit.config.shapes import Values

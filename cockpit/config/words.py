@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from cockpit.config.kinds import Choice, JsonSchema, Text, Word, Wrong
+from cockpit.config.base import JsonSchema, Word, Wrong
+from cockpit.config.kinds import Choice, Text
 from cockpit.config.tree import Scalar
 
 SMALLEST_NETWORK = 22  # prefix: Docker's own 256 addresses and 96 slots

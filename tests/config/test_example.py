@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+from tests.config.base import read
 
 from cockpit.config import edges, options
+from cockpit.config.amounts import Duration
 from cockpit.config.edges import CERTIFICATE, ENVIRONMENT, ROOT_EDGE, TLS
 from cockpit.config.form import BUILD, MIGRATE, PROCESS, REGISTRY, ROLES, ROOT, SERVICE
-from cockpit.config.kinds import Duration, OrNull
+from cockpit.config.kinds import OrNull
 from cockpit.config.lists import Members
 from cockpit.config.options import ENV_FILE, HEALTHCHECK, LOGGING, SECRET, ULIMITS
 from cockpit.config.problems import Problems, dotted
@@ -41,7 +43,6 @@ from cockpit.config.settings import (
 from cockpit.config.shapes import Many, Named, Short, Table
 from cockpit.config.spellings import OTHERS
 from cockpit.config.tree import Listing, Mapping, Node, parse
-from tests.config.reading import read
 
 TEXT = (Path(__file__).parents[2] / "config.example.yaml").read_text()
 ROOT_NODE = parse(TEXT, Problems("config.example.yaml"))

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cockpit.config.base import is_null
 from cockpit.config.compose.project import Project, Service
 from cockpit.config.compose.sheet import Sheet
 from cockpit.config.compose.values import Unclear, entries, pairs, text
 from cockpit.config.compose.withheld import has_password, is_secret
-from cockpit.config.kinds import is_null
 from cockpit.config.problems import Mark
 from cockpit.config.tree import Mapping, Scalar
 

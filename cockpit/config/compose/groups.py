@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from cockpit.config.base import is_null
 from cockpit.config.compose.building import Building, building, image
 from cockpit.config.compose.neighbours import passes_on, talks_otherwise
 from cockpit.config.compose.project import Project, Service
 from cockpit.config.compose.values import Unclear
-from cockpit.config.kinds import is_null
 from cockpit.errors import UsageError
 
 MOST = 100

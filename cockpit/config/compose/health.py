@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cockpit.config.base import is_null
 from cockpit.config.compose.sheet import Sheet
 from cockpit.config.compose.values import Entries, Unclear, command, duration, entries, flag, seconds, texts, whole
-from cockpit.config.kinds import is_null
 from cockpit.config.settings import Service
 from cockpit.config.tree import Node, Scalar
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cockpit.config.base import is_null
 from cockpit.config.compose import environment, mounts, order, ports
 from cockpit.config.compose.project import Project, Service
 from cockpit.config.compose.reasons import reason
@@ -25,7 +26,6 @@ from cockpit.config.compose.values import (
     texts,
     whole,
 )
-from cockpit.config.kinds import is_null
 from cockpit.config.tree import Listing, Mapping, Node
 
 GROUP = {"build", "healthcheck"}  # looked at when the whole service is known

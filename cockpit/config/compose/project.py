@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cockpit.config.base import is_null
 from cockpit.config.compose.document import HINT, content, document
 from cockpit.config.compose.dotenv import dotenv
 from cockpit.config.compose.extends import extended
 from cockpit.config.compose.mounted import LARGEST, mounted
 from cockpit.config.compose.values import Entries, Unclear, entries, flag, text
 from cockpit.config.compose.variables import Interpolation, Unset
-from cockpit.config.kinds import is_null
 from cockpit.config.problems import Mark
 from cockpit.config.tree import Mapping, Node, Scalar, Unreadable
 from cockpit.errors import ConfigError

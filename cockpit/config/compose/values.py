@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 
-from cockpit.config.kinds import NULLS, is_null, shown
+from cockpit.config.base import NULLS, is_null, shown
 from cockpit.config.problems import Mark
 from cockpit.config.tree import Listing, Mapping, Node, Scalar
 
