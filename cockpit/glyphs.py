@@ -28,7 +28,16 @@ OUTCOME: dict[OperationState, Glyph] = {
     OperationState.SUCCEEDED: ("✔", "good"),
     OperationState.FAILED: ("✖", "bad"),
     OperationState.CANCELLED: ("–", "muted"),
+    OperationState.RECOVERING: ("▲", "warn"),
     OperationState.INTERRUPTED: ("▲", "warn"),
     OperationState.STUCK: ("✖", "bad"),
+}
+RECORDED: dict[str, Glyph] = {  # what came of an action in the audit; of an operation also those above
+    "began": ("◐", "accent"),
+    "asked": ("◐", "accent"),
+    "done": ("✔", "good"),
+    "expired": ("·", "muted"),
+    "refused": ("–", "warn"),
+    **{state.value: glyph for state, glyph in OUTCOME.items()},
 }
 SPEED = {Tier.HOT: "instant", Tier.STOPPED: "fast", Tier.RETAINED: "fast", Tier.GONE: "slow"}  # of a rollback there

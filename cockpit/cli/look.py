@@ -34,7 +34,7 @@ from cockpit.protocol import (
 def status(session: Session, as_json: bool) -> None:
     """Every service: health, live release, pending commits, what runs."""
     seen = session.snapshot()
-    document(seen) if as_json else say(*render.placements(seen), *around.below(seen.engine))
+    document(seen) if as_json else say(*around.above(seen.engine), *render.placements(seen), *around.below(seen.engine))
 
 
 @cockpit.command()

@@ -10,6 +10,7 @@ from cockpit.glyphs import HEALTH, OUTCOME, SPEED, STEP
 from cockpit.model import (
     Commit,
     Health,
+    Lock,
     Operation,
     Pending,
     Placement,
@@ -59,6 +60,7 @@ def _placement(each: Placement, operation: Operation | None) -> list[Cell]:
         each.why,
         _short(each),
         f"⏸ held by {each.hold.by}: {each.hold.reason}" if each.hold else "",
+        f"⏸ locked {locked(each.lock)}" if each.lock else "",
         each.pending_note,
         _automatic(each),
     ]
@@ -75,6 +77,10 @@ def _placement(each: Placement, operation: Operation | None) -> list[Cell]:
         _runs(each),
         " · ".join(filter(None, notes)),
     ]
+
+
+def locked(lock: Lock) -> str:
+    return f"by {lock.by} for another {age(lock.until - time.time())}: {lock.reason}"
 
 
 def _health(each: Placement) -> Cell:
@@ -199,7 +205,8 @@ def operation(each: Operation) -> list[str]:
     title = f"{each.kind} {each.id} of {each.key} {each.state}"
     who = f"{ends(each)} · by {each.actor.name} · {since(each.started_at)} ago"
     steps = table(_step(step) for step in each.steps)
-    return [words((glyph, tone), (title, "strong"), f"· {who}"), *steps, *ending(each)]
+    overrides = [words(("⏸", "warn"), f"went through the {said}") for said in each.overrides]
+    return [words((glyph, tone), (title, "strong"), f"· {who}"), *overrides, *steps, *ending(each)]
 
 
 def ends(each: Operation) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from cockpit.errors import BuildError, Refused, UsageError
 from cockpit.model import (
     Actor,
     Failure,
+    Lock,
     LogLine,
     Operation,
     OperationKind,
@@ -45,6 +47,7 @@ class FakeEngine:
         self.adopted, self.record = adopted, record
         self.known = Known()
         self.edge_is_old = True
+        self.locks: dict[PlacementKey | None, Lock] = {}  # None is the freeze
         self.peers: list[Peer] = []
         self.subscribed: set[Peer] = set()
         self.operations: dict[int, Operation] = {}
@@ -75,6 +78,12 @@ class FakeEngine:
             p.OPERATION.name: self._operation,
             p.OPERATIONS.name: self._operations,
             p.UNHOLD.name: self._unhold,
+            p.LOCK.name: self._lock,
+            p.UNLOCK.name: self._unlock,
+            p.FREEZE.name: self._lock,
+            p.UNFREEZE.name: self._unlock,
+            p.AUDIT.name: self._audit,
+            p.AUDIT_VERIFY.name: self._verify_audit,
             p.LOGS_OPEN.name: self._open_logs,
             p.LOGS_CLOSE.name: self._close_logs,
             p.DOCTOR.name: self._doctor,
@@ -218,6 +227,30 @@ class FakeEngine:
         self.seen.append((peer.actor, asked))
         return p.Done(f"{asked.key} is no longer held")
 
+    async def _lock(self, peer: Peer, asked: p.LockRequest | p.FreezeRequest) -> p.Done:
+        self.seen.append((peer.actor, asked))
+        key = asked.key if isinstance(asked, p.LockRequest) else None
+        now = time.time()
+        self.locks[key] = Lock(peer.actor.name, now, asked.reason, now + asked.seconds)
+        return p.Done(f"{key or 'everything'} is locked for {asked.seconds:.0f} s")
+
+    async def _unlock(self, peer: Peer, asked: p.UnlockRequest | p.UnfreezeRequest) -> p.Done:
+        self.seen.append((peer.actor, asked))
+        key = asked.key if isinstance(asked, p.UnlockRequest) else None
+        if self.locks.pop(key, None) is None:
+            raise Refused(f"{key or 'everything'} is not locked")
+        return p.Done(f"{key or 'everything'} is unlocked")
+
+    async def _audit(self, peer: Peer, asked: p.AuditRequest) -> p.Audit:
+        rows = [each for each in world.AUDIT if asked.key in (None, each.key)]
+        older = [each for each in rows if asked.before is None or each.id < asked.before]
+        return p.Audit(tuple(older[: asked.limit]))
+
+    async def _verify_audit(self, peer: Peer, asked: p.AuditVerifyRequest) -> p.AuditVerdict:
+        if asked.head:
+            return p.AuditVerdict(3, f"3:{'c' * 64}", 4, "row 4 is missing: the end was cut off")
+        return p.AuditVerdict(3, f"3:{'c' * 64}")
+
     def _begin(self, kind: OperationKind, key: PlacementKey, actor: Actor, commit: str, to: int) -> Operation:
         id = len(self.operations) + 7
         steps = (Step("build", StepState.RUNNING, world.AT), Step("switch"))
@@ -276,8 +309,10 @@ class FakeEngine:
     def _snapshot(self) -> p.Snapshot:
         running = {each.key: each.id for each in self.operations.values() if not each.state.ended}
         shown = world.adopted if self.adopted else world.placement
-        placements = tuple(replace(shown(key), operation=running.get(key)) for key in world.KEYS)
-        status = world.status(os.getpid())
+        placements = tuple(
+            replace(shown(key), operation=running.get(key), lock=self.locks.get(key)) for key in world.KEYS
+        )
+        status = replace(world.status(os.getpid()), freeze=self.locks.get(None))
         if self.adopted:
             status = replace(status, hosts=world.HOSTS, config_note="config.yaml:12:5 unknown key 'servces'")
         return p.Snapshot(status, placements, tuple(self.operations.values())[-20:])

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from cockpit.model import (
     Actor,
+    AuditRow,
     Commit,
     EngineStatus,
     Health,
@@ -50,6 +51,17 @@ OTHERS = Others(
     ("ssh://deploy@shop-1",),
 )
 ANA = Actor("ana", 1000, "ana")
+AUDIT = (  # newest first
+    AuditRow(
+        3, AT + 60, ANA, "rollback", "succeeded", CHECKOUT, 9, "checkout is on r41", "503s", 0.2,
+        ("lock by tom: the ledger [/x]",), "cockpit rollback checkout/production", "b" * 64, "c" * 64,
+    ),
+    AuditRow(
+        2, AT, Actor("root", 0, "", "SUDO_USER=tom\x1b]0;x\x07"), "deploy", "refused", WEB,
+        text="locked by tom", previous="a" * 64, hash="b" * 64,
+    ),
+    AuditRow(1, AT - 60, Actor("tom"), "lock", "done", WEB, reason="the ledger", previous="0" * 64, hash="a" * 64),
+)  # fmt: skip
 
 
 def commit(letter: str, subject: str) -> Commit:
