@@ -4,6 +4,7 @@ CockpitError
 ├── ConfigError          the configuration cannot be used (exit status 2)
 ├── UsageError           the request makes no sense: no such service, release, commit (exit status 2)
 ├── Refused              a rule says no: held, busy, stale sheet, protected (exit status 3)
+│   └── Fenced           another engine has taken the placement over: nothing more is done here
 ├── EngineUnreachable    no engine answers, or it speaks another protocol (exit status 4)
 ├── Failed               a step of an operation failed; carries a Failure (exit status 1)
 ├── SourceError          git: unreachable, no such commit, no such branch
@@ -54,6 +55,10 @@ class UsageError(CockpitError):
 class Refused(CockpitError):
     code = "refused"
     exit_status = 3
+
+
+class Fenced(Refused):
+    code = "fenced"
 
 
 class EngineUnreachable(CockpitError):

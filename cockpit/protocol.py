@@ -277,6 +277,15 @@ class OperationRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeoverRequest:
+    """From another bastion's engine that is at this placement and lives."""
+
+    key: PlacementKey
+    lock: str  # the id of its lock, typed
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class OperationsRequest:
     key: PlacementKey | None = None
     limit: int = 50
@@ -444,6 +453,8 @@ FREEZE = Call("freeze", FreezeRequest, Done, Role.ADMIN)
 UNFREEZE = Call("unfreeze", UnfreezeRequest, Done, Role.ADMIN)
 AUDIT = Call("audit", AuditRequest, Audit, Role.VIEWER)
 AUDIT_VERIFY = Call("audit.verify", AuditVerifyRequest, AuditVerdict, Role.VIEWER)
+RECOVER = Call("recover", OperationRequest, Operation, Role.DEPLOYER)  # of a stuck one, once more
+TAKEOVER = Call("takeover", TakeoverRequest, Done, Role.DEPLOYER)
 REFRESH = Call("refresh", For, Done, Role.VIEWER)
 LOGS_OPEN = Call("logs.open", LogRequest, LogOpened, Role.VIEWER)
 LOGS_CLOSE = Call("logs.close", Subscription, Done, Role.VIEWER)

@@ -129,8 +129,12 @@ class Edge(Protocol):
     async def load(self, plan: EdgePlan | tuple[Route, ...]) -> bool:
         """The edge serves exactly this; True when that needed a reload. Routes alone are a plan of defaults."""
 
-    async def point(self, key: PlacementKey, pointer: Pointer) -> None:
-        """Customers of `key` go there from now on: durable when it returns. Raises EdgeError."""
+    async def guard(self, key: PlacementKey, token: str) -> None:
+        """From here on only who names that token moves this pointer; "" is nobody who names one. Raises EdgeError."""
+
+    async def point(self, key: PlacementKey, pointer: Pointer, token: str = "") -> None:
+        """Customers of `key` go there from now on: durable when it returns. Raises EdgeError, and Fenced when a token
+        is named that does not count any more."""
 
     async def pointer(self, key: PlacementKey) -> Pointer | None:
         """What the edge acts on; None when there is none yet. Raises EdgeError when it cannot be read."""

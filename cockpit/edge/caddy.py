@@ -74,10 +74,13 @@ class CaddyEdge:
             await self._do(self._disk, lambda: self._keep(content, plan, copies))
             return reload
 
-    async def point(self, key: PlacementKey, pointer: Pointer) -> None:
+    async def guard(self, key: PlacementKey, token: str) -> None:
+        await self._do(self._disk, lambda: self._pointers.guard(key, token))
+
+    async def point(self, key: PlacementKey, pointer: Pointer, token: str = "") -> None:
         """Customers of `key` go there from now on: durable when it returns, and done even when cancelled meanwhile."""
         try:
-            await self._do(self._disk, lambda: self._pointers.write(key, pointer))
+            await self._do(self._disk, lambda: self._pointers.write(key, pointer, token))
         except ValueError as error:
             raise EdgeError(f"{key} cannot be switched: {error}") from None
 

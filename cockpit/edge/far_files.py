@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import hashlib
+import socket
 from pathlib import Path, PurePosixPath
 from shlex import quote
 from typing import Protocol
@@ -19,8 +21,8 @@ _EDGE = "edge"  # in the installation's directory, where every shell begins
 _AT_ONCE = 512 * 1024  # bytes of a log in one answer
 
 # A shell that was given up, or a line that was lost, may still have a write under way. It puts its file into the stage
-# of its own shell and moves it from there: once the next shell has removed the old stages, it is too late for it.
-_STAGE = 'rm -rf .stage.* && s=$(mktemp -d .stage.XXXXXX) && [ -d "$s" ]'
+# of its own shell and moves it from there: once this engine's next shell has removed its old stages, it is too late.
+_STAGE = 'rm -rf .stage.{engine}.* && s=$(mktemp -d .stage.{engine}.XXXXXX) && [ -d "$s" ]'
 
 
 class Shells(Protocol):
@@ -39,7 +41,8 @@ class FarFiles:
 
     def __init__(self, line: Shells) -> None:
         self._line, self._loop = line, asyncio.get_running_loop()
-        self._lane, self._log_lane = line.lane(_STAGE), line.lane()
+        engine = hashlib.sha256(f"{socket.gethostname()} {line.sockets}".encode()).hexdigest()[:8]
+        self._lane, self._log_lane = line.lane(_STAGE.format(engine=engine)), line.lane()
         self.sockets, self.far = line.sockets, True
 
     def where(self, name: str = "") -> str:
@@ -58,10 +61,22 @@ class FarFiles:
         said = self._run(f"if [ -e {file} ]; then echo y && cat {file}; else echo n; fi", name)
         return said[2:] if said.startswith(b"y") else None
 
-    def replace(self, name: str, content: bytes) -> None:
+    def replace(self, name: str, content: bytes, stage: str = "") -> None:
         size, folder = len(content), _quoted(str(PurePosixPath(name).parent))
         whole = f"head -c {size} >$s/new && [ $(wc -c <$s/new) -eq {size} ] && sync $s/new"
-        self._run(f"{whole} && mv -fT $s/new {_quoted(name)} && sync {folder}", name, content)
+        new = f"{_quoted(stage)}/new" if stage else ""
+        moved = f"mv -fT $s/new {new} && mv -fT {new}" if stage else "mv -fT $s/new"
+        self._run(f"{whole} && {moved} {_quoted(name)} && sync {folder}", name, content)
+
+    def stage(self, folder: str, name: str) -> None:
+        """An old one is renamed first: from then on nothing can be moved from it."""
+        where, kept = _quoted(folder), _quoted(f"{folder}/{name}" if name else folder)
+        away = f'[ "$d" = {kept} ] || [ ! -d "$d" ] || mv -T "$d" "$g/${{d##*/}}"'
+        old = f"g=$(mktemp -d $s/gone.XXXXXX) && for d in {where}/*; do {away}; done; rm -rf $g"
+        self._run(f"mkdir -p {where} && {old} && mkdir -p {kept}", folder)
+
+    def staged(self, stage: str) -> bool:
+        return self._run(f"if [ -d {_quoted(stage)} ]; then echo y; else echo n; fi", stage).startswith(b"y")
 
     def remove(self, name: str) -> None:
         self._run(f"rm -f {_quoted(name)}", name)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from cockpit import points
 from cockpit.edge.base import RUN
+
+_GONE = ".gone-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,16 @@ class Files(Protocol):
     def read(self, *names: str) -> tuple[bytes | None, ...]:
         """None for each that is not there."""
 
-    def replace(self, name: str, content: bytes) -> None:
-        """All or nothing, and durable: a reader sees the old content or the new, also after a power cut."""
+    def replace(self, name: str, content: bytes, stage: str = "") -> None:
+        """All or nothing, and durable: a reader sees the old content or the new, also after a power cut.
+
+        With `stage` it is moved there from that directory, and cannot be once the directory is gone."""
+
+    def stage(self, folder: str, name: str) -> None:
+        """The directory `name` in `folder`, and no other in it; "" is none."""
+
+    def staged(self, stage: str) -> bool:
+        """It is still there."""
 
     def remove(self, name: str) -> None: ...
 
@@ -73,15 +85,30 @@ class LocalFiles:
     def read(self, *names: str) -> tuple[bytes | None, ...]:
         return tuple(_content(self._directory / name) for name in names)
 
-    def replace(self, name: str, content: bytes) -> None:
+    def replace(self, name: str, content: bytes, stage: str = "") -> None:
         path = self._directory / name
-        new = path.with_name(f".{path.name}.new")
+        new = self._directory / stage / "new" if stage else path.with_name(f".{path.name}.new")
         with open(os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        points.passed(f"file {name} written")
         os.rename(new, path)
+        points.passed(f"file {name} moved")
         _sync_directory(path.parent)
+
+    def stage(self, folder: str, name: str) -> None:
+        """An old one is renamed first: from then on nothing can be moved from it."""
+        where = self._directory / folder
+        where.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in [each for each in where.iterdir() if each.name != name]:
+            gone = each if each.name.startswith(_GONE) else each.rename(where / f"{_GONE}{each.name}")
+            shutil.rmtree(gone, ignore_errors=True)
+        if name:
+            (where / name).mkdir(mode=0o700, exist_ok=True)
+
+    def staged(self, stage: str) -> bool:
+        return (self._directory / stage).is_dir()
 
     def remove(self, name: str) -> None:
         (self._directory / name).unlink(missing_ok=True)
@@ -106,7 +133,7 @@ class LocalTail:
     def more(self, most: int) -> Piece | None:
         if self._file is None:
             try:
-                self._file = open(self._path, "rb")  # noqa: SIM115 - kept between two looks
+                self._file = open(self._path, "rb")  # noqa: SIM115  kept between two looks
             except FileNotFoundError:
                 return None
         at, size = self._file.tell(), os.fstat(self._file.fileno()).st_size

@@ -11,10 +11,11 @@ from cockpit.edge.base import HOLD, Pointer
 from cockpit.edge.files import Files
 from cockpit.edge.follow import WHOLE
 from cockpit.edge.names import name_of
-from cockpit.errors import LineDown
+from cockpit.errors import Fenced, LineDown
 from cockpit.model import PlacementKey
 
 DIRECTORY = "pointers"
+STAGES = "stages"
 _WHOLE = re.compile(WHOLE.removesuffix("$") + r"\Z")
 
 
@@ -41,14 +42,24 @@ class PointerFiles:
         """For people."""
         return self._files.where(_first(key))
 
-    def write(self, key: PlacementKey, pointer: Pointer) -> None:
+    def guard(self, key: PlacementKey, token: str) -> None:
+        """From here on only who names that token moves this pointer; "" is nobody who names one."""
+        self._files.stage(_stages(key), token)
+
+    def write(self, key: PlacementKey, pointer: Pointer, token: str = "") -> None:
         """The rename of the first copy is the switch; it is durable when this returns.
 
-        Raises ValueError for a line that the edge would not follow."""
+        Raises ValueError for a line that the edge would not follow, Fenced when another token counts."""
         line = pointer.line()
         if not _WHOLE.match(line):
             raise ValueError(f"not a pointer: {line}")
-        self._files.replace(_first(key), f"{line}\n".encode())
+        stage = f"{_stages(key)}/{token}" if token else ""
+        try:
+            self._files.replace(_first(key), f"{line}\n".encode(), stage)
+        except OSError:
+            if stage and not self._files.staged(stage):
+                raise Fenced(f"{key} was taken over: its pointer is not moved from here", "look who has it") from None
+            raise
         self._copy(line, key)
 
     def read(self, key: PlacementKey) -> Reading:
@@ -81,6 +92,11 @@ class PointerFiles:
 
 def _first(key: PlacementKey) -> str:
     return f"{DIRECTORY}/{name_of(key)}"
+
+
+def _stages(key: PlacementKey) -> str:
+    """Where its lines are written before they are moved."""
+    return f"{STAGES}/{name_of(key)}"
 
 
 def _second(key: PlacementKey) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from functools import partial
 
 from cockpit.clock import SystemClock
 from cockpit.config.load import load
 from cockpit.engine import leftovers
 from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.core import Cockpit
+from cockpit.engine.holder import lives, this_process
 from cockpit.engine.host_opener import HostOpener
 from cockpit.engine.ports import Ports
 from cockpit.engine.secrets import Secrets
@@ -28,6 +30,7 @@ async def _open(paths: Paths) -> Ports:
 
     await asyncio.to_thread(leftovers.clear, paths.state)
     clock = SystemClock()
+    me = await asyncio.to_thread(this_process)
     name = await asyncio.to_thread(installation, paths)
     return Ports(
         installation=name,
@@ -37,6 +40,8 @@ async def _open(paths: Paths) -> Ports:
         source=GitSource(paths.mirrors, clock),
         secrets=await asyncio.to_thread(Secrets, paths.state / "secret.key"),
         open_host=HostOpener(paths, name, clock).open,
+        me=me,
+        lives=partial(lives, me=me),
     )
 
 

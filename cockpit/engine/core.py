@@ -11,27 +11,33 @@ import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from cockpit.engine import recover
+from cockpit import __version__
+from cockpit.engine.acting import ports_that_tell
 from cockpit.engine.api import Handler, Peer, Standing
+from cockpit.engine.audit import ENGINE, Audit
 from cockpit.engine.auto import Auto
 from cockpit.engine.configuration import ConfigurationFile
+from cockpit.engine.exclusion import Exclusion
 from cockpit.engine.following import Following
 from cockpit.engine.hub import Hub
 from cockpit.engine.journal import Backlog
 from cockpit.engine.known import public_words
+from cockpit.engine.locking import Locking
+from cockpit.engine.locks import Locks
 from cockpit.engine.operations import Operations
 from cockpit.engine.permission import Permission
 from cockpit.engine.picture import Picture
 from cockpit.engine.ports import Ports
 from cockpit.engine.probing import Probing
+from cockpit.engine.recoveries import Recoveries
+from cockpit.engine.quiet import quiet, reasons
 from cockpit.engine.requests import Requests
 from cockpit.engine.rows import Rows
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
 from cockpit.engine.world import World
-from cockpit.errors import CockpitError, Refused
-from cockpit.model import Operation, OperationState
-from cockpit.protocol import Call, Event
+from cockpit.errors import Refused
+from cockpit.protocol import STOP_ENGINE, Call, Event
 
 log = logging.getLogger(__name__)
 
@@ -42,23 +48,46 @@ class Cockpit:
     """The engine of one state directory. `assembly.py` opens it with real ports, tests with fakes."""
 
     def __init__(self, ports: Ports, configuration: ConfigurationFile) -> None:
-        self.ports = ports
+        self.ports = ports = ports_that_tell(quiet(ports))
         self.known = ports.secrets.known
         self.known.publish(public_words(configuration.settings))
         self.hub = Hub()
         self.backlog = Backlog()
+        self.audit = Audit(ports.store, ports.clock, self.backlog)
         self.following = Following(ports.clock, self.known)
-        self.world = World(configuration.settings, ports.clock.now())
+        self.world = World(configuration.settings, ports.clock.now(), Locks(ports.clock))
         self.rows = Rows(ports, self.world)
         self._probing = Probing(ports, self.world)
         picture = Picture(self.world, self._probing.samples)
         self.window = Window(ports, self.world, self.hub, self.rows, picture, configuration, self.backlog)
+        self.exclusion = Exclusion(ports)
         self.watch = Watch(
-            ports, self.world, self.hub, self.rows, self.window, self._probing, configuration, self.backlog
+            ports,
+            self.world,
+            self.hub,
+            self.rows,
+            self.window,
+            self._probing,
+            configuration,
+            self.exclusion,
+            self.backlog,
         )
-        self.operations = Operations(ports, self.world, self.hub, self.rows, self.window, self.watch, self.backlog)
+        self.operations = Operations(
+            ports, self.world, self.hub, self.rows, self.window, self.watch, self.exclusion, self.backlog
+        )
+        self.recoveries = Recoveries(ports, self.world, self.hub, self.watch, self.exclusion)
+        self._locking = Locking(ports, self.world, self.window, self.audit)
         self.requests = Requests(
-            ports, self.world, self.hub, self.rows, self.window, self.watch, self.operations, self.following
+            ports,
+            self.world,
+            self.hub,
+            self.rows,
+            self.window,
+            self.watch,
+            self.operations,
+            self.following,
+            self.audit,
+            self._locking,
         )
         self._permission = Permission(self.world)
         self._auto = Auto(self.world, self.operations, ports.clock)
@@ -66,39 +95,23 @@ class Cockpit:
 
     async def start(self) -> None:
         await self.rows.load()
+        text = f"cockpit {__version__}"
+        await self.audit.record_anyway(self.audit.row(ENGINE, "engine start", "done", text=text))
         hosts = {each.environment.host for each in self.world.known.values()}
         await self.watch.open_hosts(self.world.settings, hosts)
         await self._probing.recall()
-        unfinished = await self.ports.store.unfinished()  # before the socket opens: later ones are our own
-        left = tuple(each for each in unfinished if each.key in self.world.known)
-        for operation in unfinished:
-            if operation not in left:  # its placement is gone: nothing of it serves, and nobody will ask about it
-                text = "the engine died in it, and its service is no longer in the configuration"
-                await self.ports.store.end_operation(
-                    operation.id, OperationState.INTERRUPTED, text, None, self.ports.clock.now()
-                )
-        self.world.recovering.update(each.key for each in left)
-        self._spawn(self._bring_up(left), "bring-up")
+        await self.operations.load()
+        await self.recoveries.find()
+        self._spawn(self._bring_up(), "bring-up")
 
-    async def _bring_up(self, left: tuple[Operation, ...]) -> None:
+    async def _bring_up(self) -> None:
         """Docker may be away: the socket answers meanwhile, and says so."""
         await self.watch.first_look()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watch.run(), name="watch")
             group.create_task(self.watch.forever(self._auto.tick, AUTO_EVERY), name="automatic deploys")
-            for operation in left:
-                group.create_task(self._recover(operation), name=f"recovery of {operation.id}")
-
-    async def _recover(self, operation: Operation) -> None:
-        await recover.recover(self.ports, self.world.host(operation.key), operation)
-        try:
-            await self.watch.changed(operation.key)
-            if ended := await self.ports.store.operation(operation.id):
-                self.hub.publish(Event(operation=ended))
-        except CockpitError as error:
-            log.warning("after the recovery of operation %d: %s", operation.id, error.message)
-        finally:
-            self.world.recovering.discard(operation.key)
+            group.create_task(self.watch.forever(self._locking.expire, 1.0), name="locks that are over")
+            group.create_task(self.recoveries.run(), name="recovery")
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -122,10 +135,12 @@ class Cockpit:
         for host in self.world.hosts.values():
             await host.close()
         await self.ports.source.close()
+        await self.audit.record_anyway(self.audit.row(ENGINE, "engine stop", "done"))
         await self.ports.store.close()
 
     def handlers(self) -> Mapping[str, Handler]:
-        return self.requests.handlers()
+        handlers = {**self.requests.handlers(), **self.recoveries.handlers()}
+        return self.audit.watching(reasons(handlers, self.known), self.requests.about)
 
     def standing(self, peer: Peer) -> Standing:
         return self._permission.standing(peer)
@@ -135,7 +150,11 @@ class Cockpit:
             self._permission.require(peer, call, params, await self.requests.about(params))
         except Refused as refusal:
             log.warning("%s (uid %s): %s", call.name, peer.actor.uid, refusal.message)
+            await self.audit.refused(peer.actor, call, params, await self.requests.about(params), refusal)
             raise
+        if call is STOP_ENGINE:  # the server answers it, and refuses while an operation runs
+            outcome = "asked" if self.idle() else "refused"
+            await self.audit.record_anyway(self.audit.row(peer.actor, "engine stop", outcome, cli="cockpit engine stop"))
 
     def idle(self) -> bool:
         return self.operations.idle()

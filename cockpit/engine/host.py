@@ -13,7 +13,7 @@ from cockpit.edge.base import Edge
 from cockpit.engine import views
 from cockpit.health.probe import Probe
 from cockpit.model import HostStatus, PlacementKey
-from cockpit.targets.base import Container, Subnet, Target
+from cockpit.targets.base import Container, HostLock, Subnet, Target
 
 FRESH = 5.0  # seconds: an older probe verifies nothing
 NEEDED = 3  # good answers in a row
@@ -79,6 +79,7 @@ class Host:
     edge_place: Callable[[], Awaitable[EdgePlace]]  # raises CockpitError while the host was never reached
     line: Closable | None = None  # the way to a host elsewhere
     containers: tuple[Container, ...] = ()
+    locks: tuple[HostLock, ...] = ()  # of placements that are being changed, by whichever engine
     docker_error: str = NOT_ASKED
     docker_hint: str = ""  # what to do about it
     docker_seen_at: float | None = None

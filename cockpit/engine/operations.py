@@ -8,22 +8,27 @@ import logging
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from cockpit.config.settings import PlacementSettings
 from cockpit.engine import plan, spec, steps
+from cockpit.engine.acting import doing
+from cockpit.engine.audit import line_of
+from cockpit.engine.exclusion import Claim, Exclusion
 from cockpit.engine.hub import Hub
 from cockpit.engine.journal import Backlog, Journal
 from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
-from cockpit.engine.run import Run, StepWork, fresh_steps
+from cockpit.engine.run import Run, StepWork
 from cockpit.engine.sheets import GONE, busy, refuse_deploy
 from cockpit.engine.traffic import MOVE, undo_start
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
 from cockpit.engine.world import Seen, World
 from cockpit.errors import CockpitError, EdgeError, Refused, SourceError, StoreError, UsageError
-from cockpit.model import Actor, Operation, OperationKind, OperationState, PlacementKey, Tier
+from cockpit.model import Actor, AuditRow, Operation, OperationKind, OperationState, PlacementKey, Step, Tier
 from cockpit.protocol import DeployRequest, Event, RestartRequest, RollbackRequest
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.logs import OperationLog
@@ -36,7 +41,15 @@ UNLOGGED = 1_000_000_000  # ids of operations that the log could not take yet st
 
 class Operations:
     def __init__(
-        self, ports: Ports, world: World, hub: Hub, rows: Rows, window: Window, watch: Watch, backlog: Backlog
+        self,
+        ports: Ports,
+        world: World,
+        hub: Hub,
+        rows: Rows,
+        window: Window,
+        watch: Watch,
+        exclusion: Exclusion,
+        backlog: Backlog,
     ) -> None:
         self._ports = ports
         self._world = world
@@ -44,11 +57,18 @@ class Operations:
         self._rows = rows
         self._window = window
         self._watch = watch
+        self._exclusion = exclusion
         self._backlog = backlog
         self._starting: set[PlacementKey] = set()
         self._endings: set[asyncio.Task[None]] = set()
         self._unlogged = itertools.count(UNLOGGED + int(ports.clock.now()))
+        self._numbers = itertools.count(1)
         self._unended: set[Run] = set()  # also those that gave way and still clean up
+
+    async def load(self) -> None:
+        """Operations are numbered here, so that a lock can name the one that it is for."""
+        newest = await self._ports.store.operations(limit=1)
+        self._numbers = itertools.count(newest[0].id + 1 if newest else 1)
 
     def find(self, key: PlacementKey) -> PlacementSettings:
         placement = self._world.known.get(key)
@@ -71,9 +91,8 @@ class Operations:
             if refused:
                 raise Refused(refused, "nothing was started")
             names = plan.steps(placement.service, _frozen(seen.live))
-            return await self._begin(
-                OperationKind.DEPLOY, placement, actor, seen.live, None, commit, request.reason, names
-            )
+            operation = self._new(OperationKind.DEPLOY, request, actor, seen.live, None, commit, names)
+            return await self._begin(operation, placement, seen.live, None)
 
     def _refuse(self, key: PlacementKey) -> str:
         """A deploy can wait for a whole picture; a rollback cannot."""
@@ -103,16 +122,9 @@ class Operations:
         with self._alone(request.key):
             self._must_be_as_shown(seen, request.seen_live)
             target = self._target(seen, request.to)
-            return await self._begin(
-                OperationKind.ROLLBACK,
-                placement,
-                actor,
-                seen.live,
-                target,
-                target.commit,
-                request.reason,
-                plan.moves(spec.from_text(target.spec), _frozen(seen.live)),
-            )
+            names = plan.moves(spec.from_text(target.spec), _frozen(seen.live))
+            operation = self._new(OperationKind.ROLLBACK, request, actor, seen.live, target, target.commit, names)
+            return await self._begin(operation, placement, seen.live, target)
 
     def _target(self, seen: Seen, wanted: int | None) -> ReleaseRecord:
         live = seen.row.live
@@ -164,9 +176,11 @@ class Operations:
                 raise Refused("nothing is live here: there is nothing to restart")
             if request.key in self._world.recovering or self._backlog:
                 raise Refused(self._refuse(request.key), "nothing was started")
+            if locked := self._world.locks.refusal(request.key):
+                raise Refused(locked, "nothing was started")
             names = plan.moves(spec.from_text(live.spec), None)
-            kind = OperationKind.RESTART
-            return await self._begin(kind, placement, actor, live, live, live.commit, request.reason, names)
+            operation = self._new(OperationKind.RESTART, request, actor, live, live, live.commit, names)
+            return await self._begin(operation, placement, live, live)
 
     # ------------------------------------------------------------ all
 
@@ -189,69 +203,81 @@ class Operations:
             raise Refused("somebody pressed the same key at this moment", "look at the steps")
         return _Alone(self._starting, key)
 
-    async def _begin(
+    def _new(
         self,
         kind: OperationKind,
-        placement: PlacementSettings,
+        request: DeployRequest | RollbackRequest | RestartRequest,
         actor: Actor,
         live: ReleaseRecord | None,
         release: ReleaseRecord | None,
         commit: str,
-        reason: str,
         names: tuple[str, ...],
     ) -> Operation:
-        now = self._ports.clock.now()
-        reason = clean(reason, 500)
-        number, usual = await self._entered(kind, placement.key, actor, live, release, commit, reason, names, now)
-        operation = Operation(
-            id=number,
+        """`release` is what it brings up, when there is one already."""
+        return Operation(
+            id=next(self._numbers),
             kind=kind,
-            key=placement.key,
+            key=request.key,
             actor=actor,
             state=OperationState.RUNNING,
-            started_at=now,
+            started_at=self._ports.clock.now(),
             from_release=live.number if live else None,
             to_release=release.number if release else None,
             commit=commit,
             subject=release.subject if release else "",
-            reason=reason,
-            steps=fresh_steps(names, usual),
+            reason=clean(request.reason, 500),
+            steps=tuple(map(Step, names)),
+            overrides=self._world.locks.overrides(request.key) if kind is OperationKind.ROLLBACK else (),
         )
-        return await self._launch(operation, placement, live, release)
 
-    async def _entered(
+    async def _begin(
         self,
-        kind: OperationKind,
-        key: PlacementKey,
-        actor: Actor,
+        operation: Operation,
+        placement: PlacementSettings,
         live: ReleaseRecord | None,
         release: ReleaseRecord | None,
-        commit: str,
-        reason: str,
-        names: tuple[str, ...],
-        at: float,
-    ) -> tuple[int, dict[str, float]]:
-        """The operation's id, and what its steps usually take. A rollback goes on when the log refuses it."""
-        store = self._ports.store
-        try:
-            usual = await store.usual_seconds(key, kind)
-            number = await store.begin_operation(
-                kind=kind,
-                key=key,
-                actor=actor,
-                from_release=live.number if live else None,
-                to_release=release.number if release else None,
-                commit=commit,
-                subject=release.subject if release else "",
-                reason=reason,
-                steps=names,
-                at=at,
+    ) -> Operation:
+        """The lock comes first: what stands in the log has had the right to act."""
+        with doing(f"{operation.kind.value}/begin"):
+            claim = await self._exclusion.claim(
+                self._world.host(placement.key), placement.key, operation.id, operation.kind, operation.actor
             )
-        except StoreError:
-            if kind is OperationKind.DEPLOY:
+            try:
+                return await self._launch(await self._entered(operation), placement, live, release, claim)
+            except BaseException:
+                await self._exclusion.release(claim)
                 raise
-            return next(self._unlogged), {}
-        return number, usual
+
+    async def _entered(self, operation: Operation) -> Operation:
+        """With what its steps usually take. A rollback goes on when the log refuses it."""
+        store, cli = self._ports.store, _line(operation)
+        try:
+            usual = await store.usual_seconds(operation.key, operation.kind)
+            await store.begin_operation(operation, cli)
+        except StoreError as error:
+            if operation.kind is OperationKind.DEPLOY:
+                raise
+            return self._unentered(operation, cli, error)
+        steps = tuple(replace(step, usual_seconds=usual.get(step.name)) for step in operation.steps)
+        return replace(operation, steps=steps)
+
+    def _unentered(self, operation: Operation, cli: str, error: StoreError) -> Operation:
+        """It has no rows; that it began is kept for the audit."""
+        operation = replace(operation, id=next(self._unlogged))
+        row = AuditRow(
+            0,
+            operation.started_at,
+            operation.actor,
+            operation.kind.value,
+            "began",
+            operation.key,
+            operation.id,
+            reason=operation.reason,
+            overrides=operation.overrides,
+            cli=cli,
+        )
+        self._backlog.keep(lambda: self._ports.store.record(row), error)
+        return operation
 
     async def _launch(
         self,
@@ -259,6 +285,7 @@ class Operations:
         placement: PlacementSettings,
         live: ReleaseRecord | None,
         release: ReleaseRecord | None,
+        claim: Claim,
     ) -> Operation:
         run = Run(
             self._ports,
@@ -267,6 +294,8 @@ class Operations:
             world=self._world,
             live=live,
             log=await self._open_log(operation),
+            claim=claim,
+            let_go=partial(self._exclusion.release, claim),
             journal=Journal(
                 self._backlog, must=operation.kind is OperationKind.DEPLOY, unlogged=operation.id >= UNLOGGED
             ),
@@ -281,6 +310,7 @@ class Operations:
             works, undo = MOVE, undo_start
         self._world.runs[operation.key] = run
         self._unended.add(run)
+        self._world.at_work.add(operation.id)
         if release is not None:
             await run.row(lambda: self._ports.store.set_operation(operation.id, tier=tier.value))
         self._changed(operation)
@@ -317,11 +347,13 @@ class Operations:
         key = run.operation.key
         await run.ended.wait()
         try:
-            await self._watch.changed(key)
+            with doing(f"{run.operation.kind.value}/after"):
+                await self._watch.changed(key)
         except CockpitError as error:
             log.warning("after operation %d: %s", run.operation.id, error.message)
         finally:
             self._unended.discard(run)
+            self._world.at_work.discard(run.operation.id)
             if self._world.runs.get(key) is run:
                 del self._world.runs[key]
 
@@ -340,6 +372,16 @@ class Operations:
             await run.ended.wait()
         for ending in list(self._endings):
             ending.cancel()
+
+
+def _line(operation: Operation) -> str:
+    """The command line that asks for the same."""
+    key, reason = operation.key, operation.reason
+    if operation.kind is OperationKind.ROLLBACK:
+        return line_of(RollbackRequest(key, operation.to_release, reason=reason))
+    if operation.kind is OperationKind.RESTART:
+        return line_of(RestartRequest(key, reason=reason))
+    return line_of(DeployRequest(key, operation.commit, reason=reason))
 
 
 def _frozen(record: ReleaseRecord | None) -> spec.ReleaseSpec | None:

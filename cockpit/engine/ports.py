@@ -12,6 +12,7 @@ from cockpit.engine.secrets import Secrets
 from cockpit.paths import Paths
 from cockpit.source.base import Source
 from cockpit.store.log import ReleaseLog
+from cockpit.targets.base import Holder
 
 OpenHost = Callable[[str, Settings], Awaitable[Host]]  # answers at once, also for a host that is away
 
@@ -25,3 +26,5 @@ class Ports:
     source: Source
     secrets: Secrets
     open_host: OpenHost
+    me: Holder
+    lives: Callable[[Holder], bool | None]  # None: that cannot be seen from here

@@ -6,18 +6,20 @@ An operation found without an outcome is taken forward when its release has the 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from cockpit.edge.base import Pointer
 from cockpit.engine import plan, spec
+from cockpit.engine.audit import ENGINE
 from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
 from cockpit.engine.processes import take_over
 from cockpit.engine.starting import Values, start_process
 from cockpit.engine.traffic import UNDO_GRACE
 from cockpit.engine.world import World
-from cockpit.errors import CockpitError, EdgeError, StoreError, StoreRejected, TargetDown
-from cockpit.model import Hold, Operation, OperationKind, OperationState, PlacementKey, StepState
+from cockpit.errors import CockpitError, EdgeError, Refused, StoreError, StoreRejected, TargetDown
+from cockpit.model import AuditRow, Hold, Operation, OperationKind, OperationState, PlacementKey, StepState
 from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import Standing
 
@@ -27,13 +29,13 @@ TRIES = 5  # then the operation is parked as stuck
 WAIT = 2.0  # seconds between tries
 
 
-async def recover(ports: Ports, host: Host, operation: Operation) -> None:
-    """An operation that the last engine left open gets its end, however long Docker or the log are away."""
+async def until_done(ports: Ports, host: Host, operation: Operation, attempt: Callable[[], Awaitable[None]]) -> None:
+    """An operation that the last engine left open gets its end, however long Docker, the log or its lock are away."""
     failures = 0
     while True:
         try:
-            return await (_recover(ports, host, operation) if failures < TRIES else _park(ports, operation))
-        except TargetDown:
+            return await (attempt() if failures < TRIES else _park(ports, operation))
+        except (TargetDown, Refused):
             pass
         except CockpitError as error:
             waits = isinstance(error, StoreError) and not isinstance(error, StoreRejected)  # for its disk
@@ -56,7 +58,8 @@ async def _away(host: Host) -> bool:
     return False
 
 
-async def _recover(ports: Ports, host: Host, operation: Operation) -> None:
+async def once(ports: Ports, host: Host, operation: Operation) -> None:
+    """By the table. Repeating it does no harm."""
     release = await _release(ports, operation)
     if operation.kind is OperationKind.RESTART and release is not None:
         await _restarted(ports, host, operation, release)
@@ -96,7 +99,7 @@ async def _forward(ports: Ports, host: Host, operation: Operation, release: Rele
         await _hold(ports, operation, left)
     await _finish(ports, host, release)
     summary = f"the engine died in it; customers were found on {release.name} and it was finished"
-    await ports.store.end_operation(operation.id, OperationState.SUCCEEDED, summary, None, now)
+    await ports.store.end_operation(operation.id, OperationState.SUCCEEDED, summary, None, now, recovered=True)
 
 
 async def _finish(ports: Ports, host: Host, release: ReleaseRecord) -> None:
@@ -106,8 +109,21 @@ async def _finish(ports: Ports, host: Host, release: ReleaseRecord) -> None:
     async def bring(name: str) -> None:
         await start_process(host, values, release, name, made_by)
 
+    for name in await _stopped(host, release):
+        await bring(name)
     await take_over(host, release, lambda number: ports.store.release(release.key, number), bring)
     await host.target.activate(release.key, release.number, Standing.LIVE, slot=release.slot)
+
+
+async def _stopped(host: Host, release: ReleaseRecord) -> tuple[str, ...]:
+    """Processes of which some replica does not run: Docker may have been restarted when its engine was not there."""
+    frozen = spec.from_text(release.spec)
+    runs = [
+        each.process
+        for each in await host.target.observe()
+        if (each.key, each.release, each.slot) == (release.key, release.number, release.slot) and each.running
+    ]
+    return tuple(name for name in frozen.leading if runs.count(name) < frozen.processes[name].replicas)
 
 
 async def _restarted(ports: Ports, host: Host, operation: Operation, release: ReleaseRecord) -> None:
@@ -126,7 +142,7 @@ async def _restarted(ports: Ports, host: Host, operation: Operation, release: Re
         if slot != moved and slot not in seen:
             await ports.store.free_slot(slot, now)
     summary = f"the engine died in it; customers are on the {where} containers of {release.name}"
-    await ports.store.end_operation(operation.id, OperationState.INTERRUPTED, summary, None, now)
+    await ports.store.end_operation(operation.id, OperationState.INTERRUPTED, summary, None, now, recovered=True)
 
 
 async def held(ports: Ports, release: ReleaseRecord) -> tuple[int, ...]:
@@ -169,7 +185,7 @@ async def _back(ports: Ports, host: Host, operation: Operation, release: Release
     serves = f"r{row.live} serves" if row.live else "nothing serves"
     was = "customers have left it since" if served else "customers were never on it"
     summary = " · ".join(filter(None, (f"the engine died in it; {was}", serves, migrated)))
-    await ports.store.end_operation(operation.id, OperationState.INTERRUPTED, summary, None, now)
+    await ports.store.end_operation(operation.id, OperationState.INTERRUPTED, summary, None, now, recovered=True)
 
 
 async def _migration(host: Host, operation: Operation, release: ReleaseRecord | None) -> str:
@@ -189,8 +205,9 @@ async def _migration(host: Host, operation: Operation, release: ReleaseRecord | 
 
 async def _park(ports: Ports, operation: Operation) -> None:
     """Both releases stay as they are until a person has looked."""
-    summary = f"recovery gave up after {TRIES} tries; engine.log says why · next: cockpit doctor"
-    await ports.store.end_operation(operation.id, OperationState.STUCK, summary, None, ports.clock.now())
+    summary = f"recovery gave up after {TRIES} tries; engine.log says why · next: cockpit recover {operation.id}"
+    now = ports.clock.now()
+    await ports.store.end_operation(operation.id, OperationState.STUCK, summary, None, now, recovered=True)
 
 
 async def believe_pointer(ports: Ports, world: World, key: PlacementKey) -> bool:
@@ -209,7 +226,7 @@ async def believe_pointer(ports: Ports, world: World, key: PlacementKey) -> bool
     now = ports.clock.now()
     await ports.store.set_live(key, pointer.release, now, hot_until=now + plan.SERVED_GOOD, baking_until=None)
     text = f"the log said r{row.live or '–'}, customers were found on r{pointer.release}"
-    await ports.store.add_entry(at=now, actor="cockpit", text=text, key=key)
+    await ports.store.record(AuditRow(0, now, ENGINE, "recovery", "done", key, text=text))
     return True
 
 

@@ -6,10 +6,13 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cockpit.config.settings import PlacementSettings
+from cockpit.engine.acting import doing
+from cockpit.engine.exclusion import Claim
 from cockpit.engine.journal import Journal
 from cockpit.engine.ports import Ports
 from cockpit.engine.starting import Values
@@ -24,7 +27,7 @@ from cockpit.errors import (
     StoreError,
     TargetError,
 )
-from cockpit.model import Failure, LogLine, Operation, OperationKind, OperationState, Side, Step, StepState
+from cockpit.model import AuditRow, Failure, LogLine, Operation, OperationKind, OperationState, Side, Step, StepState
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.logs import OperationLog
 from cockpit.text import clean_log, took
@@ -67,6 +70,8 @@ class Run:
         world: World,
         live: ReleaseRecord | None,
         log: OperationLog,
+        claim: Claim,
+        let_go: Callable[[], Awaitable[None]],
         journal: Journal,
         publish: Callable[[Operation], None],
     ) -> None:
@@ -87,6 +92,8 @@ class Run:
         self.halted = asyncio.Event()  # no step acts any more; what was made may still be taken away
         self.ended = asyncio.Event()
         self.log = log
+        self.claim = claim
+        self._let_go = let_go
         self.log_listeners: list[Lines] = []
         self._journal = journal
         self._publish = publish
@@ -176,17 +183,15 @@ class Run:
                 task.cancel()
 
     async def _take(self, steps: Mapping[str, StepWork]) -> None:
-        """One after another. Once customers were moved, a step that fails does not keep the last one from settling."""
+        """One after another. Once customers were moved, a step that fails keeps none of the others from being taken."""
         failed: Failed | None = None
-        last = self.operation.steps[-1].name
         for step in self.operation.steps:
-            if failed is None or step.name == last:
-                try:
-                    await self._step(step.name, steps[step.name])
-                except Failed as error:
-                    if not self.committed:
-                        raise
-                    failed = failed or error
+            try:
+                await self._step(step.name, steps[step.name])
+            except Failed as error:
+                if not self.committed:
+                    raise
+                failed = failed or error
         if failed is not None:
             raise failed
 
@@ -197,13 +202,16 @@ class Run:
             self.halted.set()
             if not self._abandoned:
                 state, failure = self._judge(steps)
-                if not self.committed:
+                with self._doing("undo"):
                     await self._undo(undo)
-                await self._end(state, failure)
+                with self._doing("end"):
+                    await self._end(state, failure)
                 await self.moved()
         finally:
             flushing.cancel()
             self.halted.set()
+            if not self._abandoned:
+                await self._let_go()
             self.ended.set()
             await asyncio.to_thread(self.log.close)
 
@@ -224,7 +232,15 @@ class Run:
             await self.ports.clock.sleep(FLUSH)
             await asyncio.to_thread(self.log.flush)
 
+    def _doing(self, what: str) -> AbstractContextManager[None]:
+        kind = self.operation.kind
+        return doing(f"{kind.value}/{what}", self.claim.fence(must=kind is not OperationKind.ROLLBACK))
+
     async def _step(self, name: str, work: StepWork) -> None:
+        with self._doing(name):
+            await self._take_step(name, work)
+
+    async def _take_step(self, name: str, work: StepWork) -> None:
         inputs = json.dumps({"release": self.release.number if self.release else None})
         started, offset = self.ports.clock.now(), self.log.mark(name)
         try:
@@ -268,7 +284,11 @@ class Run:
     async def _end(self, state: OperationState, failure: Failure | None) -> None:
         at = self.ports.clock.now()
         summary = self._summary(state, failure)
-        await self._journal.end(lambda: self.ports.store.end_operation(self.operation.id, state, summary, failure, at))
+        store, operation = self.ports.store, self.operation
+        await self._journal.end(
+            lambda: store.end_operation(operation.id, state, summary, failure, at),
+            instead=lambda: store.record(unlogged(operation, state.value, summary, at)),
+        )
         self.say(summary)
         self.now_about(state=state, failure=failure, summary=summary, ended_at=at)
 
@@ -322,6 +342,25 @@ def unexpected(error: BaseException, operation: Operation) -> Failure:
         line=clean_log(str(error)),
         means="this is a defect of the cockpit, not of your service",
         next="`cockpit doctor` shows where its log is",
+    )
+
+
+def unlogged(operation: Operation, outcome: str, text: str, at: float, cli: str = "") -> AuditRow:
+    """The audit's row of an operation that has no row of its own, because the log refused it."""
+    seconds = None if outcome == "began" else max(0.0, at - operation.started_at)
+    return AuditRow(
+        0,
+        at,
+        operation.actor,
+        operation.kind.value,
+        outcome,
+        operation.key,
+        operation.id,
+        text=text,
+        reason=operation.reason,
+        seconds=seconds,
+        overrides=operation.overrides,
+        cli=cli,
     )
 
 

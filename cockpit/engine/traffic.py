@@ -16,7 +16,7 @@ from cockpit.engine.run import Run, Skip, StepWork
 from cockpit.engine.spec import ReleaseSpec
 from cockpit.engine.starting import start_process
 from cockpit.engine.verifying import verify_hot, verify_process, verify_started
-from cockpit.errors import EdgeError, Failed, TargetDown, TargetError
+from cockpit.errors import CockpitError, Failed, TargetDown, TargetError
 from cockpit.model import Failure, Hold, OperationKind, Side
 from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import ADDRESS_REST, Standing
@@ -95,6 +95,7 @@ async def switch(run: Run) -> str:
     """The pointer is the commit point; for a release without a port, the log's own word is."""
     ports, release = run.ports, run.bringing
     pointer = run.world.pointer(release)
+    await _come_back(run)
     if pointer is not None:
         run.committed = True
         await _point(run, pointer)
@@ -109,6 +110,19 @@ async def switch(run: Run) -> str:
     if run.operation.kind is OperationKind.RESTART:
         return f"customers are on the new containers of {release.name}"
     return f"customers are on {release.name}"
+
+
+async def _come_back(run: Run) -> None:
+    """A Docker that is restarted before `settle` starts the new containers again. A rollback does not depend on it."""
+    release = run.bringing
+    if not run.started_here or not spec.from_text(release.spec).leading:
+        return
+    try:
+        await run.host.target.activate(release.key, release.number, Standing.HOT, slot=release.slot)
+    except TargetError as error:
+        if run.operation.kind is not OperationKind.ROLLBACK:
+            raise
+        run.say(f"could not set the restart policy yet: {error.message}")
 
 
 async def _written_live(run: Run, at: float, hot_until: float | None) -> None:
@@ -128,8 +142,8 @@ def _stays_hot(run: Run) -> float:
 async def _point(run: Run, pointer: Pointer) -> None:
     key = run.operation.key
     try:
-        await run.host.edge.point(key, pointer)
-    except EdgeError:
+        await run.host.edge.point(key, pointer, run.claim.token)
+    except CockpitError:
         if await run.host.edge.pointer(key) != pointer:
             run.committed = False
             raise
@@ -200,6 +214,10 @@ async def processes(run: Run) -> str:
         run.progress(name)
         await _start(run, name)
         await verify_process(run, name)
+        release = run.bringing
+        await run.host.target.activate(
+            release.key, release.number, Standing.LIVE, process=name, slot=release.slot
+        )
 
     await _lease_again(run)
     key, store = run.operation.key, run.ports.store

@@ -14,8 +14,11 @@ from typing import Any
 
 from cockpit.config.settings import PlacementSettings, Settings
 from cockpit.engine import memory, rebuild, routing, tidy
+from cockpit.engine.acting import guarded
+from cockpit.engine.audit import ENGINE
 from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.edges import Edges
+from cockpit.engine.exclusion import Exclusion, elsewhere
 from cockpit.engine.host import Host
 from cockpit.engine.hub import Hub
 from cockpit.engine.journal import Backlog
@@ -29,7 +32,7 @@ from cockpit.engine.tidy import Tidy
 from cockpit.engine.window import Window
 from cockpit.engine.world import World
 from cockpit.errors import CockpitError, EdgeError, StoreError, TargetDown
-from cockpit.model import PlacementKey
+from cockpit.model import AuditRow, PlacementKey
 from cockpit.protocol import Event
 
 log = logging.getLogger(__name__)
@@ -52,12 +55,14 @@ class Watch:
         window: Window,
         probing: Probing,
         configuration: ConfigurationFile,
+        exclusion: Exclusion,
         backlog: Backlog,
     ) -> None:
         self._ports = ports
         self._world = world
         self._hub = hub
         self._configuration = configuration
+        self._exclusion = exclusion
         self._backlog = backlog
         self._rows = rows
         self._window = window
@@ -110,7 +115,7 @@ class Watch:
             await work()
         except CockpitError as error:
             log.warning("%s: %s", _name(work), error.message)
-        except Exception:
+        except Exception:  # a process edge: the next look may succeed
             log.exception("%s", _name(work))
 
     def _look_every(self) -> float:
@@ -131,6 +136,7 @@ class Watch:
             if host.docker_seen_at is None:
                 host.subnet = await host.target.prepare()
             host.containers = await host.target.observe()
+            await self._exclusion.look(host)
             if not host.caught_up:
                 await self._catch_up(host)
         except CockpitError as error:
@@ -183,7 +189,7 @@ class Watch:
         """Those that are not open yet, at the same time: one that is away is waited for a moment."""
         new = sorted(names - self._world.hosts.keys())
         opened = await asyncio.gather(*(self._ports.open_host(name, settings) for name in new))
-        self._world.hosts.update(zip(new, opened, strict=True))
+        self._world.hosts.update(zip(new, map(guarded, opened), strict=True))
 
     def _forget_left(self) -> None:
         """What is neither configured nor live, once no operation needs it."""
@@ -226,9 +232,8 @@ class Watch:
     async def _tidy(self) -> None:
         store = self._ports.store
         if self._backlog:
-            await self._backlog.enter(
-                lambda text: store.add_entry(at=self._ports.clock.now(), actor="cockpit", text=text)
-            )
+            now = self._ports.clock.now()
+            await self._backlog.enter(lambda text: store.record(AuditRow(0, now, ENGINE, "log", "failed", text=text)))
             for key in list(self._world.known):
                 await self._rows.reload(key)
         self._forget_left()
@@ -237,7 +242,8 @@ class Watch:
     async def _tidy_host(self, host: Host) -> None:
         for placement in self._world.on(host):
             key = placement.key
-            if key not in self._world.runs and key not in self._world.recovering:
+            here = key not in self._world.runs and key not in self._world.recovering
+            if here and elsewhere(host, key, self._ports.me) is None:
                 await self._once(functools.partial(self._tidy_one, placement))
 
     async def _tidy_one(self, placement: PlacementSettings) -> None:

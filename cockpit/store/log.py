@@ -15,7 +15,6 @@ from typing import TypeVar, Unpack
 
 from cockpit.clock import Clock
 from cockpit.model import (
-    Actor,
     AuditRow,
     Failure,
     Hold,
@@ -146,32 +145,14 @@ class ReleaseLog:
 
     # ------------------------------------------------------------ operations
 
-    async def begin_operation(
-        self,
-        *,
-        kind: OperationKind,
-        key: PlacementKey,
-        actor: Actor,
-        from_release: int | None,
-        to_release: int | None,
-        commit: str,
-        subject: str,
-        reason: str,
-        steps: Sequence[str],
-        at: float,
-        overrides: tuple[str, ...] = (),
-        cli: str = "",
-    ) -> int:
-        """Its row in the audit is part of it."""
-        new = operations.Beginning(
-            kind, key, actor, from_release, to_release, commit, subject, reason, tuple(steps), at, overrides, cli
-        )
+    async def begin_operation(self, operation: Operation, cli: str = "") -> int:
+        """With the number that it has, or the next one when that is 0. Its row in the audit is part of it."""
 
         def begin(db: sqlite3.Connection) -> tuple[int, AuditRow]:
-            number = operations.begin(db, new)
-            return number, audit.operation_began(db, number, at, cli)
+            number = operations.begin(db, operation)
+            return number, audit.operation_began(db, number, operation.started_at, cli)
 
-        number, row = await self._database.write(begin, vital=kind is OperationKind.ROLLBACK)
+        number, row = await self._database.write(begin, vital=operation.kind is OperationKind.ROLLBACK)
         self._recorded(row)
         return number
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from cockpit.errors import StoreRejected
-from cockpit.model import Actor, Failure, OperationKind, OperationState, PlacementKey, StepState
+from cockpit.model import Failure, Operation, OperationState, StepState
 from cockpit.store import audit, placements
 
 _COLUMNS = {"commit": "commit_sha"}
@@ -30,34 +30,20 @@ class OperationChange(TypedDict, total=False):
 _CHANGES = frozenset(OperationChange.__annotations__)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Beginning:
-    kind: OperationKind
-    key: PlacementKey
-    actor: Actor
-    from_release: int | None
-    to_release: int | None
-    commit: str
-    subject: str
-    reason: str
-    steps: tuple[str, ...]
-    at: float
-    overrides: tuple[str, ...] = ()
-    cli: str = ""  # the line that would do the same
-
-
-def begin(db: sqlite3.Connection, new: Beginning) -> int:
+def begin(db: sqlite3.Connection, new: Operation) -> int:
+    """Gives its number, which is the next one when `new` has 0."""
     cursor = db.execute(
         """
-        INSERT INTO operations (placement, kind, state, actor, actor_uid, actor_login, actor_claimed, started_at,
+        INSERT INTO operations (id, placement, kind, state, actor, actor_uid, actor_login, actor_claimed, started_at,
                                 from_release, to_release, commit_sha, subject, reason, overrides)
-        VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
+            new.id or None,
             placements.ensure(db, new.key),
             new.kind.value,
             *dataclasses.astuple(new.actor),
-            new.at,
+            new.started_at,
             new.from_release,
             new.to_release,
             new.commit,
@@ -67,8 +53,8 @@ def begin(db: sqlite3.Connection, new: Beginning) -> int:
         ),
     )
     operation = int(cursor.lastrowid or 0)
-    _add_steps(db, operation, new.steps)
-    _event(db, operation, "begin", new.at, text=new.reason)
+    _add_steps(db, operation, [step.name for step in new.steps])
+    _event(db, operation, "begin", new.started_at, text=new.reason)
     return operation
 
 

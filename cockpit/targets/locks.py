@@ -64,6 +64,12 @@ def find(client: DockerClient, installation: str, key: PlacementKey) -> HostLock
     return _lock(found, written)
 
 
+def every(client: DockerClient, installation: str) -> tuple[HostLock, ...]:
+    ours = {"label": [f"{labels.INSTALLATION}={installation}", labels.LOCK]}
+    found = (inspect(client, each["Id"]) for each in client.api.containers(all=True, filters=ours))
+    return tuple(_lock(each, each["Config"]["Labels"]) for each in found if each is not None)
+
+
 def beat(client: DockerClient, identifier: str, beats: int) -> bool:
     """False when it is not there any more: somebody took the placement over, or removed it by hand."""
     from docker.errors import NotFound

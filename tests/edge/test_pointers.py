@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from cockpit.edge.base import Pointer
 from cockpit.edge.files import Files
 from cockpit.edge.names import key_of, name_of
-from cockpit.edge.pointers import PointerFiles, Reading, Seen
+from cockpit.edge.pointers import STAGES, PointerFiles, Reading, Seen
+from cockpit.errors import Fenced
 from cockpit.model import PlacementKey
 from tests.edge.places import KINDS, place
 
@@ -152,10 +153,10 @@ def test_a_second_copy_that_cannot_follow_goes_rather_than_send_customers_back(
     files.write(WEB, R1)
     write = where.replace
 
-    def full_disk(name: str, content: bytes) -> None:
+    def full_disk(name: str, content: bytes, stage: str = "") -> None:
         if name.endswith("~"):
             raise OSError(28, "No space left on device")
-        write(name, content)
+        write(name, content, stage)
 
     monkeypatch.setattr(where, "replace", full_disk)
     files.write(WEB, R2)
@@ -172,3 +173,35 @@ def test_a_failed_write_leaves_the_old_pointer(
         files.write(WEB, R2)
     away.rename(directory)
     assert files.read(WEB) == Reading(Seen.WHOLE, R1)
+
+
+def test_who_was_taken_over_cannot_move_the_pointer_any_more(files: PointerFiles, directory: Path) -> None:
+    files.guard(WEB, "ana")
+    files.write(WEB, R1, "ana")
+    files.guard(WEB, "tom")
+    with pytest.raises(Fenced):
+        files.write(WEB, R2, "ana")
+    assert files.read(WEB).pointer == R1
+    files.write(WEB, R2, "tom")
+    assert files.read(WEB).pointer == R2
+    assert [each.name for each in (directory / STAGES / name_of(WEB)).iterdir()] == ["tom"]
+
+
+def test_a_line_that_was_written_before_the_takeover_is_not_moved_after_it(where: Files, directory: Path) -> None:
+    files = PointerFiles(where)
+    files.guard(WEB, "ana")
+    files.write(WEB, R1, "ana")
+    late = directory / STAGES / name_of(WEB) / "ana" / "new"
+    late.write_text(R2.line())
+    files.guard(WEB, "")
+    assert not late.exists()
+    assert files.read(WEB).pointer == R1
+
+
+def test_a_takeover_of_one_placement_is_none_of_another(files: PointerFiles) -> None:
+    other = PlacementKey("web", "staging")
+    for each in (WEB, other):
+        files.guard(each, "ana")
+    files.guard(WEB, "tom")
+    files.write(other, R1, "ana")
+    assert files.read(other).pointer == R1

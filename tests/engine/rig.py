@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ from cockpit.protocol import (
 )
 from cockpit.store.database import Database
 from cockpit.store.log import ReleaseLog
-from cockpit.targets.base import Subnet
+from cockpit.targets.base import Holder, Subnet
 from tests.fakes.builder import FakeBuilder
 from tests.fakes.edge import FakeEdge
 from tests.fakes.prober import FakeProber
@@ -69,6 +70,9 @@ def settings(*placements: tuple[PlacementKey, Service]) -> Settings:
             for key, each in placements
         ),
     )
+
+
+_engines = itertools.count(1)  # each begins later than the one before
 
 
 class Hurrying(SystemClock):
@@ -131,6 +135,8 @@ class Rig:
         self.target = FakeTarget()
         self.edge = FakeEdge()
         self.prober = FakeProber(self.target, self.edge, self.clock)
+        self.bastion = "bastion-1"
+        self.me: Holder
         self.engine: Cockpit
         self.notes: list[Note] = []
         self.peer = Peer(ANA, "tui", self.notes.append)
@@ -138,6 +144,7 @@ class Rig:
     async def up(self, *, wait: bool = True) -> None:
         self.disk = Disk(await Database.open(self.paths.database))
         self.store = ReleaseLog(self.disk, self.clock)  # type: ignore[arg-type]  # the part of a Database it uses
+        me = self.me = Holder(self.bastion, f"machine of {self.bastion}", "boot", "processes", 1, next(_engines))
         ports = Ports(
             installation="test",
             paths=self.paths,
@@ -146,6 +153,8 @@ class Rig:
             source=self.source,
             secrets=await asyncio.to_thread(Secrets, self.paths.state / "secret.key"),
             open_host=self._open_host,
+            me=me,
+            lives=lambda other: other == me if other.machine == me.machine else None,
         )
         self.paths.config.touch()
         self.engine = Cockpit(ports, ConfigurationFile(self.paths.config, lambda _: self.settings, self.clock))

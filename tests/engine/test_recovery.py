@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cockpit.edge.base import Pointer
 from cockpit.errors import Refused
-from cockpit.model import OperationKind, OperationState, PlacementKey
+from cockpit.model import Operation, OperationKind, OperationState, PlacementKey, Step
 from cockpit.protocol import OPERATION, RECOVER, STATUS, Event, Nothing, OperationRequest
 from cockpit.store.log import ReleaseLog
 from tests.engine.rig import ANA, SHOP, Rig, rig, service, settings
@@ -73,18 +74,9 @@ async def test_a_rollback_that_died_after_the_switch_still_holds_the_placement(t
         await shop.shipped("first")
         await shop.shipped("second")
         now = shop.clock.now()
-        await shop.store.begin_operation(
-            kind=OperationKind.ROLLBACK,
-            key=SHOP,
-            actor=ANA,
-            from_release=2,
-            to_release=1,
-            commit="",
-            subject="",
-            reason="5xx",
-            steps=("start", "verify", "switch", "confirm", "settle"),
-            at=now,
-        )
+        steps = tuple(map(Step, ("start", "verify", "switch", "confirm", "settle")))
+        rolling = Operation(0, OperationKind.ROLLBACK, SHOP, ANA, OperationState.RUNNING, now, None, 2, 1, steps=steps)
+        await shop.store.begin_operation(replace(rolling, reason="5xx"))
         where = tuple(f"{each.address}:{each.port}" for each in shop.target.containers if each.release == 1)
         shop.edge.pointers[SHOP] = Pointer(1, where)
         await shop.again()

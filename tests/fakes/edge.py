@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from cockpit.edge.base import EdgePlan, Hit, Pointer, Route
 from cockpit.edge.servers import servers
-from cockpit.errors import EdgeError
+from cockpit.errors import EdgeError, Fenced
 from cockpit.model import PlacementKey
 
 
@@ -25,6 +25,7 @@ class FakeEdge:
         self.refuses = ""
         self.refuses_routes = ""
         self.loses_reply = ""
+        self.tokens: dict[PlacementKey, str] = {}
         self.torn: set[PlacementKey] = set()  # pointers that cannot be read
         self.up = True
         self.closed = False
@@ -42,7 +43,14 @@ class FakeEdge:
         self.plan = plan
         return changed
 
-    async def point(self, key: PlacementKey, pointer: Pointer) -> None:
+    async def guard(self, key: PlacementKey, token: str) -> None:
+        if self.broken or self.refuses:
+            raise EdgeError(self.broken or self.refuses)
+        self.tokens[key] = token
+
+    async def point(self, key: PlacementKey, pointer: Pointer, token: str = "") -> None:
+        if token and self.tokens.get(key) != token:
+            raise Fenced(f"{key} was taken over")
         if self.broken or self.refuses:
             raise EdgeError(self.broken or self.refuses)
         if Pointer.parse(pointer.line()) != pointer:

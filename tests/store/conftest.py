@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cockpit.model import Actor, OperationKind, PlacementKey
+from cockpit.model import Actor, Operation, OperationKind, OperationState, PlacementKey, Step
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.log import ReleaseLog
 
@@ -66,19 +66,25 @@ def add(log: ReleaseLog) -> Add:
     return adding
 
 
+def operation(steps: Sequence[str] = ("fetch", "build", "switch"), **fields: Any) -> Operation:
+    """One that is to begin."""
+    known: dict[str, Any] = {
+        "id": 0,
+        "kind": OperationKind.DEPLOY,
+        "key": SHOP,
+        "actor": Actor("ana", 1000, "ana", "SUDO_USER=ana"),
+        "state": OperationState.RUNNING,
+        "started_at": 100.0,
+        "commit": "c" * 40,
+        "subject": "Add a coupon field",
+        "steps": tuple(map(Step, steps)),
+    }
+    return Operation(**{**known, **fields})
+
+
 @pytest.fixture
 def begin(log: ReleaseLog) -> Begin:
-    async def beginning(key: PlacementKey = SHOP, at: float = 100.0, **fields: Any) -> int:
-        known: dict[str, Any] = {
-            "kind": OperationKind.DEPLOY,
-            "actor": Actor("ana", 1000, "ana", "SUDO_USER=ana"),
-            "from_release": None,
-            "to_release": None,
-            "commit": "c" * 40,
-            "subject": "Add a coupon field",
-            "reason": "",
-            "steps": ("fetch", "build", "switch"),
-        }
-        return await log.begin_operation(key=key, at=at, **{**known, **fields})
+    async def beginning(key: PlacementKey = SHOP, at: float = 100.0, cli: str = "", **fields: Any) -> int:
+        return await log.begin_operation(operation(key=key, started_at=at, **fields), cli)
 
     return beginning

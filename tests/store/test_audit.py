@@ -21,7 +21,7 @@ from cockpit.store import chain, opening
 from cockpit.store.database import Database
 from cockpit.store.log import ReleaseLog
 from cockpit.store.migrations import MIGRATIONS
-from tests.store.conftest import HandClock
+from tests.store.conftest import HandClock, operation
 
 ANA = Actor("ana", 1000, "ana", "SUDO_USER=tom")
 WEB = PlacementKey("web", "production")
@@ -308,8 +308,7 @@ async def test_pages_follow_one_another_and_keep_to_a_placement(log: ReleaseLog,
 async def test_each_row_is_told_once_it_is_durable(tmp_path: Path) -> None:
     told: list[AuditRow] = []
     log = await ReleaseLog.open(tmp_path / "releases.db", HandClock(), told.append)
-    begin = {"kind": OperationKind.DEPLOY, "key": WEB, "actor": ANA, "from_release": None, "to_release": None}
-    number = await log.begin_operation(commit="c", subject="", reason="", steps=("x",), at=1.0, **begin)  # type: ignore[arg-type]  # one of each
+    number = await log.begin_operation(operation(key=WEB, actor=ANA))
     await log.end_operation(number, OperationState.SUCCEEDED, "", None, 2.0)
     await log.set_lock(WEB, Lock("ana", 1.0, "sale", 99.0), note(1))
     with pytest.raises(StoreError):

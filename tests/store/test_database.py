@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from cockpit.store.base import ReleaseRecord
 from cockpit.store.database import Database
 from cockpit.store.log import ReleaseLog
 from cockpit.store.migrations import MIGRATIONS
+from tests.store.conftest import operation
 
 
 def execute(path: Path, sql: str) -> list[Any]:
@@ -238,10 +240,7 @@ async def test_a_log_of_the_first_schema_takes_restarts_and_keeps_all_that_it_ha
 
 
 async def begin_restart(log: ReleaseLog, key: PlacementKey) -> int:
-    begun: dict[str, Any] = {"key": key, "actor": actor(), "from_release": None, "to_release": None, "commit": "c"}
-    return await log.begin_operation(
-        kind=OperationKind.RESTART, subject="s", reason="", steps=("start",), at=1.0, **begun
-    )
+    return await log.begin_operation(operation(kind=OperationKind.RESTART, key=key))
 
 
 async def test_a_cancelled_caller_leaves_no_transaction_open(log: ReleaseLog, add: Any, shop: PlacementKey) -> None:
@@ -357,17 +356,16 @@ def fill(disk: Path) -> None:
 async def test_on_a_full_disk_outcomes_are_recorded_and_new_deploys_refused(small_disk: Path, clock: Any) -> None:
     shop = PlacementKey("shop", "production")
     log = await ReleaseLog.open(small_disk / "releases.db", clock)
-    new: dict[str, Any] = {"key": shop, "actor": actor(), "from_release": None, "to_release": None, "commit": "c"}
-    new |= {"subject": "s", "reason": "x" * 20_000, "steps": ("build",), "at": 1.0}
-    operation = await log.begin_operation(kind=OperationKind.DEPLOY, **new)
+    new = operation(("build",), reason="x" * 20_000)
+    number = await log.begin_operation(new)
     assert (small_disk / "releases.db.ballast").stat().st_size == SIZE
     fill(small_disk)
     with pytest.raises(StoreError, match="no space left") as raised:
-        await asyncio.gather(*(log.begin_operation(kind=OperationKind.DEPLOY, **new) for _ in range(500)))
+        await asyncio.gather(*(log.begin_operation(new) for _ in range(500)))
     assert raised.value.hint
-    await log.intent(operation, "build", "i" * 20_000, 2.0)
-    await log.outcome(operation, "build", StepState.FAILED, "d" * 20_000, 3.0)
-    await log.begin_operation(kind=OperationKind.ROLLBACK, **new)
+    await log.intent(number, "build", "i" * 20_000, 2.0)
+    await log.outcome(number, "build", StepState.FAILED, "d" * 20_000, 3.0)
+    await log.begin_operation(replace(new, kind=OperationKind.ROLLBACK))
     assert not (small_disk / "releases.db.ballast").exists()
     (small_disk / "filler").unlink()
     await log.add_minutes([Minute(shop, 60.0)])

@@ -1,0 +1,223 @@
+"""Who may change a placement: of all engines that reach its host, the one whose lock stands there.
+
+A lock never outlives its holder: who died is seen by the kernel on the same machine, else by a heart that stands still.
+Whoever was taken over is fenced: each change asks for the lock first, and the pointer is moved from a directory that
+the new holder has removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from functools import partial
+
+from cockpit.engine.acting import Fence
+from cockpit.engine.audit import ENGINE
+from cockpit.engine.host import Host
+from cockpit.engine.ports import Ports
+from cockpit.errors import CockpitError, EdgeError, Fenced, Refused, StoreError, TargetDown
+from cockpit.model import Actor, AuditRow, OperationKind, PlacementKey
+from cockpit.targets.base import Holder, HostLock, LockOrder
+from cockpit.text import age
+
+log = logging.getLogger(__name__)
+
+BEAT = 1.5  # seconds between beats
+SILENT = 7.0  # seconds without one, by our own watch: its holder is gone
+TRIES = 3  # at a lock that others take and give up meanwhile
+PATIENCE = 1.0  # seconds that a rollback waits for a lock before it goes on without
+RECOVERY = "recovery"
+
+
+class Claim:
+    """The right to change one placement. Operations of this engine share it: one that gave way still cleans up."""
+
+    def __init__(self, host: Host, key: PlacementKey, lock: HostLock | None) -> None:
+        self.lock = lock  # None: Docker was away, and a rollback does not wait for it
+        self.users = 1
+        self.host, self.key = host, key
+        self._beating: asyncio.Task[None] | None = None
+
+    @property
+    def token(self) -> str:
+        return self.lock.short if self.lock is not None else ""
+
+    def fence(self, *, must: bool) -> Fence:
+        """Raises Fenced when somebody else has the lock. What `must` hold it also raises when nobody can tell."""
+        return partial(self._check, must)
+
+    async def _check(self, must: bool) -> None:
+        if self.lock is None:
+            return
+        try:
+            held = await self.host.target.lock_of(self.key)
+        except TargetDown:
+            if must:
+                raise
+            return
+        if held is None and must:
+            raise Fenced(
+                f"the lock of {self.key} is gone from its host: nothing more is done here",
+                "somebody took the placement over, or pruned containers: look at what serves, then try again",
+            )
+        if held is not None and held.id != self.lock.id:
+            raise Fenced(
+                f"{held.order.by} on {held.order.holder.bastion} has taken {self.key} over: nothing more is done here",
+                "look there what is going on",
+            )
+
+    def keep(self, ports: Ports) -> None:
+        self._beating = asyncio.create_task(self._beat(ports), name=f"lock of {self.key}")
+
+    def stop(self) -> None:
+        if self._beating is not None:
+            self._beating.cancel()
+
+    async def _beat(self, ports: Ports) -> None:
+        beats = 0
+        while self.lock is not None:
+            await ports.clock.sleep(BEAT)
+            beats += 1
+            with suppress(CockpitError):  # the next change finds out
+                await self.host.target.beat_lock(self.lock, beats)
+
+
+class Exclusion:
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._claims: dict[PlacementKey, Claim] = {}
+        self._taking: set[PlacementKey] = set()
+        self._hearts: dict[str, tuple[int, float]] = {}  # lock id: its beats, and since when they are so many
+
+    # ------------------------------------------------------------ taking and giving back
+
+    async def claim(
+        self, host: Host, key: PlacementKey, operation: int, kind: OperationKind | None, actor: Actor
+    ) -> Claim:
+        """`kind` None is a recovery. Raises Refused when another is at it; a rollback takes over from a deploy."""
+        if key in self._claims:
+            self._claims[key].users += 1
+            return self._claims[key]
+        must = kind is not OperationKind.ROLLBACK
+        what = kind.value if kind is not None else RECOVERY
+        order = LockOrder(key, operation, what, actor.name, self._ports.clock.now(), self._ports.me)
+        self._taking.add(key)
+        try:
+            made = self._claims[key] = Claim(host, key, await self._lock(host, order, actor, must=must))
+        finally:
+            self._taking.discard(key)
+        made.keep(self._ports)
+        return made
+
+    async def release(self, claim: Claim) -> None:
+        """What cannot be let go of now, because Docker is away, is let go of by `look`."""
+        claim.users -= 1
+        if claim.users:
+            return
+        claim.stop()
+        del self._claims[claim.key]
+        if claim.lock is not None:
+            with suppress(CockpitError):
+                await claim.host.target.release_lock(claim.lock)
+
+    async def _lock(self, host: Host, order: LockOrder, actor: Actor, *, must: bool) -> HostLock | None:
+        if must:
+            return await self._locked(host, order, actor)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._locked(host, order, actor)
+        except (TargetDown, TimeoutError):
+            return None
+
+    async def _locked(self, host: Host, order: LockOrder, actor: Actor) -> HostLock:
+        for _ in range(TRIES):
+            lock = await host.target.take_lock(order)
+            if lock is not None:
+                with suppress(EdgeError):  # then it cannot be pointed either
+                    await host.edge.guard(order.key, lock.short)
+                return lock
+            other = await host.target.lock_of(order.key)
+            if other is not None:
+                why = self._may_take(other, order)
+                if not why:
+                    raise self.refusal(other)
+                await self._take_over(host, other, actor, why)
+        raise Refused(f"{order.key} is being changed by others again and again", "try again in a moment")
+
+    def _may_take(self, other: HostLock, order: LockOrder) -> str:
+        """Why, or "" when its holder has to be asked."""
+        if self._gone(other):
+            return "its holder is gone"
+        over = order.kind == OperationKind.ROLLBACK.value and other.order.kind == OperationKind.DEPLOY.value
+        return "a rollback does not wait for a deploy" if over else ""
+
+    async def _take_over(self, host: Host, other: HostLock, actor: Actor, why: str) -> None:
+        await host.target.release_lock(other)
+        with suppress(EdgeError):  # a deploy would find out at its switch
+            await host.edge.guard(other.order.key, "")
+        was = other.order
+        text = f"the lock {other.short} of {was.by} on {was.holder.bastion}, who began a {was.kind}: {why}"
+        log.warning("%s: %s", was.key, text)
+        with suppress(StoreError):  # a rollback goes on with a full disk
+            await self._ports.store.record(
+                AuditRow(0, self._ports.clock.now(), actor, "takeover", "done", was.key, text=text, reason=why)
+            )
+
+    async def take_over(self, host: Host, key: PlacementKey, typed: str, actor: Actor, reason: str) -> HostLock:
+        """From a holder that lives: what it has under way ends where it is. Raises Refused unless its id was typed."""
+        lock = await host.target.lock_of(key)
+        if lock is None or key in self._claims:
+            raise Refused(f"nobody else holds {key}", "cockpit status says what runs")
+        if typed != lock.short:
+            raise Refused(f"the lock of {key} is {lock.short}, not {typed}", self.refusal(lock).message)
+        await self._take_over(host, lock, actor, reason)
+        return lock
+
+    def refusal(self, other: HostLock) -> Refused:
+        key = other.order.key
+        take = f"cockpit takeover {key.service} {key.environment} {other.short} --reason …"
+        hint = f"follow it on {other.order.holder.bastion} (cockpit status), or take over from it: {take}"
+        return Refused(at_it(other, self._ports.clock.now()), hint)
+
+    # ------------------------------------------------------------ watching others
+
+    async def look(self, host: Host) -> None:
+        """Locks whose holder is gone go. Raises what Docker or the log raise."""
+        host.locks = await host.target.locks()
+        for lock in host.locks:
+            if lock.order.key in self._taking:
+                continue
+            if lock.order.holder == self._ports.me:
+                if lock.order.key not in self._claims:
+                    await host.target.release_lock(lock)
+            elif self._gone(lock):
+                await self._take_over(host, lock, ENGINE, "its holder is gone")
+        known = {lock.id for lock in host.locks}
+        self._hearts = {each: heart for each, heart in self._hearts.items() if each in known}
+
+    def _gone(self, lock: HostLock) -> bool:
+        holder, me = lock.order.holder, self._ports.me
+        if holder == me:
+            return lock.order.key not in self._claims
+        living = self._ports.lives(holder)
+        return self._silent(lock) if living is None else not living
+
+    def _silent(self, lock: HostLock) -> bool:
+        """Judged by our own watch since the heart last moved, because nobody's clock is everybody's."""
+        now = self._ports.clock.monotonic()
+        beats, since = self._hearts.get(lock.id, (-1, now))
+        if beats != lock.beats:
+            self._hearts[lock.id] = (lock.beats, now)
+            return False
+        return now - since >= SILENT
+
+
+def at_it(lock: HostLock, now: float) -> str:
+    was = lock.order
+    return f"{was.by} on {was.holder.bastion} began a {was.kind} {age(now - was.since)} ago (lock {lock.short})"
+
+
+def elsewhere(host: Host, key: PlacementKey, me: Holder) -> HostLock | None:
+    """Which other engine changes that placement, as last seen."""
+    return next((lock for lock in host.locks if lock.order.key == key and lock.order.holder != me), None)

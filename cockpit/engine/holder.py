@@ -1,0 +1,57 @@
+"""Which engine this is, and whether another still lives: what the kernel tells of this machine and its processes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from pathlib import Path
+
+from cockpit.targets.base import Holder
+from cockpit.text import clean
+
+_START = 19  # of the fields in a process's stat that follow its name: clock ticks from the boot to its start
+
+
+def this_process(proc: Path = Path("/proc"), etc: Path = Path("/etc")) -> Holder:
+    """Blocks for a moment."""
+    pid = os.getpid()
+    return Holder(
+        bastion=clean(socket.gethostname(), 64),
+        machine=hashlib.sha256(_read(etc / "machine-id").encode()).hexdigest()[:12],  # not told to others as it is
+        boot=_read(proc / "sys/kernel/random/boot_id"),
+        processes=_processes(proc),
+        pid=pid,
+        started=_started(proc, pid) or 0,
+    )
+
+
+def lives(other: Holder, me: Holder, proc: Path = Path("/proc")) -> bool | None:
+    """None when that cannot be seen from here: then its heart has to tell."""
+    if other.boot == me.boot:
+        if other.processes != me.processes:
+            return None
+        return _started(proc, other.pid) == other.started
+    return False if other.machine == me.machine and me.machine else None
+
+
+def _processes(proc: Path) -> str:
+    try:
+        return os.readlink(proc / "self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _started(proc: Path, pid: int) -> int | None:
+    """None when there is no such process; a zombie is none."""
+    stat = _read(proc / str(pid) / "stat").rpartition(")")[2].split()
+    if len(stat) <= _START or stat[0] in "ZX":
+        return None
+    return int(stat[_START])
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,197 @@
+"""One of several engines changes a placement: who holds its lock on the host, and what becomes of whoever lost it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from cockpit.engine import exclusion
+from cockpit.errors import Fenced, Refused
+from cockpit.model import OperationState
+from cockpit.protocol import AUDIT, TAKEOVER, AuditRequest, TakeoverRequest
+from cockpit.targets.base import HostLock, LockOrder
+from tests.engine.rig import SHOP, TOM, Rig, rig
+from tests.fakes.prober import FakeProber
+
+
+@asynccontextmanager
+async def second(first: Rig, directory: Path) -> AsyncIterator[Rig]:
+    """Another bastion's engine on the same Docker host."""
+    directory.mkdir()
+    other = Rig(directory)
+    other.bastion = "bastion-2"
+    other.target, other.edge, other.clock, other.source = first.target, first.edge, first.clock, first.source
+    other.prober = FakeProber(first.target, first.edge, first.clock)
+    await other.up()
+    try:
+        yield other
+    finally:
+        await other.down()
+
+
+def order(shop: Rig, **changes: object) -> LockOrder:
+    """Of an engine that nobody knows anything of."""
+    there = replace(shop.me, bastion="bastion-9", machine="machine-9", boot="another")
+    return replace(LockOrder(SHOP, 5, "deploy", "tom", shop.clock.now(), there), **changes)  # type: ignore[arg-type]  # its own fields
+
+
+async def taken(shop: Rig, **changes: object) -> HostLock:
+    lock = await shop.target.take_lock(order(shop, **changes))
+    assert lock is not None
+    return lock
+
+
+def heard(shop: Rig, lock: HostLock, beats: int) -> bool:
+    return shop.engine.exclusion._hearts.get(lock.id, (-1, 0.0))[0] == beats
+
+
+async def test_an_operation_holds_the_lock_from_its_begin_to_its_end(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        shop.builder.gate = asyncio.Event()
+        operation = await shop.deploy(shop.commit("first"))
+        lock = await shop.target.lock_of(SHOP)
+        shop.builder.gate.set()
+        assert lock is not None
+        assert (lock.order.by, lock.order.kind, lock.order.operation) == ("ana", "deploy", operation.id)
+        assert lock.order.holder == shop.me
+        await shop.ended(operation)
+        assert await shop.target.lock_of(SHOP) is None
+
+
+async def test_who_another_bastion_holds_up_is_told_who_since_when_and_how_to_follow_or_take_over(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path) as shop:
+        lock = await taken(shop)
+        with pytest.raises(Refused) as refused:
+            await shop.deploy(shop.commit("first"))
+        assert "tom on bastion-9 began a deploy" in refused.value.message
+        assert f"cockpit takeover shop production {lock.short}" in refused.value.hint
+        assert await shop.target.lock_of(SHOP) == lock
+        assert await shop.store.operations(SHOP) == ()
+
+
+async def test_a_lock_whose_holder_died_on_this_machine_is_taken_over_at_once(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await taken(shop, holder=replace(shop.me, started=0))
+        assert (await shop.shipped("first")).state is OperationState.SUCCEEDED
+
+
+async def test_a_lock_whose_heart_stands_still_goes_by_itself_and_that_is_in_the_audit(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        lock = await taken(shop)
+        await shop.until(partial(heard, shop, lock, 0))
+        shop.clock.ahead += exclusion.SILENT
+        await shop.until(lambda: not shop.target.held)
+        rows = (await shop.call(AUDIT, AuditRequest(SHOP))).rows
+        (row,) = [each for each in rows if each.action == "takeover"]
+        assert lock.short in row.text
+        assert "tom on bastion-9" in row.text
+
+
+async def test_a_lock_whose_heart_beats_is_left_alone(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        lock = await taken(shop)
+        for beats in range(1, 4):
+            assert await shop.target.beat_lock(lock, beats)
+            await shop.until(partial(heard, shop, lock, beats))
+            shop.clock.ahead += exclusion.SILENT / 2
+        assert SHOP in shop.target.held
+
+
+async def test_a_living_holders_lock_is_taken_over_only_by_who_types_its_id(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        lock = await taken(shop)
+        with pytest.raises(Refused):
+            await shop.call(TAKEOVER, TakeoverRequest(SHOP, "feedfeedfeed", "bastion-9 hangs"))
+        assert await shop.target.lock_of(SHOP) == lock
+        await shop.call(TAKEOVER, TakeoverRequest(SHOP, lock.short, "bastion-9 hangs"))
+        assert (await shop.shipped("first")).state is OperationState.SUCCEEDED
+
+
+async def test_a_rollback_takes_over_from_another_bastions_deploy_and_never_from_its_rollback(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        await taken(shop, kind="rollback")
+        with pytest.raises(Refused):
+            await shop.rollback()
+        shop.target.held.clear()
+        await taken(shop)
+        await shop.ended(await shop.rollback())
+        assert shop.customers_on() == 1
+
+
+async def test_an_engine_that_was_taken_over_changes_nothing_more(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.prober.answers[2] = 503
+        operation = await shop.deploy(shop.commit("second"))
+        await shop.until(lambda: shop.running() == {1, 2})
+        lock = await shop.target.lock_of(SHOP)
+        assert lock is not None
+        await shop.target.release_lock(lock)
+        other = await taken(shop)
+        shop.target.calls.clear()
+        shop.prober.answers[2] = 200
+        ended = await shop.ended(operation)
+        assert ended.state is OperationState.FAILED
+        assert ended.failure is not None
+        assert "tom on bastion-9 has taken shop/production over" in ended.failure.summary
+        assert shop.customers_on() == 1
+        assert await shop.target.lock_of(SHOP) == other
+        changing = ("start", "stop", "remove ", "activate")
+        assert [each for each in shop.target.calls if each.startswith(changing)] == []
+
+
+async def test_a_hot_rollback_goes_on_without_docker_and_without_a_lock(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        shop.target.down = "Docker does not answer"
+        await shop.ended(await shop.rollback())
+        assert shop.customers_on() == 1
+
+
+async def test_a_deploy_without_docker_is_refused_by_its_lock(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        shop.target.down = "Docker does not answer"
+        commit = shop.commit("first")
+        with pytest.raises(Exception, match="Docker does not answer"):
+            await shop.deploy(commit)
+
+
+async def test_a_lock_that_docker_kept_while_it_was_away_is_let_go_of_later(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.target.take_lock(LockOrder(SHOP, 1, "deploy", "ana", shop.clock.now(), shop.me))
+        await shop.until(lambda: not shop.target.held)
+
+
+async def test_two_bastions_that_press_at_once_do_not_both_deploy(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop, second(shop, tmp_path / "two") as other:
+        commit = shop.commit("first")
+        answers = await asyncio.gather(shop.deploy(commit), other.deploy(commit, TOM), return_exceptions=True)
+        assert sorted(isinstance(each, Refused) for each in answers) == [False, True]
+
+
+async def test_the_staged_pointer_of_who_was_taken_over_is_worth_nothing(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        pointer = shop.edge.pointers[SHOP]
+        await shop.edge.guard(SHOP, "theirs")
+        with pytest.raises(Fenced):
+            await shop.edge.point(SHOP, pointer, "ours")
+
+
+async def test_two_engines_of_one_machine_know_which_of_them_lives(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.again()
+        assert (await shop.shipped("second")).state is OperationState.SUCCEEDED
