@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
-from tests.config.base import read
 
 from cockpit.config import edges, options
 from cockpit.config.amounts import Duration
@@ -43,6 +42,7 @@ from cockpit.config.settings import (
 from cockpit.config.shapes import Many, Named, Short, Table
 from cockpit.config.spellings import OTHERS
 from cockpit.config.tree import Listing, Mapping, Node, parse
+from tests.config.reading import read
 
 TEXT = (Path(__file__).parents[2] / "config.example.yaml").read_text()
 ROOT_NODE = parse(TEXT, Problems("config.example.yaml"))

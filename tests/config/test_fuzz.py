@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.config.base import complaints, read
 
 from cockpit.config.base import Kind
 from cockpit.config.form import ROOT, SERVICE
@@ -18,6 +17,7 @@ from cockpit.config.options import OPTIONS
 from cockpit.config.shapes import Table
 from cockpit.errors import ConfigError
 from cockpit.text import clean
+from tests.config.reading import complaints, read
 
 SECONDS = 10  # for 256 kB on two shared cores; measured: at most 0.6, of which 20 000 values take the parser 0.3
 
