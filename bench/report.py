@@ -38,11 +38,18 @@ class Limit:
         return f"{self.field} {'≤' if self.sign == '<=' else '≥'} {self.value:g}"
 
 
-def main(measure: Measure, limits: Sequence[Limit], about: str) -> int:
-    """Exit status 0 when it was measured and holds, 1 when it does not hold, 2 when it could not be measured."""
+def main(measure: Measure, limits: Sequence[Limit], about: str, quick: Measure | None = None) -> int:
+    """Exit status 0 when it was measured and holds, 1 when it does not hold, 2 when it could not be measured.
+
+    `quick`: what `--quick` measures instead."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--json", action="store_true", help="nothing but one JSON line on standard output")
-    quiet = parser.parse_args().json
+    if quick is not None:
+        parser.add_argument("--quick", action="store_true", help="a short form of it")
+    chosen = parser.parse_args()
+    quiet = chosen.json
+    if quick is not None and chosen.quick:
+        measure = quick
     say: Say = (
         (lambda line: print(line, file=sys.stderr, flush=True)) if quiet else lambda line: print(line, flush=True)
     )

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
 
@@ -40,10 +40,13 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """What is deployed: its files at first, below PATH, and the image of Docker's that they are built on."""
+    """What is deployed: its files at first, below PATH, and the image of Docker's that they are built on.
+
+    `changes` are what single commits change besides, by their number."""
 
     files: Mapping[str, str]
     image: str | None = None  # the Dockerfile's RUNTIME, where it asks for one
+    changes: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ async def bench(
         try:
             world.prepare()
             application = await asyncio.to_thread(make or _demo, world)
-            shop = await asyncio.to_thread(repo.make, world.shop, time(), history(commits, application.files))
+            shop = await asyncio.to_thread(repo.make, world.shop, time(), history(commits, application))
             port = world.ports()[0]
             await asyncio.to_thread(_configure, world, configuration(services, world.shop, application.image, port))
             client = await connect(world.paths, client="cli")
@@ -109,15 +112,20 @@ def _configure(world: World, text: str) -> None:
     world.paths.config.chmod(0o600)
 
 
-def history(commits: int, files: Mapping[str, str]) -> tuple[Change, ...]:
-    """All good, all of the same size: each changes one price."""
-    placed: dict[str, str | None] = {f"{PATH}/{path}": text for path, text in files.items()}
+def history(commits: int, application: Application) -> tuple[Change, ...]:
+    """All of the same size: each changes one price."""
+    placed: dict[str, str | None] = {f"{PATH}/{path}": text for path, text in application.files.items()}
     first = Change("c0", MAYA, (commits + 1) * HOUR, "Change price 0", placed)
     rest = (
-        Change(f"c{n}", MAYA, (commits - n) * HOUR, f"Change price {n}", {f"{PATH}/prices.csv": f"mug,{n}.50\n"})
+        Change(f"c{n}", MAYA, (commits - n) * HOUR, f"Change price {n}", _changed(n, application))
         for n in range(1, commits)
     )
     return (first, *rest)
+
+
+def _changed(number: int, application: Application) -> dict[str, str | None]:
+    files = {"prices.csv": f"mug,{number}.50\n", **application.changes.get(number, {})}
+    return {f"{PATH}/{path}": text for path, text in files.items()}
 
 
 def configuration(services: Sequence[Service], shop: Path, image: str | None, port: int) -> str:

@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 BEAT = 1.5  # seconds between beats
 SILENT = 7.0  # seconds without one, by our own watch: its holder is gone
-TRIES = 3  # at a lock that others take and give up meanwhile
+TRIES = 10  # at a lock that others take and give up meanwhile
+AGAIN = 0.05  # seconds between them
 PATIENCE = 1.0  # seconds that a rollback waits for a lock before it goes on without
 RECOVERY = "recovery"
 
@@ -88,6 +89,7 @@ class Exclusion:
         self._ports = ports
         self._claims: dict[PlacementKey, Claim] = {}
         self._taking: set[PlacementKey] = set()
+        self._going: dict[PlacementKey, asyncio.Task[None]] = {}  # locks that are being let go of
         self._hearts: dict[str, tuple[int, float]] = {}  # lock id: its beats, and since when they are so many
 
     # ------------------------------------------------------------ taking and giving back
@@ -104,6 +106,8 @@ class Exclusion:
         order = LockOrder(key, operation, what, actor.name, self._ports.clock.now(), self._ports.me)
         self._taking.add(key)
         try:
+            if key in self._going:
+                await asyncio.wait({self._going[key]}, timeout=PATIENCE)
             made = self._claims[key] = Claim(host, key, await self._lock(host, order, actor, must=must))
         finally:
             self._taking.discard(key)
@@ -118,8 +122,12 @@ class Exclusion:
         claim.stop()
         del self._claims[claim.key]
         if claim.lock is not None:
-            with suppress(CockpitError):
-                await claim.host.target.release_lock(claim.lock)
+            going = self._going[claim.key] = asyncio.create_task(claim.host.target.release_lock(claim.lock))
+            try:
+                with suppress(CockpitError):
+                    await going
+            finally:
+                self._going.pop(claim.key, None)
 
     async def _lock(self, host: Host, order: LockOrder, actor: Actor, *, must: bool) -> HostLock | None:
         if must:
@@ -138,11 +146,13 @@ class Exclusion:
                     await host.edge.guard(order.key, lock.short)
                 return lock
             other = await host.target.lock_of(order.key)
-            if other is not None:
-                why = self._may_take(other, order)
-                if not why:
-                    raise self.refusal(other)
-                await self._take_over(host, other, actor, why)
+            if other is None:  # Docker is still removing it
+                await self._ports.clock.sleep(AGAIN)
+                continue
+            why = self._may_take(other, order)
+            if not why:
+                raise self.refusal(other)
+            await self._take_over(host, other, actor, why)
         raise Refused(f"{order.key} is being changed by others again and again", "try again in a moment")
 
     def _may_take(self, other: HostLock, order: LockOrder) -> str:
