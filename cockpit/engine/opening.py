@@ -6,7 +6,7 @@ import shlex
 from urllib.parse import urlsplit
 
 from cockpit.engine import spec
-from cockpit.engine.sheets import Scene
+from cockpit.engine.scene import Scene
 from cockpit.errors import Refused, UsageError
 from cockpit.model import Replica
 from cockpit.protocol import ProbeAddress

@@ -16,13 +16,13 @@ from cockpit.config.settings import PlacementSettings
 from cockpit.engine import plan, spec, steps
 from cockpit.engine.acting import doing
 from cockpit.engine.audit import line_of
+from cockpit.engine.deploy_sheet import GONE, busy, refuse_deploy
 from cockpit.engine.exclusion import Claim, Exclusion
 from cockpit.engine.hub import Hub
 from cockpit.engine.journal import Backlog, Journal
 from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
 from cockpit.engine.run import Run, StepWork
-from cockpit.engine.sheets import GONE, busy, refuse_deploy
 from cockpit.engine.traffic import MOVE, undo_start
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window

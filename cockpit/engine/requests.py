@@ -12,6 +12,7 @@ from cockpit.engine import following
 from cockpit.engine.api import Handler, Peer
 from cockpit.engine.audit import Audit, line_of
 from cockpit.engine.commands import Commands
+from cockpit.engine.deploy_sheet import deploy_sheet
 from cockpit.engine.doctor import examine
 from cockpit.engine.following import Following
 from cockpit.engine.hosts import Hosts
@@ -21,9 +22,9 @@ from cockpit.engine.locking import Locking, needed
 from cockpit.engine.opening import probe_address
 from cockpit.engine.operations import Operations
 from cockpit.engine.ports import Ports
+from cockpit.engine.rollback_sheet import rollback_sheet
 from cockpit.engine.rows import Rows
 from cockpit.engine.service_log import ServiceLog
-from cockpit.engine.sheets import deploy_sheet, rollback_sheet
 from cockpit.engine.steps import repository
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
@@ -107,8 +108,9 @@ from cockpit.text import clean, clean_block
 
 LISTED = 2000  # commits in one answer
 DIFF_LIMIT = 400_000  # characters
+COMMIT = re.compile(r"[0-9a-fA-F]{4,40}")
 REASON = 500  # characters
-HEAD = re.compile(r"(?:\d{1,18}:)?[0-9a-fA-F]{64}")
+HEAD = re.compile(r"(?:[0-9]{1,18}:)?[0-9a-fA-F]{64}")
 
 
 class Requests:
@@ -245,6 +247,8 @@ class Requests:
         return await rollback_sheet(self._ports, self._window.scene(placement))
 
     async def _deploy(self, peer: Peer, asked: DeployRequest) -> Operation:
+        if asked.commit and not COMMIT.fullmatch(asked.commit):  # no operation, and no log, has it as a commit
+            raise UsageError(f"{clean(asked.commit, 80)!r} is not a commit's sha", "give its hexadecimal digits")
         await self._watch.reread()  # what was saved a moment ago is what is meant
         return await self._operations.deploy(asked, peer.actor)
 

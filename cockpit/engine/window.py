@@ -13,7 +13,7 @@ from cockpit.engine.journal import Backlog
 from cockpit.engine.picture import Picture
 from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
-from cockpit.engine.sheets import Scene
+from cockpit.engine.scene import Scene
 from cockpit.engine.world import World
 from cockpit.model import EngineStatus, Health, HostStatus, Operation, PlacementKey
 from cockpit.protocol import Event, Releases, Snapshot
