@@ -28,10 +28,7 @@ def lease(
     chosen = _choose(db, slots, rest, avoid, at)
     if held is not None:
         free(db, held, at)
-    db.execute(
-        "INSERT OR REPLACE INTO slots (slot, placement, release, leased_at) VALUES (?, ?, ?, ?)",
-        (chosen, placement, release, at),
-    )
+    _give(db, chosen, placement, release, at)
     db.execute("UPDATE releases SET slot = ? WHERE placement = ? AND number = ?", (chosen, placement, release))
     return chosen
 
@@ -48,11 +45,13 @@ def spare(
 ) -> int:
     """A second slot of a release that keeps the one it has, until it has moved: then its row says which it is."""
     chosen = _choose(db, slots, rest, avoid, at)
-    db.execute(
-        "INSERT OR REPLACE INTO slots (slot, placement, release, leased_at) VALUES (?, ?, ?, ?)",
-        (chosen, placements.find(db, key), release, at),
-    )
+    _give(db, chosen, placements.find(db, key), release, at)
     return chosen
+
+
+def _give(db: sqlite3.Connection, slot: int, placement: int, release: int, at: float) -> None:
+    row = (slot, placement, release, at)
+    db.execute("INSERT OR REPLACE INTO slots (slot, placement, release, leased_at) VALUES (?, ?, ?, ?)", row)
 
 
 def free(db: sqlite3.Connection, slot: int, at: float) -> None:

@@ -32,6 +32,15 @@ async def is_live(shop: Rig, number: int) -> None:
     await shop.until(lambda: shop.customers_on() == number and SHOP not in shop.engine.world.runs)
 
 
+async def stopped(shop: Rig) -> None:
+    """Its second deploy failed."""
+    await pushed(shop, "first")
+    await is_live(shop, 1)
+    shop.target.programs[2] = Program(exits=1)
+    await pushed(shop, "broken")
+    await shop.until(lambda: "a deploy ended as failed" in auto(shop))
+
+
 async def test_each_new_commit_is_deployed_by_itself(tmp_path: Path) -> None:
     async with rig(tmp_path, by_itself()) as shop:
         shop.clock.hurry()
@@ -47,11 +56,7 @@ async def test_each_new_commit_is_deployed_by_itself(tmp_path: Path) -> None:
 async def test_it_stops_after_a_failure_until_a_person_has_deployed(tmp_path: Path) -> None:
     async with rig(tmp_path, by_itself()) as shop:
         shop.clock.hurry()
-        await pushed(shop, "first")
-        await is_live(shop, 1)
-        shop.target.programs[2] = Program(exits=1)
-        await pushed(shop, "broken")
-        await shop.until(lambda: "a deploy ended as failed" in auto(shop))
+        await stopped(shop)
         await pushed(shop, "another")
         await shop.call(REFRESH, For(SHOP))
         assert len(await shop.store.operations(SHOP)) == 2
@@ -122,11 +127,7 @@ async def test_a_commit_waits_for_what_the_configuration_wants_asked(tmp_path: P
 async def test_many_restarts_do_not_make_it_forget_a_failure(tmp_path: Path) -> None:
     async with rig(tmp_path, by_itself()) as shop:
         shop.clock.hurry()
-        await pushed(shop, "first")
-        await is_live(shop, 1)
-        shop.target.programs[2] = Program(exits=1)
-        await pushed(shop, "broken")
-        await shop.until(lambda: "failed" in auto(shop))
+        await stopped(shop)
         for _ in range(6):
             await shop.ended(await shop.call(RESTART, RestartRequest(SHOP)))
         await pushed(shop, "another")
