@@ -244,7 +244,7 @@ class Operations:
             )
             try:
                 return await self._launch(await self._entered(operation), placement, live, release, claim)
-            except BaseException:
+            except BaseException:  # also a cancellation: a claim without an operation would bar the next one
                 await self._exclusion.release(claim)
                 raise
 

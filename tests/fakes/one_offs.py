@@ -55,7 +55,7 @@ class FakeOneOffs:
                 reached()
         except TargetDown:
             raise
-        except BaseException:
+        except BaseException:  # also a cancellation: who gave up on it does not leave it running
             with contextlib.suppress(TargetDown):
                 reached()
                 self._boxes.pop(identifier, None)
