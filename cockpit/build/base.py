@@ -84,4 +84,7 @@ class Builder(Protocol):
 
         BuildError also when the image is for another kind of machine than the host's."""
 
+    async def tool(self) -> str:
+        """What builds images: "BuildKit (/usr/bin/docker buildx)"; "" for Docker's classic builder."""
+
     async def close(self) -> None: ...

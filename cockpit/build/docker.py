@@ -186,6 +186,10 @@ class DockerBuilder:
 
     # ------------------------------------------------------------ what is there
 
+    async def tool(self) -> str:
+        found = await self._command_line()
+        return found.name if found else ""
+
     async def _command_line(self) -> CommandLine | None:
         async with self._tool_lock:
             if not self._tool_known:

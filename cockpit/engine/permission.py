@@ -6,12 +6,11 @@ Pure. The server asks before every call, so that no request's own code has to th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
-from cockpit.config.settings import PlacementSettings, Roles
+from cockpit.config.settings import PlacementSettings, Roles, Settings
 from cockpit.engine.api import Peer, Standing
-from cockpit.engine.world import World
 from cockpit.errors import Refused
 from cockpit.model import PlacementKey, Role
 from cockpit.protocol import Call, LogKind, LogRequest
@@ -19,10 +18,19 @@ from cockpit.protocol import Call, LogKind, LogRequest
 ROOT = 0
 
 
+class Known(Protocol):
+    """Of the engine's world, all that counts here."""
+
+    settings: Settings
+
+    @property
+    def known(self) -> Mapping[PlacementKey, PlacementSettings]: ...
+
+
 class Permission:
     """`owner` is the engine's own user: whoever is it can do to the state directory what they like."""
 
-    def __init__(self, world: World, owner: Callable[[], int] = os.geteuid) -> None:
+    def __init__(self, world: Known, owner: Callable[[], int] = os.geteuid) -> None:
         self._world = world
         self._owner = owner
 

@@ -16,6 +16,7 @@ from cockpit.errors import StoreError
 from cockpit.store.migrations import MIGRATIONS, Migration, migrate, version
 
 APPLICATION_ID = 0x636F636B  # "cock": another program's database is never touched
+BUILD = sqlite3.sqlite_version_info
 BUSY_SECONDS = 5.0
 SIDECARS = ("-journal", "-wal", "-shm")
 CHECK_SECONDS = 1.0  # a rollback must not wait for a check of years of history
@@ -35,7 +36,7 @@ class _Damaged(Exception):
     pass
 
 
-def journal_mode(sqlite: tuple[int, ...] = sqlite3.sqlite_version_info) -> str:
+def journal_mode(sqlite: tuple[int, ...] = BUILD) -> str:
     """WAL only where its reset race is fixed (3.51.3, 3.50.7, 3.44.6), else PERSIST."""
     fixed = (
         sqlite >= (3, 51, 3) or (3, 50, 7) <= sqlite < (3, 51) or (3, 44, 6) <= sqlite < (3, 45)

@@ -238,6 +238,10 @@ class HostInfo:
     buildkit: bool
     architecture: str = ""  # Go's word: "amd64", "arm64"
     os: str = ""  # "linux"
+    api: str = ""  # the newest version of Docker's API that it speaks: "1.41"
+    clock: float | None = None  # what the time was there
+    live_restore: bool | None = None  # containers outlive a restart of the daemon
+    root: str = ""  # the directory of its images and volumes, on the host
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +364,9 @@ class Target(Protocol):
 
     async def edge_address(self) -> str:
         """The edge's own address on the cockpit's network; "" when it has the host's network, or does not run."""
+
+    async def edge_image_made(self) -> float | None:
+        """When the image of the edge that runs was made; None when there is none, or nobody knows."""
 
     async def upgrade_edge(self, spec: EdgeSpec) -> None:
         """A new edge takes over from the one that runs. `EdgeSpec.networks`: it gets another address there."""

@@ -49,6 +49,7 @@ from cockpit.targets.replicas import Replica, Started, replica_addresses, start_
 from cockpit.targets.running import OneOffs
 from cockpit.targets.streams import log_lines
 from cockpit.targets.terminals import create_terminal
+from cockpit.targets.times import seconds
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -97,7 +98,7 @@ class DockerTarget:
         self._one_offs = OneOffs(self._daemon, installation, follow, self._cleanups, clock)
 
     async def ping(self) -> HostInfo:
-        info = await self._daemon.call("describe itself", lambda client: client.api.info(), deadline=PING)
+        info = await self._daemon.call("describe itself", described, deadline=PING)
         version = str(info.get("ServerVersion", ""))
         return HostInfo(
             str(info.get("ID", "")),
@@ -106,6 +107,10 @@ class DockerTarget:
             has_buildkit(version),
             architecture(str(info.get("Architecture", ""))),
             str(info.get("OSType", "")),
+            str(info.get("ApiVersion", "")),
+            seconds(str(info.get("SystemTime", ""))),
+            info.get("LiveRestoreEnabled"),
+            str(info.get("DockerRootDir", "")),
         )
 
     async def prepare(self) -> Subnet:
@@ -129,6 +134,11 @@ class DockerTarget:
         from cockpit.targets.edge_host import edge_address
 
         return await self._daemon.call("inspect the edge", partial(edge_address, installation=self.installation))
+
+    async def edge_image_made(self) -> float | None:
+        from cockpit.targets.edge_host import edge_image_made
+
+        return await self._daemon.call("inspect the edge", partial(edge_image_made, installation=self.installation))
 
     async def upgrade_edge(self, spec: EdgeSpec) -> None:
         from cockpit.targets.edge_host import upgrade_edge
@@ -349,6 +359,12 @@ class DockerTarget:
     def _fresh(self, identifier: str, status: str) -> bool:
         seen = self._seen.get(identifier)
         return seen is not None and seen.status == status and settled(status)
+
+
+def described(client: DockerClient) -> dict[str, Any]:
+    """`docker info`, with the API's version beside it."""
+    info: dict[str, Any] = client.api.info()
+    return info | {"ApiVersion": client.api.version(api_version=False).get("ApiVersion", "")}
 
 
 def settled(status: str) -> bool:

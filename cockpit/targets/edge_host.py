@@ -31,6 +31,7 @@ from cockpit.targets.edge_container import (
 from cockpit.targets.edge_image import image_name, image_repository, make_image
 from cockpit.targets.ports import PortOwners, listeners
 from cockpit.targets.taken import refuse_taken
+from cockpit.targets.times import seconds
 from cockpit.text import clean, decode
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ def check_ports(client: DockerClient, installation: str, spec: EdgeSpec, who: Po
     edge = _inspect(client, edge_name(installation))
     if not spec.networks:
         refuse_taken(client, spec.ports, edge["State"]["Pid"] if edge is not None and _runs(edge) else 0, who)
+
+
+def edge_image_made(client: DockerClient, installation: str) -> float | None:
+    edge = _inspect(client, edge_name(installation))
+    return seconds(str(client.api.inspect_image(edge["Image"])["Created"])) if edge else None
 
 
 def upgrade_edge(client: DockerClient, installation: str, spec: EdgeSpec, who: PortOwners = listeners) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from cockpit.config.settings import Environment, PlacementSettings, Roles, Setti
 from cockpit.engine.api import Peer, Standing
 from cockpit.engine.permission import Permission
 from cockpit.engine.server import serve
-from cockpit.engine.world import World
 from cockpit.errors import Refused
 from cockpit.model import Actor, PlacementKey, Role
 from cockpit.paths import Paths
@@ -47,6 +46,12 @@ LOOKS = {
 }  # fmt: skip
 
 
+@dataclass
+class Configured:
+    settings: Settings
+    known: Mapping[PlacementKey, PlacementSettings]
+
+
 def permission(roles: Roles, **deployers: tuple[str, ...]) -> Permission:
     """Two services; `shop=(…)` names deployers of its own."""
     production = Environment(protected=True)
@@ -55,7 +60,7 @@ def permission(roles: Roles, **deployers: tuple[str, ...]) -> Permission:
         for key in (SHOP, LEDGER)
     )
     settings = Settings(environments={"production": production}, placements=placements, roles=roles)
-    return Permission(World(settings, 0.0), owner=lambda: ENGINE)
+    return Permission(Configured(settings, {each.key: each for each in placements}), owner=lambda: ENGINE)
 
 
 def member(*groups: str, uid: int = 1000, read_only: bool = False) -> Peer:
@@ -189,7 +194,7 @@ async def read_only(shop: Rig, tmp_path: Path) -> AsyncIterator[Line]:
 
 async def test_the_engine_itself_keeps_a_read_only_connection_from_every_change(shop: Rig, read_only: Line) -> None:
     """Before any request's own code: it does not even say that there is no such operation or command."""
-    params = {"key": asdict(SHOP), "id": 1, "status": 0, "reason": "r", "seconds": 60.0, "command": []}
+    params = {"key": asdict(SHOP), "id": 1, "status": 0, "reason": "r", "seconds": 60.0, "command": [], "lock": "x"}
     for name in CALLS.keys() - LOOKS:
         assert await read_only.refused(name, **params), name
     changes = {"start", "stop", "run", "upgrade_edge", "create_terminal", "remove_terminal"}

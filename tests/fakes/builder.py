@@ -110,6 +110,9 @@ class FakeBuilder:
         self.held[name] = _sha(digest)
         return Pulled(name, self.held[name])
 
+    async def tool(self) -> str:
+        return "BuildKit (docker buildx)"
+
     async def close(self) -> None:
         self.closed = True
 

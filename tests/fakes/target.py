@@ -94,7 +94,7 @@ class FakeTarget:
 
     async def ping(self) -> HostInfo:
         await self._reach("ping")
-        return HostInfo("FAKE:HOST", "fake", "20.10.24", True, "amd64", "linux")
+        return HostInfo("FAKE:HOST", "fake", "20.10.24", True, "amd64", "linux", "1.41", self._clock.now(), True)
 
     async def prepare(self) -> Subnet:
         await self._reach("prepare")
@@ -114,6 +114,10 @@ class FakeTarget:
     async def edge_address(self) -> str:
         await self._reach("edge_address")
         return "10.231.0.2" if self.edge_runs else ""
+
+    async def edge_image_made(self) -> float | None:
+        await self._reach("edge_image_made")
+        return self._clock.now() if self.edge_runs else None
 
     async def upgrade_edge(self, spec: EdgeSpec) -> None:
         await self._reach("upgrade_edge")

@@ -1,10 +1,9 @@
-"""What could be in the way, looked at one by one. Reads only."""
+"""The links of the chain that a deploy goes through: Docker, the edge, the release log, git, the configuration."""
 
 from __future__ import annotations
 
 import asyncio
 import shlex
-import shutil
 
 from cockpit.edge.base import Pointer
 from cockpit.edge.names import name_of
@@ -16,28 +15,16 @@ from cockpit.model import EngineStatus, HostStatus, PlacementKey
 from cockpit.protocol import Check, CheckState
 from cockpit.text import clean
 
-LOW = 2 * 1024**3  # bytes free that are worth a word
 
-
-async def examine(
-    ports: Ports, world: World, status: EngineStatus, hot: tuple[tuple[PlacementKey, Pointer], ...]
-) -> tuple[Check, ...]:
-    """`hot`: for each placement that has one, the release that could take the customers at once, and where it is."""
-    disk, git = await asyncio.gather(asyncio.to_thread(_disk, ports), _git())
+def hosts(world: World, status: EngineStatus) -> tuple[Check, ...]:
     several = len(status.hosts) > 1
     return (
         *(_docker(each, world, several) for each in status.hosts),
         *(_edge(each, several) for each in status.hosts),
-        _log(ports, status),
-        disk,
-        git,
-        _config(status),
-        Check("state", CheckState.PASS, status.state_path),
-        *[await _break_glass(world.host(key), key, pointer) for key, pointer in hot],
     )
 
 
-async def _break_glass(host: Host, key: PlacementKey, pointer: Pointer) -> Check:
+async def break_glass(host: Host, key: PlacementKey, pointer: Pointer) -> Check:
     """The one shell line that moves the customers when the cockpit itself is broken."""
     try:
         file = shlex.quote(str((await host.edge_place()).directory / "pointers" / name_of(key)))
@@ -65,25 +52,19 @@ def _edge(host: HostStatus, several: bool) -> Check:
     return Check(name, CheckState.PASS, "answers")
 
 
-def _config(status: EngineStatus) -> Check:
+def config(status: EngineStatus) -> Check:
     if status.config_note:
         return Check("config", CheckState.WARN, status.config_note, "`cockpit config check` shows all of it")
     return Check("config", CheckState.PASS, status.config_path)
 
 
-def _log(ports: Ports, status: EngineStatus) -> Check:
+def log(ports: Ports, status: EngineStatus) -> Check:
     if status.log_note:
         return Check("release log", CheckState.FAIL, status.log_note, "deploys are refused until it can be written")
     return Check("release log", CheckState.PASS, str(ports.paths.database))
 
 
-def _disk(ports: Ports) -> Check:
-    free = shutil.disk_usage(ports.paths.state).free
-    state = CheckState.PASS if free >= LOW else CheckState.WARN
-    return Check("disk", state, f"{free / 2**30:.1f} GB free for the cockpit's state", "")
-
-
-async def _git() -> Check:
+async def git() -> Check:
     try:
         process = await asyncio.create_subprocess_exec(
             "git", "--version", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
