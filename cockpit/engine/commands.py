@@ -55,7 +55,7 @@ class Commands:
             container, made = self._serving(asked, live).name, ""
             argv = ("docker", "exec", "--interactive", *(("--tty",) if asked.tty else ()), container, *command)
         number = next(self._ids)
-        words = clean(shlex.join(command), 300)
+        words = self._ports.secrets.known.hide(clean(shlex.join(command), 300))
         text = f"runs “{words}” in {container} of {live.name}"
         row = self._audit.row(actor, "exec", "began", asked.key, text=text, cli=line_of(asked))
         try:

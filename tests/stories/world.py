@@ -77,6 +77,7 @@ class World:
         self.engine_host = "local"
         self.edge: dict[str, Any] = {}  # what is configured of it besides the listener
         self.services: dict[str, dict[str, Any]] = {}
+        self.more: dict[str, Any] = {}  # of the configuration's other keys
         self.remote = Remote(root / "repository")
         self.client: Client
         self._environment = dict(os.environ)  # where this engine's socket is: a test's home comes and goes
@@ -108,6 +109,7 @@ class World:
             },
             "services": self.services,
             "fetch_every": "3600s",
+            **self.more,
         }
         beside = self.paths.config.with_suffix(".new")
         beside.write_text(json.dumps(document))
