@@ -34,6 +34,14 @@ async def test_replicas_run_at_the_addresses_of_their_slot_and_say_what_they_are
         assert each.started_at == pytest.approx(time.time(), abs=30)
 
 
+async def test_what_a_container_was_given_can_be_asked_for_by_id_and_name(rig: Rig) -> None:
+    given = {"PASSWORD": "a=b c\n$d", "EMPTY": ""}
+    (started,) = await rig.target.start(replace(rig.order(42), environment=given))
+    for name in (started.id, started.name):
+        assert given.items() <= (await rig.target.environment(name)).items()
+    assert await rig.target.environment("nobody") == {}
+
+
 async def test_starting_again_keeps_what_runs(rig: Rig) -> None:
     first = await rig.target.start(rig.order(replicas=2))
     again = await rig.target.start(rig.order(replicas=2))
