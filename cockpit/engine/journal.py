@@ -59,11 +59,15 @@ class Journal:
 
     async def end(self, write: Write, instead: Write | None = None) -> None:
         """The operation's end: kept for later when it cannot be written now, because it did end. `instead` is what is
-        written of an operation without a row."""
+        written of an operation without a row. After what is kept already: a log is in order."""
+        if self._unlogged:
+            if instead is None:
+                return
+            write = instead
         try:
-            if self._unlogged and instead is not None:
-                await self.fact(instead)
-            await self.row(write)
+            if len(self._backlog):
+                raise StoreError(self._backlog.reason)
+            await write()
         except StoreError as error:
             self._backlog.keep(write, error)
 

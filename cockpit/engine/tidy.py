@@ -54,7 +54,7 @@ class Tidy:
         spare = plan.rollback_default(seen.records, seen.row.live)
         for record in to_stop(host.containers, seen, ports.clock.now()):
             changed |= await stop(ports, world, record, keep=record is spare)
-        for record in to_remove(seen):
+        for record in to_remove(host.containers, seen, ports.clock.now()):
             changed |= await remove(ports, world, record)
         changed |= await clear(ports, world, seen)
         return changed
@@ -89,7 +89,7 @@ async def mark_good(ports: Ports, seen: Seen, started_at: float) -> bool:
 
 def to_stop(containers: tuple[Container, ...], seen: Seen, now: float) -> tuple[ReleaseRecord, ...]:
     """Releases that run and no longer need to. Pure."""
-    running = {each.release for each in containers if each.key == seen.row.key and each.running}
+    running = _running(containers, seen)
     spare, live = plan.rollback_default(seen.records, seen.row.live), seen.live
     return tuple(
         record
@@ -98,19 +98,35 @@ def to_stop(containers: tuple[Container, ...], seen: Seen, now: float) -> tuple[
         and record.number != seen.row.live
         and (record.hot_until is None or record.hot_until <= now)
         and not (record is spare and live is not None and live.good_at is None and record.hot_until is not None)
+        and not _works_for(live, record, containers)
     )
 
 
-def to_remove(seen: Seen) -> tuple[ReleaseRecord, ...]:
-    """Releases whose containers serve no purpose: stopped ones but where `B` would go, and failed ones that are still
-    there. Pure."""
-    spare = plan.rollback_default(seen.records, seen.row.live)
+def to_remove(containers: tuple[Container, ...], seen: Seen, now: float) -> tuple[ReleaseRecord, ...]:
+    """Releases that have stopped and serve no purpose, also what was left when the log refused to say that they were
+    stopped. All but where `B` would go. Pure."""
+    running, spare = _running(containers, seen), plan.rollback_default(seen.records, seen.row.live)
     return tuple(
         record
         for record in seen.records
         if record.number != seen.row.live
-        and ((record.stopped and record is not spare) or (record.failed and record.slot is not None))
+        and record is not spare
+        and (record.stopped or (record.slot is not None and (record.failed or record.number not in running)))
+        and (record.hot_until is None or record.hot_until <= now)
     )
+
+
+def _running(containers: tuple[Container, ...], seen: Seen) -> frozenset[int]:
+    return frozenset(each.release for each in containers if each.key == seen.row.key and each.running)
+
+
+def _works_for(live: ReleaseRecord | None, record: ReleaseRecord, containers: tuple[Container, ...]) -> bool:
+    """Some worker runs in `record` and not in the live release: its successor did not come up."""
+    if live is None:
+        return False
+    works = {(each.release, each.process) for each in containers if each.key == live.key and each.running}
+    trailing = spec.from_text(live.spec).trailing
+    return any((record.number, name) in works and (live.number, name) not in works for name in trailing)
 
 
 async def stop(ports: Ports, world: World, record: ReleaseRecord, *, keep: bool) -> bool:

@@ -215,9 +215,7 @@ async def processes(run: Run) -> str:
         await _start(run, name)
         await verify_process(run, name)
         release = run.bringing
-        await run.host.target.activate(
-            release.key, release.number, Standing.LIVE, process=name, slot=release.slot
-        )
+        await run.host.target.activate(release.key, release.number, Standing.LIVE, process=name, slot=release.slot)
 
     await _lease_again(run)
     key, store = run.operation.key, run.ports.store

@@ -1,0 +1,124 @@
+"""What the simulation has found, each as small as it gets, so that a seed which no longer leads there proves nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cockpit.config.settings import Healthcheck, Process
+from cockpit.edge.base import Pointer
+from cockpit.engine import tidy
+from cockpit.engine.journal import Backlog, Journal
+from cockpit.errors import StoreError
+from cockpit.model import OperationState, PlacementKey
+from cockpit.targets.base import Standing
+from tests.engine.rig import SHOP, Rig, rig, service, settings
+from tests.fakes.target import Program
+
+WEB = Process(port=8000, healthcheck=Healthcheck(interval=0.1, timeout=1.0, retries=2), stop_grace_period=0.1)
+WORKER = Process(command=("work",), stop_grace_period=0.1)
+WITH_WORKER = settings((SHOP, service(processes={"web": WEB, "worker": WORKER})))
+RUNS = Program(health="healthy")  # known at once, where a real one has to run for ten seconds
+
+
+def workers(shop: Rig) -> set[int]:
+    return {each.release for each in shop.target.containers if each.running and each.process == "worker"}
+
+
+async def leased(shop: Rig) -> list[int]:
+    return [lease.release for lease in await shop.store.leases() if lease.freed_at is None]
+
+
+async def test_workers_follow_the_customers_also_when_these_get_no_answer(tmp_path: Path) -> None:
+    async with rig(tmp_path, WITH_WORKER) as shop:
+        shop.target.process_programs |= {(1, "worker"): RUNS, (2, "worker"): RUNS}
+        await shop.shipped("first")
+        shop.prober.public_answers[2] = 500
+        second = await shop.shipped("second")
+        assert second.failure is not None
+        assert (second.state, second.failure.step) == (OperationState.FAILED, "confirm")
+        assert (shop.customers_on(), workers(shop)) == (2, {2})
+
+
+async def test_the_only_worker_is_not_stopped_with_the_release_that_it_belongs_to(tmp_path: Path) -> None:
+    async with rig(tmp_path, WITH_WORKER) as shop:
+        shop.target.process_programs[1, "worker"] = RUNS
+        await shop.shipped("first")
+        shop.target.process_programs[2, "worker"] = Program(refuses="no such device")
+        await shop.shipped("second")
+        await shop.make_good(2)
+        seen, later = shop.engine.rows.seen(SHOP), shop.clock.now() + 86_400
+        assert workers(shop) == {1}
+        assert tidy.to_stop(shop.target.containers, seen, later) == ()
+        without = tuple(each for each in shop.target.containers if each.process == "web")
+        assert [each.number for each in tidy.to_stop(without, seen, later)] == [1]
+
+
+async def test_addresses_of_a_release_are_given_back_although_the_log_could_not_say_that_it_failed(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.prober.answers[2] = 503
+        running = await shop.deploy(shop.commit("second"))
+        await shop.until(lambda: 2 in shop.running())
+        shop.disk.refuses = "no space left"
+        await shop.until(lambda: SHOP not in shop.engine.world.runs)
+        shop.disk.refuses = ""
+        assert await leased(shop) == [1, 2]
+        shop.clock.hurry()
+        await shop.until(lambda: {each.release for each in shop.target.containers} == {1})
+        await shop.until(lambda: shop.engine.rows.seen(SHOP).records[0].slot is None)
+        assert await leased(shop) == [1]
+        assert (await shop.ended(running)).state is OperationState.FAILED
+
+
+async def test_what_customers_are_sent_to_comes_back_when_docker_is_restarted_at_that_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standings: list[Standing] = []
+    async with rig(tmp_path) as shop:
+        point = shop.edge.point
+
+        async def look(key: PlacementKey, pointer: Pointer, token: str = "") -> None:
+            standings.extend(each.standing for each in shop.target.containers)
+            await point(key, pointer, token)
+
+        monkeypatch.setattr(shop.edge, "point", look)
+        await shop.shipped("first")
+        assert standings
+        assert Standing.OFF not in standings
+
+
+async def test_a_recovery_starts_again_what_customers_are_sent_to(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.prober.answers[2] = 0
+        await shop.deploy(shop.commit("second"))
+        await shop.until(lambda: 2 in shop.running())
+        second = [each for each in shop.target.containers if each.release == 2]
+        await shop.down()
+        shop.edge.pointers[SHOP] = Pointer(2, tuple(f"{each.address}:{each.port}" for each in second))
+        for each in second:
+            shop.target.die(each.name, 137)
+        assert shop.running() == {1}
+        shop.prober.answers.clear()
+        await shop.up()
+        assert (shop.customers_on(), shop.running()) == (2, {1, 2})
+
+
+async def test_the_end_of_an_operation_is_entered_after_what_is_kept_already() -> None:
+    backlog, written = Backlog(), list[str]()
+
+    async def outcome() -> None:
+        written.append("outcome")
+
+    async def end() -> None:
+        written.append("end")
+
+    backlog.keep(outcome, StoreError("no space left"))
+    await Journal(backlog, must=True).end(end)
+    assert written == []
+    await backlog.enter(lambda text: outcome())
+    assert written == ["outcome", "end"]
