@@ -198,7 +198,7 @@ def restart_sheet(found: Placement) -> list[str]:
 def checks(found: Checks | Sequence[Check]) -> list[str]:
     each_one = found.checks if isinstance(found, Checks) else found
     rows = table((CHECK[each.state], each.name, each.evidence) for each in each_one)
-    cures = ([part(("         → ", "muted"), each.next)] if each.next else [] for each in each_one)
+    cures = ([words(("         →", "muted"), each.next)] if each.next else [] for each in each_one)
     return [line for row, cure in zip(rows, cures, strict=True) for line in (row, *cure)]
 
 

@@ -13,7 +13,14 @@ from cockpit.cli.main import DETACHED
 from cockpit.cli.verbs import cockpit
 
 TEXT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
-NO_JSON = {"cockpit engine start", "cockpit engine stop", "cockpit engine run", "cockpit demo", "cockpit exec"}
+NO_JSON = {
+    "cockpit engine start",
+    "cockpit engine stop",
+    "cockpit engine run",
+    "cockpit engine install",
+    "cockpit demo",
+    "cockpit exec",
+}
 
 
 def verbs(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
