@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -90,6 +90,8 @@ class Host:
     memory_read_at: float | None = None  # monotonic
     memory_note: str = ""  # why it cannot remember
     probed: dict[str, Probed] = field(default_factory=dict)  # by address and port
+    _sorted: tuple[Container, ...] = ()  # `containers` as they were when they were put in order,
+    _by_key: dict[PlacementKey, tuple[Container, ...]] = field(default_factory=dict)  # … and by placement
 
     @property
     def docker_ok(self) -> bool:
@@ -99,6 +101,15 @@ class Host:
     def starting(self) -> bool:
         """Its edge has not answered yet since this engine began, and nothing stands against it."""
         return self.docker_error in ("", NOT_ASKED) and self.edge_error in (NOT_ASKED, STARTING)
+
+    def of(self, key: PlacementKey) -> tuple[Container, ...]:
+        """The containers of one placement, in the order of all."""
+        if self._sorted is not self.containers:
+            found: defaultdict[PlacementKey, list[Container]] = defaultdict(list)
+            for each in self.containers:
+                found[each.key].append(each)
+            self._sorted, self._by_key = self.containers, {name: tuple(mine) for name, mine in found.items()}
+        return self._by_key.get(key, ())
 
     def answers_at(self, address: str) -> Probed:
         return self.probed.setdefault(address, Probed())

@@ -64,6 +64,8 @@ class World:
         self.runs: dict[PlacementKey, Run] = {}
         self.recovering: set[PlacementKey] = set()
         self.at_work: set[int] = set()  # operations that this engine runs, also those that only clean up
+        self._indexed: Settings | None = None
+        self._keys: frozenset[PlacementKey] = frozenset()
         self._pointed: dict[PlacementKey, int] = {}  # the release that customers are on, as the edge was last told
         self._stopping: dict[tuple[PlacementKey, int], asyncio.Event] = {}
 
@@ -75,7 +77,9 @@ class World:
         return tuple(each for each in self.known.values() if each.environment.host == host.name)
 
     def configured(self, key: PlacementKey) -> bool:
-        return self.settings.placement(key) is not None
+        if self._indexed is not self.settings:  # asked of each placement twice a second: no search through all
+            self._indexed, self._keys = self.settings, frozenset(each.key for each in self.settings.placements)
+        return key in self._keys
 
     def busy(self, key: PlacementKey) -> bool:
         run = self.runs.get(key)
@@ -90,7 +94,7 @@ class World:
         )
 
     def of(self, key: PlacementKey) -> tuple[Container, ...]:
-        return tuple(each for each in self.host(key).containers if each.key == key)
+        return self.host(key).of(key)
 
     def running(self, key: PlacementKey) -> frozenset[int]:
         """Releases that run and go on running. Until Docker was seen once, the rows are all that is known."""

@@ -23,6 +23,7 @@ class Samples:
     def __init__(self) -> None:
         self._slices: defaultdict[PlacementKey, dict[int, _Slice]] = defaultdict(dict)
         self._closed: defaultdict[PlacementKey, dict[int, Minute]] = defaultdict(dict)
+        self._usual: dict[PlacementKey, tuple[tuple[int, bool], float | None]] = {}  # as it was last worked out
         self._rolled_to: int | None = None  # the minute before which all were given out
 
     def add_probe(self, key: PlacementKey, at: float, *, good: bool, ms: float) -> None:
@@ -50,9 +51,13 @@ class Samples:
 
     def usual_p95(self, key: PlacementKey, now: float) -> float | None:
         """Median of the p95 of the last hour's whole minutes: one bad minute does not move it. None: not known yet."""
-        known = (self._minute(key, start, now) for start in _minutes_before(now, 60))
-        found = sorted(minute.p95_ms for minute in known if minute.p95_ms is not None)
-        return found[len(found) // 2] if len(found) >= USUAL_MINUTES else None
+        until = int(now // 60), now % 60 >= LATE  # after which nothing of the last whole minute is still to come
+        said = self._usual.get(key)
+        if said is None or said[0] != until:
+            known = (self._minute(key, start, now) for start in _minutes_before(now, 60))
+            found = sorted(minute.p95_ms for minute in known if minute.p95_ms is not None)
+            said = self._usual[key] = until, found[len(found) // 2] if len(found) >= USUAL_MINUTES else None
+        return said[1]
 
     def trend(self, key: PlacementKey, now: float, bins: int = 30) -> Trend:
         """By the minute, the newest still growing. Latency is customers', the probes' where there were none."""
@@ -82,10 +87,12 @@ class Samples:
         """Minutes that were rolled up before, by an engine that is gone."""
         for minute in minutes:
             self._closed[minute.key].setdefault(int(minute.at), minute)
+            self._usual.pop(minute.key, None)
 
     def forget(self, key: PlacementKey) -> None:
         self._slices.pop(key, None)
         self._closed.pop(key, None)
+        self._usual.pop(key, None)
 
     def _slice(self, key: PlacementKey, at: float) -> _Slice:
         slices, number = self._slices[key], int(at // SLICE)
