@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cockpit.config.settings import PlacementSettings
 from cockpit.edge.base import Pointer
 from cockpit.engine import plan, spec, views
@@ -11,8 +13,6 @@ from cockpit.errors import UsageError
 from cockpit.model import OperationKind, PlacementKey, Tier
 from cockpit.store.base import ReleaseRecord
 
-OPERATIONS = 5  # of a placement that are looked through for its newest deploy or rollback,
-MANY = 500  # … and when all of those are restarts
 RECORDS = 50  # releases of a placement kept in memory
 
 
@@ -24,8 +24,7 @@ class Rows:
     async def load(self) -> None:
         """Of what is configured, and of what serves without being so; and the locks."""
         self._world.locks.load(await self._ports.store.locks())
-        for placement in self._world.settings.placements:
-            await self.reload(placement.key)
+        await self._read([each.key for each in self._world.settings.placements])
         for row in await self._ports.store.placements():
             if row.live is not None and row.key not in self._world.known:
                 await self.keep(row.key)
@@ -49,21 +48,16 @@ class Rows:
 
     async def reload(self, key: PlacementKey) -> None:
         """The rows, without asking anyone but the log."""
-        store = self._ports.store
-        row = self._world.as_moved(await store.placement(key))
-        records = await store.releases(key, limit=RECORDS)
-        older = [row.live, getattr(await store.last_good(key, excluding=row.live), "number", None)]
-        for number in older:  # many failed deploys must not hide them
-            if number is not None and all(each.number != number for each in records):
-                found = await store.release(key, number)
-                records += (found,) if found else ()
-        operations = await store.operations(key, limit=OPERATIONS)
-        if operations and all(each.kind is OperationKind.RESTART for each in operations):
-            operations = await store.operations(key, limit=MANY)
-        seen = self._world.placements.setdefault(key, Seen(row))
-        seen.row, seen.records, seen.newest = row, records, next(iter(operations), None)
-        seen.switched_at = max((each.switched_at or 0.0 for each in operations), default=0.0)
-        seen.newest_move = next((each for each in operations if each.kind is not OperationKind.RESTART), None)
+        await self._read([key])
+
+    async def _read(self, keys: Sequence[PlacementKey]) -> None:
+        """In one go: each question to the log by itself would make a start of many placements slow."""
+        for found in await self._ports.store.rows(keys, RECORDS, self._world.moves):
+            row, operations = self._world.as_moved(found.row), found.operations
+            seen = self._world.placements.setdefault(row.key, Seen(row))
+            seen.row, seen.records, seen.newest = row, found.releases, next(iter(operations), None)
+            seen.switched_at = max((each.switched_at or 0.0 for each in operations), default=0.0)
+            seen.newest_move = next((each for each in operations if each.kind is not OperationKind.RESTART), None)
 
     def settings_changed(self, placement: PlacementSettings) -> bool:
         """What is configured, or what its env files say, is not what runs."""

@@ -66,7 +66,7 @@ class World:
         self.at_work: set[int] = set()  # operations that this engine runs, also those that only clean up
         self._indexed: Settings | None = None
         self._keys: frozenset[PlacementKey] = frozenset()
-        self._pointed: dict[PlacementKey, int] = {}  # the release that customers are on, as the edge was last told
+        self.moves: dict[PlacementKey, int] = {}  # the release that customers are on, as the edge was last told
         self._stopping: dict[tuple[PlacementKey, int], asyncio.Event] = {}
 
     def host(self, key: PlacementKey) -> Host:
@@ -126,13 +126,13 @@ class World:
 
     def moved(self, key: PlacementKey, number: int) -> None:
         """Customers are on that release now: true at once, whatever the log says and whenever it is read again."""
-        self._pointed[key] = number
+        self.moves[key] = number
         seen = self.placements.get(key)
         if seen is not None:
             seen.row = self.as_moved(seen.row)
 
     def as_moved(self, row: PlacementRecord) -> PlacementRecord:
-        return replace(row, live=self._pointed.get(row.key, row.live))
+        return replace(row, live=self.moves.get(row.key, row.live))
 
     # ------------------------------------------------------------ stopping a release
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cockpit.model import Hold, PlacementKey
+from cockpit.model import Hold, Operation, PlacementKey
 from cockpit.model import Minute as Minute  # its readers expect it beside the other records
 
 
@@ -50,6 +50,15 @@ class PlacementRecord:
     key: PlacementKey
     live: int | None = None
     hold: Hold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementRows:
+    """What the engine keeps in memory of one placement: both newest first, the live and the last good release last."""
+
+    row: PlacementRecord
+    releases: tuple[ReleaseRecord, ...]
+    operations: tuple[Operation, ...]
 
 
 @dataclass(frozen=True, slots=True)

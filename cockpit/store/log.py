@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar, Unpack
 
@@ -27,8 +27,9 @@ from cockpit.model import (
 )
 from cockpit.store import audit, chain, history, locks, operations, placements, rebuilding, releases, retention
 from cockpit.store import minutes as health
+from cockpit.store import rows as whole
 from cockpit.store import slots as leasing
-from cockpit.store.base import Intent, Minute, PlacementRecord, ReleaseRecord, SlotLease
+from cockpit.store.base import Intent, Minute, PlacementRecord, PlacementRows, ReleaseRecord, SlotLease
 from cockpit.store.database import Database, Work
 from cockpit.store.operations import OperationChange
 from cockpit.store.releases import ReleaseChange
@@ -72,6 +73,13 @@ class ReleaseLog:
 
     async def placements(self) -> tuple[PlacementRecord, ...]:
         return await self._read(placements.every)
+
+    async def rows(
+        self, keys: Iterable[PlacementKey], limit: int, moved: Mapping[PlacementKey, int]
+    ) -> tuple[PlacementRows, ...]:
+        """Of each placement its newest `limit` releases, with the live and the last good one, and its newest
+        operations. `moved`: where customers are known to be, whatever the log says."""
+        return await self._read(lambda db: tuple(whole.of(db, key, limit, moved.get(key)) for key in keys))
 
     async def set_live(
         self, key: PlacementKey, number: int, at: float, *, hot_until: float | None, baking_until: float | None

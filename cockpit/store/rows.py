@@ -1,0 +1,36 @@
+"""All that the engine keeps in memory of a placement, read in one go: one state of the log, one trip to its thread."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from cockpit.model import Operation, OperationKind, PlacementKey
+from cockpit.store import history, placements, releases, retention
+from cockpit.store.base import PlacementRows, ReleaseRecord
+
+OPERATIONS = 5  # of a placement that are looked through for its newest deploy or rollback,
+MANY = 500  # … and when all of those are restarts
+
+
+def of(db: sqlite3.Connection, key: PlacementKey, limit: int, live: int | None) -> PlacementRows:
+    """`live`: the release that is known to have the customers, whatever the log says."""
+    row = placements.one(db, key)
+    return PlacementRows(row, _releases(db, key, limit, row.live if live is None else live), _operations(db, key))
+
+
+def _releases(db: sqlite3.Connection, key: PlacementKey, limit: int, live: int | None) -> tuple[ReleaseRecord, ...]:
+    """The newest, and behind them the live one and the last good one: many failed deploys must not hide those."""
+    found = releases.newest(db, key, limit)
+    good = retention.last_good(db, key, live)
+    for number in (live, good.number if good else None):
+        if number is not None and all(each.number != number for each in found):
+            older = releases.one(db, key, number)
+            found += (older,) if older else ()
+    return found
+
+
+def _operations(db: sqlite3.Connection, key: PlacementKey) -> tuple[Operation, ...]:
+    found = history.newest(db, key, OPERATIONS)
+    if found and all(each.kind is OperationKind.RESTART for each in found):
+        return history.newest(db, key, MANY)
+    return found
