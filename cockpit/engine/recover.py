@@ -127,7 +127,9 @@ async def _stopped(host: Host, release: ReleaseRecord) -> tuple[str, ...]:
 
 
 async def _restarted(ports: Ports, host: Host, operation: Operation, release: ReleaseRecord) -> None:
-    """The same release in two blocks of addresses: the one that the pointer names is it. `tidy.py` clears the other."""
+    """The same release in two blocks of addresses: the one that the pointer names is it.
+
+    New containers that never had customers go now; old ones may still be answering, and `tidy.py` clears them."""
     frozen, mine = spec.from_text(release.spec), await held(ports, release)
     moved = await _pointed(host, release, mine) if frozen.routed else release.slot
     now = ports.clock.now()
@@ -139,7 +141,8 @@ async def _restarted(ports: Ports, host: Host, operation: Operation, release: Re
     await _finish(ports, host, release)
     seen = {each.slot for each in await host.target.observe()}
     for slot in mine:
-        if slot != moved and slot not in seen:
+        if slot != moved and (where == "old" or slot not in seen):
+            await host.target.stop(release.key, release.number, slot=slot, grace=UNDO_GRACE, remove=True)
             await ports.store.free_slot(slot, now)
     summary = f"the engine died in it; customers are on the {where} containers of {release.name}"
     await ports.store.end_operation(operation.id, OperationState.INTERRUPTED, summary, None, now, recovered=True)
