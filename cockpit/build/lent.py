@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -20,6 +21,7 @@ from cockpit.build.base import Login
 from cockpit.build.daemon import Daemon
 
 _FILE = "config.json"
+_NAME = re.compile(r"cockpit-login-(\d+)-\w+")  # whose engine had that pid
 
 
 @asynccontextmanager
@@ -33,14 +35,26 @@ async def lent(daemon: Daemon, logins: tuple[Login, ...]) -> AsyncIterator[Path 
 
 
 def _made(logins: tuple[Login, ...]) -> Path:
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    folder = Path(tempfile.mkdtemp(prefix="cockpit-login-", dir=runtime if os.path.isdir(runtime) else None))
+    folder = Path(tempfile.mkdtemp(prefix=f"cockpit-login-{os.getpid()}-", dir=_place()))
     try:
         _fill(folder, logins)
     except BaseException:  # also a cancellation: nobody else knows of the folder yet
         removed(folder)
         raise
     return folder
+
+
+def _place() -> Path:
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    return Path(runtime if os.path.isdir(runtime) else tempfile.gettempdir())
+
+
+def clear() -> None:
+    """What engines that were killed in a build have left of it. Synchronous."""
+    for folder in _place().glob("cockpit-login-*"):
+        named = _NAME.fullmatch(folder.name)
+        if named and not os.path.exists(f"/proc/{named[1]}") and folder.lstat().st_uid == os.getuid():
+            removed(folder)
 
 
 def removed(folder: Path) -> None:

@@ -25,10 +25,12 @@ async def open_engine(paths: Paths) -> Cockpit:
 
 
 async def _open(paths: Paths) -> Ports:
+    from cockpit.build import lent
     from cockpit.source.git import GitSource
     from cockpit.store.log import ReleaseLog
 
     await asyncio.to_thread(leftovers.clear, paths.state)
+    await asyncio.to_thread(lent.clear)
     clock = SystemClock()
     me = await asyncio.to_thread(this_process)
     name = await asyncio.to_thread(installation, paths)

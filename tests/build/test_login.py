@@ -7,6 +7,8 @@ import base64
 import json
 import os
 import stat
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -220,6 +222,19 @@ async def test_a_lent_configuration_is_the_users_with_our_logins_and_gone_afterw
     assert not folder.exists()
     assert (docker_config.parent / "cli-plugins/docker-x").read_text() == "x"
     daemon.close()
+
+
+def test_a_lent_configuration_whose_engine_was_killed_is_gone_when_the_next_one_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    dead, alive = tmp_path / f"cockpit-login-{int(ended.stdout)}-abc", tmp_path / f"cockpit-login-{os.getpid()}-abc"
+    for each in (dead, alive, tmp_path / "cockpit-login-else"):
+        each.mkdir()
+        (each / "config.json").touch()
+    lent.clear()
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([alive.name, "cockpit-login-else"])
 
 
 async def test_a_lent_configuration_is_gone_whenever_its_build_is_cancelled(docker_config: Path) -> None:
