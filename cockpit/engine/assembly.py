@@ -15,6 +15,7 @@ from cockpit.engine.holder import lives, this_process
 from cockpit.engine.host_opener import HostOpener
 from cockpit.engine.ports import Ports
 from cockpit.engine.secrets import Secrets
+from cockpit.engine.syslog import Syslog
 from cockpit.paths import Paths
 
 
@@ -38,7 +39,7 @@ async def _open(paths: Paths) -> Ports:
         installation=name,
         paths=paths,
         clock=clock,
-        store=await ReleaseLog.open(paths.database, clock),
+        store=await ReleaseLog.open(paths.database, clock, Syslog(name).send),
         source=GitSource(paths.mirrors, clock),
         secrets=await asyncio.to_thread(Secrets, paths.state / "secret.key"),
         open_host=HostOpener(paths, name, clock).open,

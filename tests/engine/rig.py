@@ -19,7 +19,7 @@ from cockpit.engine.host import EdgePlace, Host
 from cockpit.engine.ports import Ports
 from cockpit.engine.secrets import Secrets
 from cockpit.errors import StoreError
-from cockpit.model import Actor, Operation, PlacementKey
+from cockpit.model import Actor, AuditRow, Operation, PlacementKey
 from cockpit.paths import Paths
 from cockpit.protocol import (
     DEPLOY,
@@ -76,17 +76,19 @@ _engines = itertools.count(1)  # each begins later than the one before
 
 
 class Hurrying(SystemClock):
-    """The real clock, whose sleeps a test may make short, and which it may set ahead by seconds."""
+    """The real clock, whose sleeps a test may make short, and which it may set ahead by seconds; `jumped` are seconds
+    by which only the wall clock was set."""
 
     longest = 3600.0
     ahead = 0.0
+    jumped = 0.0
 
     def __init__(self) -> None:
         super().__init__()
         self._hurried = asyncio.Event()
 
     def now(self) -> float:
-        return super().now() + self.ahead
+        return super().now() + self.ahead + self.jumped
 
     def monotonic(self) -> float:
         return super().monotonic() + self.ahead
@@ -137,13 +139,14 @@ class Rig:
         self.prober = FakeProber(self.target, self.edge, self.clock)
         self.bastion = "bastion-1"
         self.me: Holder
+        self.recorded: Callable[[AuditRow], None] = lambda row: None
         self.engine: Cockpit
         self.notes: list[Note] = []
         self.peer = Peer(ANA, "tui", self.notes.append)
 
     async def up(self, *, wait: bool = True) -> None:
         self.disk = Disk(await Database.open(self.paths.database))
-        self.store = ReleaseLog(self.disk, self.clock)  # type: ignore[arg-type]  # the part of a Database it uses
+        self.store = ReleaseLog(self.disk, self.clock, self.recorded)  # type: ignore[arg-type]  # the part of a Database it uses
         me = self.me = Holder(self.bastion, f"machine of {self.bastion}", "boot", "processes", 1, next(_engines))
         ports = Ports(
             installation="test",
