@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from cockpit.config.settings import PlacementSettings
-from cockpit.engine import plan, spec, steps
+from cockpit.engine import plan, rebuild, recover, spec, steps
 from cockpit.engine.acting import doing
 from cockpit.engine.audit import line_of
 from cockpit.engine.deploy_sheet import GONE, busy, refuse_deploy
@@ -149,7 +149,16 @@ class Operations:
         with suppress(EdgeError):
             pointer = await self._world.host(placement.key).edge.pointer(placement.key)
             if pointer is not None and not self._world.busy(placement.key):
+                await self._learn(placement.key, pointer.release)
                 self._world.moved(placement.key, pointer.release)
+
+    async def _learn(self, key: PlacementKey, release: int) -> None:
+        """Of a release that another bastion brought up. Nothing waits for Docker when it is known."""
+        if all(each.number != release for each in self._rows.seen(key).records):
+            host = self._world.host(key)
+            with suppress(CockpitError):  # then what is known has to do
+                await rebuild.rebuild(self._ports, host, await host.target.observe(), only=key)
+                await self._rows.reload(key)
 
     async def _make_way(self, request: RollbackRequest, actor: Actor) -> None:
         """A rollback never queues: a deploy that has not switched is cancelled, another one is cut short."""
@@ -243,10 +252,25 @@ class Operations:
                 self._world.host(placement.key), placement.key, operation.id, operation.kind, operation.actor
             )
             try:
+                if operation.kind is not OperationKind.ROLLBACK:
+                    await self._must_know_all(placement)
                 return await self._launch(await self._entered(operation), placement, live, release, claim)
             except BaseException:  # also a cancellation: a claim without an operation would bar the next one
                 await self._exclusion.release(claim)
                 raise
+
+    async def _must_know_all(self, placement: PlacementSettings) -> None:
+        """Another bastion may have changed the placement: what its sheet showed here is not so any more."""
+        key, host = placement.key, self._world.host(placement.key)
+        learnt = await rebuild.rebuild(self._ports, host, await host.target.observe(), only=key)
+        moved = placement.service.routed and await recover.believe_pointer(self._ports, self._world, key)
+        if learnt or moved:
+            await self._rows.reload(key)
+            live = self._rows.seen(key).row.live
+            raise Refused(
+                f"another bastion has changed {key} meanwhile: {f'r{live}' if live else 'nothing'} is live now",
+                "open the sheet again to see what is so now",
+            )
 
     async def _entered(self, operation: Operation) -> Operation:
         """With what its steps usually take. A rollback goes on when the log refuses it."""

@@ -17,7 +17,7 @@ from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
 from cockpit.engine.spec import ReleaseSpec
 from cockpit.errors import EdgeError, TargetDown, TargetError
-from cockpit.model import Hold, PlacementKey
+from cockpit.model import Actor, AuditRow, Hold, PlacementKey
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.rebuilding import Found
 from cockpit.targets.base import Container, ContainerSpec, Remembered, Standing, Subnet
@@ -123,9 +123,11 @@ def hold(records: Collection[ReleaseRecord], serves: int | None) -> Hold | None:
 # ---------------------------------------------------------------- doing it
 
 
-async def rebuild(ports: Ports, host: Host, containers: tuple[Container, ...]) -> tuple[PlacementKey, ...]:
+async def rebuild(
+    ports: Ports, host: Host, containers: tuple[Container, ...], only: PlacementKey | None = None
+) -> tuple[PlacementKey, ...]:
     """Placements of which the log learnt something. Raises what the host, the edge or the log raise."""
-    scenes = [each for each in await _scenes(ports, host, containers) if each.lacking]
+    scenes = [each for each in await _scenes(ports, host, containers, only) if each.lacking]
     for scene in scenes:
         await _point_again(host, scene)
     for scene in scenes:
@@ -133,13 +135,16 @@ async def rebuild(ports: Ports, host: Host, containers: tuple[Container, ...]) -
     return tuple(scene.key for scene in scenes)
 
 
-async def _scenes(ports: Ports, host: Host, containers: tuple[Container, ...]) -> list[Scene]:
+async def _scenes(
+    ports: Ports, host: Host, containers: tuple[Container, ...], only: PlacementKey | None
+) -> list[Scene]:
     remembered: dict[PlacementKey, dict[int, ReleaseRecord]] = defaultdict(dict)
     for each in await _remembered(host):
         record = memory.record_of(each)
         if record is not None:
             remembered[each.key][each.release] = record
-    keys = sorted({*remembered, *(each.key for each in containers)})
+    found = {*remembered, *(each.key for each in containers)}
+    keys = sorted(found if only is None else found & {only})
     return [
         Scene(
             key,
@@ -202,7 +207,7 @@ async def _enter(ports: Ports, host: Host, scene: Scene) -> None:
         f"customers are on r{serves}" if serves is not None else "nothing serves"
     )
     log.warning("%s: %s", scene.key, text)
-    await ports.store.add_entry(at=now, actor="cockpit", text=text, key=scene.key)
+    await ports.store.record(AuditRow(0, now, Actor("cockpit"), "rebuild", "done", scene.key, text=text))
 
 
 async def _with_image(host: Host, record: ReleaseRecord) -> ReleaseRecord:

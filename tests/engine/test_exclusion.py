@@ -181,6 +181,28 @@ async def test_two_bastions_that_press_at_once_do_not_both_deploy(tmp_path: Path
         assert sorted(isinstance(each, Refused) for each in answers) == [False, True]
 
 
+async def test_who_does_not_know_what_another_bastion_deployed_learns_it_before_anything_is_begun(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path) as shop, second(shop, tmp_path / "two") as other:
+        await shop.shipped("first")
+        with pytest.raises(Refused, match="another bastion has changed shop/production meanwhile: r1 is live"):
+            await other.deploy(shop.commit("second"), TOM)
+        done = await other.ended(await other.deploy(shop.commit("third"), TOM))
+        assert (done.from_release, done.to_release) == (1, 2)
+        assert shop.running() == {1, 2}
+
+
+async def test_b_goes_back_from_what_another_bastion_deployed(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        async with second(shop, tmp_path / "two") as other:
+            await shop.shipped("second")
+            await other.ended(await other.rollback(TOM))
+            assert shop.customers_on() == 1
+            await shop.until(lambda: shop.engine.rows.seen(SHOP).row.live == 1)
+
+
 async def test_the_staged_pointer_of_who_was_taken_over_is_worth_nothing(tmp_path: Path) -> None:
     async with rig(tmp_path) as shop:
         await shop.shipped("first")
