@@ -28,6 +28,7 @@ from cockpit.protocol import (
 
 PAUSES = (0.1, 0.3, 1.0, 3.0, 5.0)  # seconds between attempts to reconnect; the last one repeats
 ATTEMPTS = 5  # an engine that is being killed still takes connections, for a moment
+COMES_BACK = 5.0  # seconds in which systemd has started a system engine again: RestartSec, and its start
 START_SYSTEM = "systemctl status deploy-cockpit says why; as root: systemctl start deploy-cockpit"
 PARTING = 10.0  # seconds for an engine that was told to stop
 
@@ -46,7 +47,7 @@ async def connect(
     `start`: start an engine when none runs, and replace an idle one of an older version; a system engine is left to the
     system. `client` is "tui" or "cli". `read_only`: the engine refuses this client whatever would change something."""
     hello = hello or Hello(__version__, PROTOCOL, client, claimed(), read_only)
-    connected = Client(paths, hello, start and not paths.group, command)
+    connected = Client(paths, hello, start, command)
     await connected.connect()
     return connected
 
@@ -130,9 +131,10 @@ class Client:
 
     async def _reach(self) -> Channel:
         found = await self._open()
-        if self._start and is_older(found.welcome.version, self._hello.version) and found.welcome.idle:
-            found = await self._replace(found)
         theirs, ours = found.welcome, self._hello
+        if self._start and not self._paths.group and is_older(theirs.version, ours.version) and theirs.idle:
+            found = await self._replace(found)
+            theirs = found.welcome
         if ours.read_only and theirs.role is not Role.VIEWER:
             found.close()
             raise EngineUnreachable(
@@ -148,14 +150,23 @@ class Client:
         return found
 
     async def _open(self) -> Channel:
+        if self._paths.group:
+            return await self._open_system()
         for _ in range(ATTEMPTS if self._start else 1):
-            if found := await channel.connect(self._paths.socket, self._hello, shared=bool(self._paths.group)):
+            if found := await channel.connect(self._paths.socket, self._hello):
                 return found
             if self._start:
                 await launch.start(self._paths, self._command)
-        if self._paths.group:
-            raise EngineUnreachable(f"The system engine does not answer at {self._paths.socket}", START_SYSTEM)
         raise EngineUnreachable(f"No engine runs for {self._paths.state}", "Start one: cockpit engine start")
+
+    async def _open_system(self) -> Channel:
+        """The system starts it again when it died: whoever would start an engine waits for that."""
+        deadline = asyncio.get_running_loop().time() + (COMES_BACK if self._start else 0)
+        while not (found := await channel.connect(self._paths.socket, self._hello, shared=True)):
+            if asyncio.get_running_loop().time() >= deadline:
+                raise EngineUnreachable(f"The system engine does not answer at {self._paths.socket}", START_SYSTEM)
+            await asyncio.sleep(0.1)
+        return found
 
     async def _replace(self, old: Channel) -> Channel:
         """An operation that began meanwhile keeps the old engine in its place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -16,8 +17,13 @@ from typing import Any
 import pytest
 
 from cockpit import private
+from cockpit.client import connect
+from cockpit.engine.api import Peer, Standing
+from cockpit.engine.server import serve
 from cockpit.errors import EngineUnreachable
+from cockpit.model import Role
 from cockpit.paths import Paths, find, system
+from tests.fakes.engine import FakeEngine
 from tests.several_users import User, common_ground, needs_root
 
 pytestmark = needs_root
@@ -198,6 +204,30 @@ def test_a_system_engine_that_is_down_is_not_replaced_by_one_of_the_users_own(ba
     assert done.returncode == 4
     assert "systemctl" in done.stderr
     assert not gone.exists()
+
+
+async def test_a_client_waits_for_a_system_engine_that_is_coming_back(paths: Paths) -> None:
+    shared = replace(paths, group=str(os.getegid()))
+    shared.socket.parent.mkdir(mode=0o750)
+    waiting = asyncio.create_task(connect(shared, client="cli"))
+    with pytest.raises(EngineUnreachable, match="does not answer"):
+        await connect(shared, client="cli", start=False)
+    server = await serve(FakeEngine(), shared)
+    client = await waiting
+    assert client.welcome is not None
+    await client.close()
+    await server.close()
+
+
+async def test_a_read_only_client_does_not_stay_with_an_engine_that_knows_no_such_thing(paths: Paths) -> None:
+    class Older(FakeEngine):
+        def standing(self, peer: Peer) -> Standing:
+            return Standing(Role.ADMIN)
+
+    server = await serve(Older(), paths)
+    with pytest.raises(EngineUnreachable, match="knows no --read-only"):
+        await connect(paths, client="cli", read_only=True)
+    await server.close()
 
 
 # ------------------------------------------------------------ where a socket may be
