@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from typing import BinaryIO, Protocol
 from cockpit import points
 from cockpit.edge.base import RUN
 
+SPARE = 4096  # bytes: a pointer can be written although the disk is full, because a rollback must be possible then
+_SPARE_NAME = ".spare"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _GONE = ".gone-"
 
 
@@ -88,14 +92,12 @@ class LocalFiles:
     def replace(self, name: str, content: bytes, stage: str = "") -> None:
         path = self._directory / name
         new = self._directory / stage / "new" if stage else path.with_name(f".{path.name}.new")
-        with open(os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        self._write(new, content)
         points.passed(f"file {name} written")
         os.rename(new, path)
         points.passed(f"file {name} moved")
         _sync_directory(path.parent)
+        self._keep_spare()
 
     def stage(self, folder: str, name: str) -> None:
         """An old one is renamed first: from then on nothing can be moved from it."""
@@ -118,9 +120,28 @@ class LocalFiles:
         self._directory.chmod(0o700)
         for name in names:
             (self._directory / name).mkdir(mode=0o700, exist_ok=True)
+        self._keep_spare()
 
     def tail(self, name: str) -> Tail:
         return LocalTail(self._directory / name)
+
+    def _write(self, new: Path, content: bytes) -> None:
+        """On a full disk the spare file becomes the new one: nobody can take its space."""
+        try:
+            _write(new, content)
+        except OSError as error:
+            spare = self._directory / _SPARE_NAME
+            if error.errno not in _FULL or len(content) > SPARE or not spare.exists():
+                raise
+            os.rename(spare, new)
+            _write(new, content)
+
+    def _keep_spare(self) -> None:
+        """Best effort: what was replaced just now has left its own space."""
+        spare = self._directory / _SPARE_NAME
+        if not spare.exists():
+            with contextlib.suppress(OSError):
+                _write(spare, bytes(SPARE))
 
 
 class LocalTail:
@@ -167,6 +188,15 @@ def _content(path: Path) -> bytes | None:
     with contextlib.suppress(FileNotFoundError):
         return path.read_bytes()
     return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Over what is there, so that its space is used again."""
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(content)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync_directory(directory: Path) -> None:
