@@ -136,6 +136,11 @@ class CaddyEdge:
         """The digest of what the edge runs, "" when it is not ours, None when no edge is up."""
         admin = await self._admin.ask("GET", "http://edge/config/admin/listen", timeout=ASK)
         if admin.status == 0 and admin.error in (_NOBODY_THERE if self.files.far else _NOBODY):
+            if await self.answers():
+                raise EdgeError(
+                    "the edge serves, but its admin socket is gone: its routes stay as they are",
+                    "Deploys and rollbacks work. For other routes restart its container, which cuts customers once.",
+                )
             return None
         if admin.status != 200:
             raise _silent(admin)
@@ -182,7 +187,10 @@ class CaddyEdge:
         except LineDown as error:
             raise EdgeError(error.message, error.hint) from None
         except OSError as error:
-            raise EdgeError(f"a file of the edge cannot be used: {error.strerror}: {error.filename}") from None
+            raise EdgeError(
+                f"a file of the edge cannot be used: {error.strerror}: {error.filename}",
+                "Look at its disk: `df`, `mount`. Customers stay where they are.",
+            ) from None
 
 
 def _counts(listed: list[dict[str, Any]]) -> dict[str, int]:
