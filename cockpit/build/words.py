@@ -20,7 +20,8 @@ _MEANING = {
 _FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _GONE = re.compile(
     r"Cannot connect to the Docker daemon|error during connect|failed to connect to the docker API|no active session"
-    r"|closed unexpectedly|error reading from server|transport is closing|Connection aborted|connection reset",
+    r"|closed unexpectedly|error reading from server|transport is closing|Connection aborted|connection reset"
+    r"|did not provide an image ID",
     re.IGNORECASE,
 )
 _MISSING = (
