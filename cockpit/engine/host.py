@@ -18,6 +18,7 @@ from cockpit.targets.base import Container, HostLock, Subnet, Target
 FRESH = 5.0  # seconds: an older probe verifies nothing
 NEEDED = 3  # good answers in a row
 NOT_ASKED = "not asked yet"
+SILENT = "Docker is silent: it hangs, or the host is overloaded"
 STARTING = "started, and does not answer yet"
 
 
@@ -80,6 +81,7 @@ class Host:
     line: Closable | None = None  # the way to a host elsewhere
     containers: tuple[Container, ...] = ()
     locks: tuple[HostLock, ...] = ()  # of placements that are being changed, by whichever engine
+    asked_at: float = 0.0  # for `containers`, by the monotonic clock
     docker_error: str = NOT_ASKED
     docker_hint: str = ""  # what to do about it
     docker_seen_at: float | None = None
@@ -110,6 +112,17 @@ class Host:
                 found[each.key].append(each)
             self._sorted, self._by_key = self.containers, {name: tuple(mine) for name, mine in found.items()}
         return self._by_key.get(key, ())
+
+    def saw(self, containers: tuple[Container, ...], asked_at: float) -> None:
+        """Of two looks under way at once the one that began later knows more."""
+        if asked_at >= self.asked_at:
+            self.containers, self.asked_at = containers, asked_at
+
+    def falls_silent(self) -> None:
+        """It was asked a while ago; what is known to be wrong with it says more."""
+        if self.docker_error in ("", NOT_ASKED):
+            self.docker_error = SILENT
+            self.docker_hint = "See `systemctl status docker` on the host; containers that run go on running."
 
     def answers_at(self, address: str) -> Probed:
         return self.probed.setdefault(address, Probed())

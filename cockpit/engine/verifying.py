@@ -110,7 +110,9 @@ class _Check:
         wanted = (release.key, release.number, self._process, release.slot)
         while True:
             try:
+                asked_at = ports.clock.monotonic()
                 seen = await target.observe()
+                self._run.host.saw(seen, asked_at)
                 self.containers = tuple(
                     each for each in seen if (each.key, each.release, each.process, each.slot) == wanted
                 )
@@ -140,6 +142,7 @@ class _Check:
         while True:
             probe = await self._run.host.prober.probe(address, health.path, host, health.timeout)
             self._verification.probed(ports.clock.monotonic(), index, probe)
+            self._run.host.answers_at(address).add(probe)  # known at the switch, whether or not Docker answers then
             last = self._say_once(index, probe, last)
             self._news.set()
             await ports.clock.sleep(health.interval if probe.status else min(BOOTING, health.interval))

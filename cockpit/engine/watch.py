@@ -41,6 +41,7 @@ Work = Callable[[], Coroutine[Any, Any, object]]
 
 LOOK = 2.0  # seconds between looks at Docker when nothing runs
 LOOK_BUSY = 1.0
+SILENT = 3.0  # seconds without an answer, after which Docker is said to hang
 TELL = 0.5  # seconds between looks for what clients do not know yet
 TIDY = 5.0
 
@@ -131,11 +132,20 @@ class Watch:
         await self._look_at(self._world.host(key))
 
     async def _look_at(self, host: Host) -> None:
+        """A Docker that hangs is told long before the look at it is given up."""
+        silence = asyncio.get_running_loop().call_later(SILENT, host.falls_silent)
+        try:
+            await self._see(host)
+        finally:
+            silence.cancel()
+
+    async def _see(self, host: Host) -> None:
         """A host that does not answer keeps what was last seen of it, with its age."""
         try:
             if host.docker_seen_at is None:
                 host.subnet = await host.target.prepare()
-            host.containers = await host.target.observe()
+            asked_at = self._ports.clock.monotonic()
+            host.saw(await host.target.observe(), asked_at)
             await self._exclusion.look(host)
             if not host.caught_up:
                 await self._catch_up(host)
