@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+from cockpit.clock import Clock
 from cockpit.config.settings import PlacementSettings
 from cockpit.engine import memory, plan, recover, spec
 from cockpit.engine.host import Host
@@ -19,7 +20,26 @@ from cockpit.model import Health, PlacementKey
 from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import Container, Standing, Target
 
+JUMP = 5.0  # seconds by which the wall clock may differ from the monotonic one between two looks
 MOVED = 5.0  # seconds after a switch in which a request that read the pointer before it may still dial
+
+
+class Evenly:
+    """Notices that the wall clock jumped: what it says of the time before proves nothing about how long it was."""
+
+    def __init__(self, clock: Clock, since: float) -> None:
+        self._clock = clock
+        self._ahead = clock.now() - clock.monotonic()
+        self._since = since
+
+    def since(self) -> float:
+        """The time, as the clock tells it now, from which on it ran evenly."""
+        now = self._clock.now()
+        ahead = now - self._clock.monotonic()
+        if abs(ahead - self._ahead) > JUMP:
+            self._since = now
+        self._ahead = ahead
+        return self._since
 
 
 class Tidy:
@@ -27,6 +47,7 @@ class Tidy:
         self._ports = ports
         self._world = world
         self._rows = rows
+        self._evenly = Evenly(ports.clock, world.started_at)
 
     async def one(self, placement: PlacementSettings) -> bool:
         """True when something is other than before. Raises what the edge, Docker or the log raise."""
@@ -36,7 +57,7 @@ class Tidy:
             await self._rows.reload(key)
         seen = self._rows.seen(key)
         if seen.health in (Health.HEALTHY, Health.DEGRADED):
-            changed |= await mark_good(ports, seen, world.started_at)
+            changed |= await mark_good(ports, seen, self._evenly.since())
         if world.host(key).docker_ok and not seen.stuck:
             changed |= await self._containers(placement, seen)
         return changed
@@ -71,15 +92,16 @@ async def _stand(host: Host, seen: Seen) -> None:
             await host.target.activate(key, number, Standing.HOT)
 
 
-async def mark_good(ports: Ports, seen: Seen, started_at: float) -> bool:
+async def mark_good(ports: Ports, seen: Seen, known_since: float) -> bool:
     """A live release is good once it baked, or served 10 min, without failing meanwhile.
 
-    What was before this engine started is not known, so a bake that it did not see from its begin does not count."""
+    What was before this engine started, or before the clock jumped, is not known, so a bake that was not seen from its
+    begin does not count."""
     live = seen.live
     if live is None or live.good_at is not None or live.live_since is None or live.rolled_back_at is not None:
         return False
     now = ports.clock.now()
-    calm_since = max(live.live_since, seen.failing_since or 0.0, started_at)
+    calm_since = max(live.live_since, seen.failing_since or 0.0, known_since)
     baked = live.baking_until is not None and now >= live.baking_until and calm_since == live.live_since
     if not baked and now - calm_since < plan.SERVED_GOOD:
         return False
