@@ -283,7 +283,7 @@ class Run:
 
     async def _end(self, state: OperationState, failure: Failure | None) -> None:
         at = self.ports.clock.now()
-        summary = self._summary(state, failure)
+        summary = self._summary(state, failure) + await self._lost_lines()
         store, operation = self.ports.store, self.operation
         await self._journal.end(
             lambda: store.end_operation(operation.id, state, summary, failure, at),
@@ -291,6 +291,11 @@ class Run:
         )
         self.say(summary)
         self.now_about(state=state, failure=failure, summary=summary, ended_at=at)
+
+    async def _lost_lines(self) -> str:
+        """A log that the disk did not take says nothing, so the outcome does."""
+        await asyncio.to_thread(self.log.flush)
+        return f" · {self.log.lost} lines of its log are lost: its disk is full" if self.log.lost else ""
 
     def _summary(self, state: OperationState, failure: Failure | None) -> str:
         operation = self.operation
