@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -21,11 +22,12 @@ from cockpit.engine.api import Engine
 from cockpit.engine.known import Known, Quiet
 from cockpit.engine.lock import Lock, holder
 from cockpit.engine.server import Server, serve
-from cockpit.errors import CockpitError, Refused
+from cockpit.errors import CockpitError, Refused, StoreError
 from cockpit.paths import Paths
 
 LOG_BYTES = 4 * 1024 * 1024  # of engine.log; one older file is kept beside it
 FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+DESCRIPTORS = 4096  # files and sockets that the engine may have open, when that is allowed
 LOCK_WAIT = 5.0  # seconds that an engine which is just ending gets to let go
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ def run(paths: Paths, build: Build, *, background: bool = False) -> int:
     try:
         private.make(paths.state.resolve())
         _log_to(paths, background)
+        _take_descriptors()
         sys.excepthook = _last_words
         asyncio.run(_live(paths, build, background))
     except CockpitError as error:
@@ -129,8 +132,21 @@ async def _answers(paths: Paths) -> bool:
     return True
 
 
+def _take_descriptors() -> None:
+    """Shells give 1024 and allow more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < DESCRIPTORS:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, hard), hard))
+
+
 def _log_to(paths: Paths, background: bool) -> None:
-    handlers: list[logging.Handler] = [RotatingFileHandler(paths.engine_log, maxBytes=LOG_BYTES, backupCount=1)]
+    try:
+        handlers: list[logging.Handler] = [RotatingFileHandler(paths.engine_log, maxBytes=LOG_BYTES, backupCount=1)]
+    except OSError as error:
+        raise StoreError(
+            f"the state directory {paths.state} cannot be written: {error.strerror}",
+            "look at its disk: `mount`, `df`; customers are served without the engine, see docs/break-glass.md",
+        ) from error
     if not background:
         handlers.append(logging.StreamHandler())
     logging.basicConfig(level=logging.INFO, format=FORM, handlers=handlers, force=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import socket
 from typing import Any
 
@@ -31,6 +32,7 @@ from cockpit.protocol import (
 log = logging.getLogger(__name__)
 
 PARTING = 1.0  # seconds that clients get to take what was written to them, when the engine ends
+SHARE, FEWEST = 0.25, 4  # of the file descriptors that the engine may have: what clients get
 ALWAYS = frozenset({HELLO.name, STOP_ENGINE.name})  # so that any client can see an engine's version, and replace it
 
 
@@ -52,6 +54,7 @@ class Server:
         self._paths = paths
         self._version, self._protocol = version, protocol
         self._connections: dict[Connection, asyncio.Task[None] | None] = {}
+        self._most, self._clients = most_clients(), 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening: asyncio.Server | None = None
         self._encoded: tuple[Note | None, bytes] = (None, b"")
@@ -76,6 +79,17 @@ class Server:
             await asyncio.wait(serving, timeout=PARTING)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._clients >= self._most:
+            writer.write(rpc.failure(None, rpc.to_wire(_crowded(self._most))))
+            writer.close()
+            return
+        self._clients += 1
+        try:
+            await self._serve(reader, writer)
+        finally:
+            self._clients -= 1
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         who = await asyncio.to_thread(identity.of, writer.get_extra_info("socket"))
         connection = Connection(reader, writer, who, self._answer, self._encode, self._tasks, self._engine.known)
         serving = asyncio.current_task()
@@ -146,6 +160,19 @@ class Server:
         if self._encoded[0] is not note:
             self._encoded = (note, rpc.notification(note))
         return self._encoded[1]
+
+
+def most_clients() -> int:
+    """So many that what the engine does itself never lacks file descriptors because of them."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(FEWEST, int(soft * SHARE))
+
+
+def _crowded(most: int) -> Refused:
+    return Refused(
+        f"{most} clients are connected to this engine already",
+        "Close some cockpits, or give the engine more file descriptors: `ulimit -n`, or LimitNOFILE of its unit",
+    )
 
 
 def _bind(paths: Paths) -> socket.socket:
