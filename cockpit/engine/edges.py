@@ -6,6 +6,7 @@ import logging
 
 from cockpit.edge.base import EdgePlan
 from cockpit.engine.host import STARTING, Host
+from cockpit.engine.pointed import put_back
 from cockpit.engine.ports import Ports
 from cockpit.engine.rounds import Rounds
 from cockpit.engine.routing import edge_plan, edge_spec
@@ -45,13 +46,14 @@ class Edges:
         """Routes are compared with what the edge runs when they are new, when it was away, and once a minute."""
         try:
             if await host.edge.answers():
-                await self._tell(host)
+                if host.owner is None:
+                    await self._tell(host)
                 host.edge_error = ""
                 return
         except CockpitError as error:
             host.edge_error = f"{error.message} · {error.hint}" if error.hint else error.message
             raise
-        if not host.docker_ok:
+        if not host.docker_ok or host.owner is not None:
             host.edge_error = "does not answer"
             return
         host.edge_error = host.edge_error or "does not answer"  # one that was not asked yet is only being started
@@ -77,6 +79,8 @@ class Edges:
         """ "" when it runs, else why it does not."""
         try:
             await host.edge.load(edge_plan(self._world.on(host)))
+            for placement in self._world.on(host):
+                await put_back(self._world, placement.key)
             await self._ensure(host)
         except CockpitError as error:
             return f"{error.message} · {error.hint}" if error.hint else error.message

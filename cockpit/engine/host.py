@@ -13,7 +13,7 @@ from cockpit.edge.base import Edge
 from cockpit.engine import views
 from cockpit.health.probe import Probe
 from cockpit.model import HostStatus, PlacementKey
-from cockpit.targets.base import Container, HostLock, Subnet, Target
+from cockpit.targets.base import Claim, Container, HostLock, Subnet, Target
 
 FRESH = 5.0  # seconds: an older probe verifies nothing
 NEEDED = 3  # good answers in a row
@@ -88,6 +88,7 @@ class Host:
     edge_error: str = NOT_ASKED
     edge_note: str = ""  # what wants doing to an edge that serves: it is outdated
     caught_up: bool = False  # the release log was compared with what the host has
+    owner: Claim | None = None  # another cockpit's: then it is only looked at
     memory: dict[tuple[PlacementKey, int], str] = field(default_factory=dict)  # what it remembers of releases
     memory_read_at: float | None = None  # monotonic
     memory_note: str = ""  # why it cannot remember

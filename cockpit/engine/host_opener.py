@@ -11,10 +11,11 @@ from cockpit.config.settings import Settings
 from cockpit.engine.host import EdgePlace, Host
 from cockpit.errors import CockpitError, ConfigError
 from cockpit.paths import Paths
-from cockpit.targets.base import Subnet, Target
+from cockpit.targets.base import Claim, Subnet, Target
 
 SUBNET_WAIT = 5.0  # seconds that Docker gets to name the network; then what was last known is used
 LINE_WAIT = 5.0  # … that ssh gets to connect before the engine goes on without that host
+NAMELESS = "nameless"  # the directory on a host elsewhere of who only looks
 UNKNOWN_SUBNET = "10.231.0.0/18"
 
 
@@ -115,6 +116,32 @@ class HostOpener:
         directory = self._paths.state / "hosts" / hashlib.sha256(name.encode()).hexdigest()[:8]
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return directory
+
+
+async def claims_on(name: str, paths: Paths, clock: Clock) -> tuple[Claim, ...]:
+    """Whose the host is, asked by an engine that does not know its own name yet; () when it does not answer soon."""
+    from cockpit.ssh.line import Line
+    from cockpit.targets.contexts import resolve
+    from cockpit.targets.docker import DockerTarget
+
+    line: Line | None = None
+    try:
+        where = await asyncio.to_thread(resolve, name)
+        if where.startswith("ssh://"):
+            line = Line(where, NAMELESS, paths.socket.with_suffix(".look"), clock)
+            line.start()
+            await line.settled(LINE_WAIT)
+        target = DockerTarget(line.docker_url if line else where, NAMELESS, subnet=None, clock=clock)
+        try:
+            async with asyncio.timeout(SUBNET_WAIT):
+                return await target.claims()
+        finally:
+            await target.close()
+    except (CockpitError, TimeoutError):
+        return ()
+    finally:
+        if line is not None:
+            await line.close()
 
 
 async def _subnet(target: Target, remembered: Path) -> str:

@@ -27,6 +27,18 @@ class Lock:
         self._handle = handle
         return True
 
+    @property
+    def lost(self) -> bool:
+        """The file is another one, or gone: somebody removed the state directory under us."""
+        if self._handle is None:
+            return False
+        mine = os.fstat(self._handle)
+        try:
+            there = os.stat(self._path)
+        except OSError:
+            return True
+        return (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino)
+
     def release(self) -> None:
         """The file stays: removing it would let two processes lock two files of one name."""
         if self._handle is not None:

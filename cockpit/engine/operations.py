@@ -66,9 +66,9 @@ class Operations:
         self._unended: set[Run] = set()  # also those that gave way and still clean up
 
     async def load(self) -> None:
-        """Operations are numbered here, so that a lock can name the one that it is for."""
-        newest = await self._ports.store.operations(limit=1)
-        self._numbers = itertools.count(newest[0].id + 1 if newest else 1)
+        """Operations are numbered here, so that a lock can name its own. Again when the log learnt of more."""
+        last = await self._ports.store.last_operation()
+        self._numbers = itertools.count(max(next(self._numbers), last + 1))
 
     def find(self, key: PlacementKey) -> PlacementSettings:
         placement = self._world.known.get(key)

@@ -28,6 +28,7 @@ from cockpit.paths import Paths
 LOG_BYTES = 4 * 1024 * 1024  # of engine.log; one older file is kept beside it
 FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 DESCRIPTORS = 4096  # files and sockets that the engine may have open, when that is allowed
+LOOK = 1.0  # seconds between looks whether the state directory is still ours
 LOCK_WAIT = 5.0  # seconds that an engine which is just ending gets to let go
 
 log = logging.getLogger(__name__)
@@ -43,14 +44,16 @@ def run(paths: Paths, build: Build, *, background: bool = False) -> int:
         _log_to(paths, background)
         _take_descriptors()
         sys.excepthook = _last_words
-        asyncio.run(_live(paths, build, background))
+        if asyncio.run(_live(paths, build, background)):
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     except CockpitError as error:
         print(error, file=sys.stderr)
         return error.exit_status if isinstance(error, Refused) or error.exit_status == 2 else 1
     return 0
 
 
-async def _live(paths: Paths, build: Build, background: bool) -> None:
+async def _live(paths: Paths, build: Build, background: bool) -> bool:
+    """True when it should begin anew: its state directory was taken away, and what hosts remember is all there is."""
     stopping = _stop_on_signals()
     lock = Lock(paths.lock)
     await _take(lock, paths)
@@ -59,20 +62,23 @@ async def _live(paths: Paths, build: Build, background: bool) -> None:
         _keep_quiet_about(engine.known)
         if not await _unless(stopping, engine.start()):
             await engine.close()
-            return
-        await _serve_until(stopping, engine, paths, background)
+            return False
+        await _serve_until(stopping, engine, paths, background, lock)
+        if lost := lock.lost and not stopping.is_set():
+            log.critical("%s was removed: beginning anew with what the hosts remember", paths.state)
+        return lost
     finally:
         lock.release()
 
 
-async def _serve_until(stopping: asyncio.Event, engine: Engine, paths: Paths, background: bool) -> None:
+async def _serve_until(stopping: asyncio.Event, engine: Engine, paths: Paths, background: bool, lock: Lock) -> None:
     try:
         server = await serve(engine, paths)
         try:
             if background:
                 _stderr_into_log(paths)
             log.info("cockpit %s serves %s, pid %d", __version__, paths.state, os.getpid())
-            await _first(stopping, server)
+            await _first(stopping, server, lock)
         finally:
             await server.close()
     finally:
@@ -80,13 +86,19 @@ async def _serve_until(stopping: asyncio.Event, engine: Engine, paths: Paths, ba
     log.info("stopped")
 
 
-async def _first(stopping: asyncio.Event, server: Server) -> None:
-    waits = [asyncio.create_task(event.wait()) for event in (stopping, server.stop_requested)]
+async def _first(stopping: asyncio.Event, server: Server, lock: Lock) -> None:
+    waits = [asyncio.create_task(wait) for wait in (stopping.wait(), server.stop_requested.wait(), _loss(lock))]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()
+
+
+async def _loss(lock: Lock) -> bool:
+    while not await asyncio.to_thread(lambda: lock.lost):  # noqa: ASYNC110 the kernel tells nobody
+        await asyncio.sleep(LOOK)
+    return True
 
 
 async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from cockpit.edge.base import Pointer
+from cockpit.edge.base import EdgePlan, Pointer
 from cockpit.engine import memory, plan, spec
 from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
 from cockpit.engine.spec import ReleaseSpec
-from cockpit.errors import EdgeError, TargetDown, TargetError
+from cockpit.errors import ConfigError, EdgeError, TargetDown, TargetError
 from cockpit.model import Actor, AuditRow, Hold, PlacementKey
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.rebuilding import Found
@@ -124,10 +125,19 @@ def hold(records: Collection[ReleaseRecord], serves: int | None) -> Hold | None:
 
 
 async def rebuild(
-    ports: Ports, host: Host, containers: tuple[Container, ...], only: PlacementKey | None = None
+    ports: Ports,
+    host: Host,
+    containers: tuple[Container, ...],
+    edge: EdgePlan | None = None,
+    only: PlacementKey | None = None,
 ) -> tuple[PlacementKey, ...]:
-    """Placements of which the log learnt something. Raises what the host, the edge or the log raise."""
+    """Placements of which the log learnt something; `edge` is what the host's serves, where it may have lost that.
+
+    Raises what the host, the edge or the log raise."""
     scenes = [each for each in await _scenes(ports, host, containers, only) if each.lacking]
+    if edge is not None and any(scene.pointer is None for scene in scenes):
+        with suppress(ConfigError, EdgeError):
+            await host.edge.load(edge)  # its directory may be gone as well
     for scene in scenes:
         await _point_again(host, scene)
     for scene in scenes:

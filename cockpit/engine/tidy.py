@@ -12,6 +12,7 @@ from cockpit.clock import Clock
 from cockpit.config.settings import PlacementSettings
 from cockpit.engine import memory, plan, recover, spec
 from cockpit.engine.host import Host
+from cockpit.engine.pointed import put_back
 from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
 from cockpit.engine.world import Seen, World
@@ -52,6 +53,7 @@ class Tidy:
     async def one(self, placement: PlacementSettings) -> bool:
         """True when something is other than before. Raises what the edge, Docker or the log raise."""
         key, ports, world = placement.key, self._ports, self._world
+        await put_back(world, key)
         changed = await recover.believe_pointer(ports, world, key)
         if changed:
             await self._rows.reload(key)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 from cockpit.config.settings import PlacementSettings, Settings
-from cockpit.engine import memory, rebuild, routing, tidy
+from cockpit.engine import identity, memory, ownership, rebuild, routing, tidy
 from cockpit.engine.acting import guarded
 from cockpit.engine.audit import ENGINE
 from cockpit.engine.configuration import ConfigurationFile
@@ -31,7 +32,7 @@ from cockpit.engine.rows import RECORDS, Rows
 from cockpit.engine.tidy import Tidy
 from cockpit.engine.window import Window
 from cockpit.engine.world import World
-from cockpit.errors import CockpitError, EdgeError, StoreError, TargetDown
+from cockpit.errors import CockpitError, EdgeError, StoreError, TargetDown, TargetError
 from cockpit.model import AuditRow, PlacementKey
 from cockpit.protocol import Event
 
@@ -162,14 +163,30 @@ class Watch:
 
     async def _catch_up(self, host: Host) -> None:
         """What the host has and the log has not. A log that cannot be written now is caught up later."""
-        if self._ports.store.read_only_reason:
+        if self._ports.store.read_only_reason or await self._is_anothers(host):
             return
         try:
-            if await rebuild.rebuild(self._ports, host, host.containers):
+            if await rebuild.rebuild(self._ports, host, host.containers, routing.edge_plan(self._world.on(host))):
                 await self._rows.load()
             host.caught_up = True
         except (StoreError, EdgeError) as error:
             log.warning("the release log is not compared with %s yet: %s", host.name, error.message)
+
+    async def _is_anothers(self, host: Host) -> bool:
+        """Then it is only looked at. A host that nobody said anything about says from now on that it is ours."""
+        ports, placements = self._ports, {each.key for each in self._world.on(host)}
+        user = await asyncio.to_thread(identity.user_name, os.geteuid())
+        mine = ownership.claim(ports.installation, ports.me, user, str(ports.paths.state))
+        try:
+            claims = await host.target.claims()
+            host.owner = ownership.stranger(claims, mine, placements)
+            if host.owner is None and all(each.installation != mine.installation for each in claims):
+                await host.target.claim(mine)
+        except TargetDown:
+            raise
+        except TargetError as error:  # a host that cannot keep records has no owner either
+            log.warning("%s: %s", host.name, error.message)
+        return host.owner is not None
 
     async def reread(self) -> None:
         """When the configuration file changed, routes, placements and pending settings follow before this returns."""
@@ -253,7 +270,7 @@ class Watch:
         for placement in self._world.on(host):
             key = placement.key
             here = key not in self._world.runs and key not in self._world.recovering
-            if here and elsewhere(host, key, self._ports.me) is None:
+            if here and host.owner is None and elsewhere(host, key, self._ports.me) is None:
                 await self._once(functools.partial(self._tidy_one, placement))
 
     async def _tidy_one(self, placement: PlacementSettings) -> None:

@@ -118,6 +118,10 @@ class ReleaseLog:
         rollback would go, or one of the newest `keep` good ones; and no image that such a one has too."""
         return await self._read(lambda db: retention.removable(db, key, keep))
 
+    async def last_operation(self) -> int:
+        """The highest number that an operation had, also one that only the hosts know of."""
+        return await self._read(rebuilding.last_operation)
+
     async def numbers(self, key: PlacementKey) -> frozenset[int]:
         """Of all its releases."""
         return frozenset(await self._read(lambda db: rebuilding.numbers(db, key)))

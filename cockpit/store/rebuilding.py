@@ -54,6 +54,11 @@ def _go_on_after(db: sqlite3.Connection, operation: int) -> None:
         db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('operations', ?)", (operation,))
 
 
+def last_operation(db: sqlite3.Connection) -> int:
+    (last,) = db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'operations'").fetchone()
+    return last or 0
+
+
 def numbers(db: sqlite3.Connection, key: PlacementKey) -> Sequence[int]:
     """All numbers that the log has."""
     placement = placements.find(db, key)

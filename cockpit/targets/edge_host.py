@@ -29,6 +29,7 @@ from cockpit.targets.edge_container import (
     run_of,
 )
 from cockpit.targets.edge_image import image_name, image_repository, make_image
+from cockpit.targets.mounted import gone
 from cockpit.targets.ports import PortOwners, listeners
 from cockpit.targets.taken import refuse_taken
 from cockpit.targets.times import seconds
@@ -54,6 +55,9 @@ def ensure_edge(client: DockerClient, installation: str, spec: EdgeSpec, who: Po
         if not spec.networks:
             refuse_taken(client, spec.ports, edge["State"]["Pid"] if edge is not None and running else 0, who)
         old = "" if edge is None else _outdated(client, edge, installation, spec)
+        if edge is not None and running and spec.admin is None and gone(edge["State"]["Pid"], INSIDE):
+            _mount_again(client, spec, edge)
+            return EdgeState(started=True, aliases=ensure_doors(client, installation, spec, anew=True))
         if edge is not None and running:
             if edge["State"]["Paused"]:
                 client.api.unpause(edge["Id"])
@@ -129,6 +133,14 @@ def _start(client: DockerClient, installation: str, spec: EdgeSpec, edge: State 
     except (TargetError, APIError):
         _remove(client, made)  # leave nothing that starts again and again
         raise
+
+
+def _mount_again(client: DockerClient, spec: EdgeSpec, edge: State) -> None:
+    """Its directory was removed under it, with the pointers in it; a start mounts the one of that name today."""
+    client.api.stop(edge["Id"], timeout=1)
+    point(client, edge["Id"], spec, run_of(edge))
+    client.api.start(edge["Id"])
+    _wait_until_up(client, edge["Id"], spec)
 
 
 def _replace(client: DockerClient, installation: str, spec: EdgeSpec, old: State) -> None:

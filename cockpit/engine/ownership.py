@@ -1,0 +1,34 @@
+"""Whose a host is: an engine says so there, finds itself again by it, and leaves alone what is another's. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from cockpit.model import PlacementKey
+from cockpit.targets.base import Claim, Holder
+
+
+def claim(installation: str, me: Holder, user: str, state: str) -> Claim:
+    return Claim(installation, me.machine, me.bastion, user, state)
+
+
+def lost(claims: Iterable[Claim], me: Holder, state: str) -> str:
+    """The installation that this state directory of this machine had before it was emptied; "" when nobody knows, or
+    several could be meant."""
+    here = (me.machine, me.bastion, state)
+    found = {each.installation for each in claims if (each.machine, each.bastion, each.state) == here}
+    return found.pop() if len(found) == 1 else ""
+
+
+def stranger(claims: Iterable[Claim], mine: Claim, placements: Collection[PlacementKey]) -> Claim | None:
+    """Another installation, of another machine, that has what we would change. Engines of one installation share it:
+    their locks keep them apart."""
+    theirs = (each for each in claims if each.installation != mine.installation and each.machine != mine.machine)
+    return next((each for each in theirs if not each.placements.isdisjoint(placements)), None)
+
+
+def words(host: str, owner: Claim) -> tuple[str, str]:
+    """What is wrong, and what to do."""
+    whose = f"{owner.user} on {owner.bastion} (installation {owner.installation}, state {owner.state})"
+    there = f"use it there: ssh {owner.user}@{owner.bastion}, then cockpit"
+    return f"{host} belongs to the cockpit of {whose}", f"{there}; or take it over: cockpit engine adopt {host}"
