@@ -5,10 +5,21 @@ from dataclasses import replace
 
 import pytest
 
-from cockpit.model import Health, Hold, OperationKind, OperationState, Placement, Tier, Traffic, Trend
+from cockpit.model import (
+    Health,
+    Hold,
+    OperationKind,
+    OperationState,
+    Placement,
+    PlacementKey,
+    Role,
+    Tier,
+    Traffic,
+    Trend,
+)
 from cockpit.protocol import CheckState, Connected, Event, Lost, PlannedStep
 from cockpit.tui.line import cells, fit, paragraph, plain
-from cockpit.tui.present import absent, health, pending, releases, services, sheets, status, steps, truth
+from cockpit.tui.present import absent, health, menu, pending, releases, services, sheets, status, steps, truth
 from cockpit.tui.present.copies import offered
 from cockpit.tui.present.reasons import reason
 from cockpit.tui.present.words import milliseconds, percent, sparkline
@@ -290,6 +301,31 @@ def test_what_cannot_be_done_now_has_a_reason() -> None:
     assert "comes later" in reason("promote", STATE)
     assert "the engine does not answer" in reason("rollback", fold(STATE, Lost("gone"), NOW))
     assert reason("rollback", STATE) == ""
+
+
+def seen_by(role: Role, only: tuple[PlacementKey, ...] | None = None) -> State:
+    welcome = replace(WELCOME, role=role, only=only)
+    return fold(choose(STATE, LEDGER), Connected(welcome, world()), NOW)
+
+
+def test_who_may_only_look_is_told_so_on_every_key_that_changes_something() -> None:
+    for action in ("deploy", "rollback", "cancel"):
+        assert reason(action, seen_by(Role.VIEWER)) == "you may only look here"
+    assert reason("refresh", seen_by(Role.VIEWER)) == ""
+
+
+def test_a_deployer_of_some_services_is_told_so_on_the_others() -> None:
+    theirs = seen_by(Role.DEPLOYER, (LEDGER,))
+    assert reason("cancel", theirs) == ""
+    assert reason("rollback", choose(theirs, CHECKOUT)) == "you may only look at this service"
+    assert reason("rollback", choose(seen_by(Role.DEPLOYER), CHECKOUT)) == ""
+
+
+def test_the_menu_offers_a_viewer_only_what_looks() -> None:
+    placement = failing_checkout()
+    usable = {each.id for each in menu.actions(placement, seen_by(Role.VIEWER), docker_here=True) if not each.why}
+    assert usable.isdisjoint({"exec", "restart", "unhold", "lock", "freeze"})
+    assert {"refresh", "others"} <= usable
 
 
 def test_truth_says_when_what_runs_is_not_what_is_recorded() -> None:
