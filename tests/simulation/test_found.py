@@ -1,4 +1,4 @@
-"""What the simulation has found, each as small as it gets, so that a seed which no longer leads there proves nothing."""
+"""What the simulation has found, each as small as it gets, because a seed may no longer lead there."""
 
 from __future__ import annotations
 
