@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cockpit.clock import SystemClock
+from cockpit.config.settings import Roles
 from cockpit.engine.doctor import disks, docker_hosts, files, machine
 from cockpit.engine.lock import Lock
 from cockpit.model import EngineStatus
@@ -22,7 +23,7 @@ from cockpit.paths import Paths
 from cockpit.protocol import DOCTOR, Check, CheckState, Nothing
 from cockpit.targets.base import HostInfo
 from cockpit.targets.docker import DockerTarget
-from tests.engine.rig import rig
+from tests.engine.rig import SHOP, rig, service, settings
 from tests.world import fresh_installation
 
 PASS, WARN, FAIL, UNKNOWN = CheckState.PASS, CheckState.WARN, CheckState.FAIL, CheckState.UNKNOWN
@@ -117,6 +118,16 @@ def test_an_engine_of_one_user_says_what_it_does_not_promise() -> None:
     own = EngineStatus("0.1.0", 1, 0.0, "ok", True, None, "ok", True, "", "")
     is_found(machine.sharing(own), WARN, "who others are is not checked", "cockpit engine install")
     assert machine.sharing(replace(own, group="ops")).state is PASS
+
+
+def test_a_group_of_the_configuration_that_is_not_there_is_found() -> None:
+    wanted = settings((SHOP, service(deployers=("deploy-shop", "61002")))).model_copy(
+        update={"roles": Roles(viewer=("support",), admin=("root",))}
+    )
+    check = machine.groups(wanted, lambda name: name not in ("deploy-shop", "support"))
+    is_found(check, WARN, "deploy-shop, support", "groupadd deploy-shop")
+    assert machine.groups(settings((SHOP, service(deployers=("61002",))))).state is PASS
+    assert machine.groups(settings((SHOP, service(deployers=("deploy-nobody-here",))))).state is WARN
 
 
 # ------------------------------------------------------------ disks

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from cockpit.config.settings import Settings
 from cockpit.edge.base import Pointer
 from cockpit.engine.doctor import disks, docker_hosts, files, links, machine
 from cockpit.engine.ports import Ports
@@ -24,7 +25,7 @@ async def examine(
     hosts = [host for host in world.hosts.values() if host.name in here]
     asking = [docker_hosts.examine(host, ports.clock, several=len(hosts) > 1) for host in hosts]
     git, around, each_host = await asyncio.gather(
-        links.git(), asyncio.to_thread(_around, ports, status), asyncio.gather(*asking)
+        links.git(), asyncio.to_thread(_around, ports, status, world.settings), asyncio.gather(*asking)
     )
     return (
         *links.hosts(world, status),
@@ -37,11 +38,12 @@ async def examine(
     )
 
 
-def _around(ports: Ports, status: EngineStatus) -> tuple[Check, ...]:
+def _around(ports: Ports, status: EngineStatus, settings: Settings) -> tuple[Check, ...]:
     """Blocks."""
     paths = ports.paths
     return (
         machine.sharing(status),
+        machine.groups(settings),
         machine.logind(shared=bool(paths.group)),
         machine.sqlite(),
         machine.open_files(),

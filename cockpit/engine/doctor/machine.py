@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import grp
 import os
 import re
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from cockpit.config.settings import Settings
 from cockpit.engine import identity
 from cockpit.model import EngineStatus
 from cockpit.protocol import Check, CheckState
@@ -21,6 +23,27 @@ STRICT = (3, 37)  # the first SQLite that has the tables of the release log
 UNSYNCHRONIZED = 5  # adjtimex: TIME_ERROR
 _LOGIND = ("usr/lib/systemd/logind.conf", "etc/systemd/logind.conf")
 _LOGIND_PARTS = ("usr/lib/systemd/logind.conf.d", "run/systemd/logind.conf.d", "etc/systemd/logind.conf.d")
+
+
+def groups(settings: Settings, exists: Callable[[str], bool] | None = None) -> Check:
+    """A role's group that is misspelled gives nobody the role, and says nothing."""
+    services = (each.service.deployers or () for each in settings.placements)
+    roles = settings.roles
+    named = sorted(
+        {*(roles.viewer or ()), *roles.deployer, *roles.admin, *(name for each in services for name in each)}
+    )
+    missing = [each for each in named if not (exists or _exists)(each)]
+    if missing:
+        said = f"no group is called {', '.join(missing)}, so nobody has the role that the configuration gives it"
+        return Check("roles", CheckState.WARN, said, f"groupadd {missing[0]}, or correct the configuration")
+    return Check("roles", CheckState.PASS, f"groups {', '.join(named)}" if named else "no group is given one")
+
+
+def _exists(group: str) -> bool:
+    try:
+        return group.isdigit() or bool(grp.getgrnam(group))
+    except KeyError:
+        return False
 
 
 def sharing(status: EngineStatus) -> Check:
