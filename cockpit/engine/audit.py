@@ -27,6 +27,7 @@ from cockpit.protocol import (
     OperationRequest,
     RestartRequest,
     RollbackRequest,
+    TakeoverRequest,
     UnfreezeRequest,
     UnholdRequest,
     UnlockRequest,
@@ -107,13 +108,13 @@ class Audit:
             text=clean(error.message, 500),
             reason=clean(getattr(asked, "reason", ""), 500),
             seconds=seconds,
-            cli=line_of(asked),
+            cli=line_of(asked, call.name),
         )
         await self.record_anyway(row)
 
 
-def line_of(asked: Any) -> str:
-    """The command line that asks for the same; "" where there is none. Pure."""
+def line_of(asked: Any, of_operation: str = "cancel") -> str:
+    """The command line that asks for the same; "" where there is none. `of_operation` is what is asked of one. Pure."""
     match asked:
         case DeployRequest():
             words = ["deploy", str(asked.key)] + (["--commit", asked.commit] if asked.commit else [])
@@ -123,7 +124,9 @@ def line_of(asked: Any) -> str:
         case RestartRequest():
             words = ["restart", str(asked.key)]
         case OperationRequest():
-            words = ["cancel", str(asked.id)]
+            words = [of_operation, str(asked.id)]
+        case TakeoverRequest():
+            words = ["takeover", asked.key.service, asked.key.environment, asked.lock]
         case LockRequest():
             words = ["lock", str(asked.key), "--for", f"{asked.seconds:.0f}s"]
         case UnlockRequest():

@@ -29,8 +29,8 @@ from cockpit.engine.permission import Permission
 from cockpit.engine.picture import Picture
 from cockpit.engine.ports import Ports
 from cockpit.engine.probing import Probing
-from cockpit.engine.recoveries import Recoveries
 from cockpit.engine.quiet import quiet, reasons
+from cockpit.engine.recoveries import Recoveries
 from cockpit.engine.requests import Requests
 from cockpit.engine.rows import Rows
 from cockpit.engine.watch import Watch
@@ -95,7 +95,7 @@ class Cockpit:
 
     async def start(self) -> None:
         await self.rows.load()
-        text = f"cockpit {__version__}"
+        text = " · ".join(filter(None, (f"cockpit {__version__}", self.ports.store.note)))
         await self.audit.record_anyway(self.audit.row(ENGINE, "engine start", "done", text=text))
         hosts = {each.environment.host for each in self.world.known.values()}
         await self.watch.open_hosts(self.world.settings, hosts)
@@ -107,6 +107,7 @@ class Cockpit:
     async def _bring_up(self) -> None:
         """Docker may be away: the socket answers meanwhile, and says so."""
         await self.watch.first_look()
+        await self.rows.complete()
         await self.operations.load()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watch.run(), name="watch")
@@ -155,7 +156,9 @@ class Cockpit:
             raise
         if call is STOP_ENGINE:  # the server answers it, and refuses while an operation runs
             outcome = "asked" if self.idle() else "refused"
-            await self.audit.record_anyway(self.audit.row(peer.actor, "engine stop", outcome, cli="cockpit engine stop"))
+            await self.audit.record_anyway(
+                self.audit.row(peer.actor, "engine stop", outcome, cli="cockpit engine stop")
+            )
 
     def idle(self) -> bool:
         return self.operations.idle()

@@ -23,8 +23,8 @@ class _Held:
 
 
 class Locks:
-    """A lock lasts as long as was said, also when the wall clock is set meanwhile: that one counts only across a restart
-    of the engine, and there for no longer than the whole length."""
+    """A lock lasts as long as was said, also when the wall clock is set meanwhile: that one counts only across a
+    restart of the engine, and there for no longer than the whole length."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

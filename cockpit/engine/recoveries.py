@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from cockpit.engine import recover
 from cockpit.engine.acting import doing
 from cockpit.engine.api import Handler, Peer
-from cockpit.engine.audit import ENGINE
+from cockpit.engine.audit import ENGINE, line_of
 from cockpit.engine.exclusion import Exclusion
 from cockpit.engine.hub import Hub
 from cockpit.engine.ports import Ports
 from cockpit.engine.watch import Watch
 from cockpit.engine.world import World
 from cockpit.errors import CockpitError, Refused, UsageError
-from cockpit.model import Operation, OperationState
+from cockpit.model import AuditRow, Operation, OperationState
 from cockpit.protocol import RECOVER, TAKEOVER, Done, Event, OperationRequest, TakeoverRequest
 from cockpit.text import clean
 
@@ -68,7 +68,7 @@ class Recoveries:
         await self._watch.look(asked.key)
         return Done(f"{lock.order.by} on {lock.order.holder.bastion} can change {asked.key} no more")
 
-    async def _again(self, _: Peer, asked: OperationRequest) -> Operation:
+    async def _again(self, peer: Peer, asked: OperationRequest) -> Operation:
         """Of one that was given up."""
         number = asked.id
         found = await self._ports.store.operation(number)
@@ -76,7 +76,15 @@ class Recoveries:
             raise Refused(f"operation {number} is not stuck", "cockpit status says what runs")
         if self._world.busy(found.key) or found.key in self._world.recovering:
             raise Refused(f"something else is being done to {found.key}", "wait for its end")
+        now, reason = self._ports.clock.now(), clean(asked.reason, 500)
+        line = line_of(asked, RECOVER.name)
+        row = AuditRow(0, now, peer.actor, RECOVER.name, "asked", found.key, number, reason=reason, cli=line)
         self._world.recovering.add(found.key)
+        try:
+            await self._ports.store.record(row)
+        except CockpitError:
+            self._world.recovering.discard(found.key)
+            raise
         await self._of_placement([found])
         return await self._ports.store.operation(number) or found
 

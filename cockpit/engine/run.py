@@ -144,6 +144,7 @@ class Run:
         self.moved = reload
         self._steps = asyncio.create_task(self._take(steps), name=f"steps of {name}")
         self._task = asyncio.create_task(self._run(self._steps, undo), name=name)
+        self._task.add_done_callback(lambda _: self.ended.set())  # one that is cancelled before it ran ends as well
 
     async def cancel(self, by: str) -> None:
         """Returns once everything is undone. Raises Refused after the switch."""
