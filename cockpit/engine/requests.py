@@ -203,6 +203,7 @@ class Requests:
 
     async def _releases(self, _: Peer, asked: For) -> Releases:
         self._operations.find(asked.key)
+        await self._rows.whole(asked.key)
         return self._window.releases(asked.key, asked.limit)
 
     async def _refresh(self, _: Peer, asked: For) -> Done:
@@ -244,6 +245,7 @@ class Requests:
 
     async def _rollback_sheet(self, _: Peer, asked: For) -> RollbackSheet:
         placement = self._operations.find(asked.key)
+        await self._rows.whole(asked.key)
         return await rollback_sheet(self._ports, self._window.scene(placement))
 
     async def _deploy(self, peer: Peer, asked: DeployRequest) -> Operation:

@@ -24,6 +24,7 @@ class Seen:
 
     row: PlacementRecord
     records: tuple[ReleaseRecord, ...] = ()  # newest first
+    whole: bool = False  # all that is kept of them, not only the first ones
     newest: Operation | None = None
     switched_at: float = 0.0  # when customers were last moved, as far as the newest operations say
     newest_move: Operation | None = None  # the newest deploy or rollback

@@ -19,7 +19,7 @@ APPLICATION_ID = 0x636F636B  # "cock": another program's database is never touch
 BUILD = sqlite3.sqlite_version_info
 BUSY_SECONDS = 5.0
 SIDECARS = ("-journal", "-wal", "-shm")
-CHECK_SECONDS = 1.0  # a rollback must not wait for a check of years of history
+CHECK_SECONDS = 0.1  # neither a start nor a rollback must wait for a check of years of history
 FIRST_CHECKED = ("placements", "slots", "releases", "operations")  # what a rollback stands on
 
 

@@ -14,6 +14,7 @@ from cockpit.store.base import ReleaseRecord
 _FIELDS = tuple(field.name for field in dataclasses.fields(ReleaseRecord) if field.name != "key")
 _COLUMNS = {name: "commit_sha" if name == "commit" else name for name in _FIELDS}
 _FLAGS = frozenset({"stopped", "failed", "image_removed"})
+_FLAGGED = tuple(_FIELDS.index(name) for name in sorted(_FLAGS))
 _SELECT = f"SELECT service, environment, {', '.join(_COLUMNS.values())} FROM releases JOIN placements ON id = placement"
 
 
@@ -129,10 +130,9 @@ def select(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple
 
 def _record(row: tuple[Any, ...]) -> ReleaseRecord:
     service, environment, *values = row
-    fields: dict[str, Any] = {
-        name: bool(value) if name in _FLAGS else value for name, value in zip(_FIELDS, values, strict=True)
-    }
-    return ReleaseRecord(PlacementKey(service, environment), **fields)
+    for place in _FLAGGED:
+        values[place] = bool(values[place])
+    return ReleaseRecord(PlacementKey(service, environment), *values)
 
 
 def _stored(value: object) -> object:
