@@ -19,6 +19,8 @@ NO_JSON = {
     "cockpit engine run",
     "cockpit engine install",
     "cockpit demo",
+    "cockpit backup",
+    "cockpit restore",
     "cockpit exec",
 }
 
