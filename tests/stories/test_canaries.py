@@ -196,10 +196,13 @@ async def _story(made: World, canaries: Canaries, wire: Wire) -> dict[str, str]:
             ("logs", str(first.id)),
             ("logs", "vault", "production"),
             ("pending", "vault"),
+            ("audit",),
+            ("audit", "--json"),
             ("doctor",),
         )
     }
     assert MARK in said[f"logs {first.id}"]
+    assert MARK in said["audit"]
     return said
 
 
