@@ -57,6 +57,20 @@ def wait_for_enter(said: str) -> None:
         input(said)
 
 
+def out_of_reach(environment: Mapping[str, str]) -> str:
+    """The socket of Docker's that this user may not use; "" when there is nothing against it."""
+    path = environment.get("DOCKER_HOST", "").removeprefix("unix://")
+    if not path.startswith("/"):
+        return ""
+    try:
+        os.stat(path)
+    except PermissionError:
+        return path
+    except OSError:
+        return ""
+    return "" if os.access(path, os.R_OK | os.W_OK) else path
+
+
 def is_there(program: str) -> bool:
     return shutil.which(program) is not None
 

@@ -55,6 +55,11 @@ def exec_(context: click.Context, service: str, environment: str | None, one_off
     ticket = session.ask(EXEC, ExecRequest(key, command, process, one_off, tty))
     status = foreground.NOT_RUN
     try:
+        if socket := foreground.out_of_reach(ticket.environment):
+            raise CockpitError(
+                f"You may not use Docker's socket {socket}, and exec runs docker on this terminal",
+                "Ask someone who may, or root; all other verbs need only the engine: docs/sharing.md",
+            )
         status = foreground.run(ticket.argv, ticket.environment)
     finally:
         _ended(session, ExecEnded(ticket.id, status))
