@@ -68,7 +68,7 @@ SHOP = Service(
         "    command: [sh, -c, \"trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done\"]",
     ),
 )
-_DOCKERFILE = "ARG RUNTIME\nFROM $RUNTIME\nWORKDIR /app\nCOPY . ./\nCMD [\"sh\", \"/app/start\"]\n"
+_DOCKERFILE = 'ARG RUNTIME\nFROM $RUNTIME\nWORKDIR /app\nCOPY . ./\nCMD ["sh", "/app/start"]\n'
 _START = "exec caddy run --config /app/Caddyfile --adapter caddyfile\n"
 _CADDYFILE = """{
 	admin off

@@ -58,9 +58,9 @@ class Cockpit:
         self.world = World(configuration.settings, ports.clock.now(), Locks(ports.clock))
         self.rows = Rows(ports, self.world)
         self._probing = Probing(ports, self.world)
-        picture = Picture(self.world, self._probing.samples)
+        picture = Picture(self.world, self._probing.samples, ports.me)
         self.window = Window(ports, self.world, self.hub, self.rows, picture, configuration, self.backlog)
-        self.exclusion = Exclusion(ports)
+        self.exclusion = Exclusion(ports, self.audit)
         self.watch = Watch(
             ports,
             self.world,
@@ -111,6 +111,7 @@ class Cockpit:
         await self.operations.load()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watch.run(), name="watch")
+            group.create_task(self.rows.complete(), name="history")
             group.create_task(self.watch.forever(self._auto.tick, AUTO_EVERY), name="automatic deploys")
             group.create_task(self.watch.forever(self._locking.expire, 1.0), name="locks that are over")
             group.create_task(self.recoveries.run(), name="recovery")

@@ -13,11 +13,11 @@ from contextlib import suppress
 from functools import partial
 
 from cockpit.engine.acting import Fence
-from cockpit.engine.audit import ENGINE
+from cockpit.engine.audit import ENGINE, Audit
 from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
-from cockpit.errors import CockpitError, EdgeError, Fenced, Refused, StoreError, TargetDown
-from cockpit.model import Actor, AuditRow, OperationKind, PlacementKey
+from cockpit.errors import CockpitError, EdgeError, Fenced, Refused, TargetError
+from cockpit.model import Actor, OperationKind, PlacementKey
 from cockpit.targets.base import Holder, HostLock, LockOrder
 from cockpit.text import age
 
@@ -53,7 +53,7 @@ class Claim:
             return
         try:
             held = await self.host.target.lock_of(self.key)
-        except TargetDown:
+        except TargetError:
             if must:
                 raise
             return
@@ -85,11 +85,13 @@ class Claim:
 
 
 class Exclusion:
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, audit: Audit) -> None:
         self._ports = ports
+        self._audit = audit
         self._claims: dict[PlacementKey, Claim] = {}
         self._taking: set[PlacementKey] = set()
         self._going: dict[PlacementKey, asyncio.Task[None]] = {}  # locks that are being let go of
+        self._seen: dict[str, frozenset[str]] = {}  # by host: the ids of its locks
         self._hearts: dict[str, tuple[int, float]] = {}  # lock id: its beats, and since when they are so many
 
     # ------------------------------------------------------------ taking and giving back
@@ -108,11 +110,23 @@ class Exclusion:
         try:
             if key in self._going:
                 await asyncio.wait({self._going[key]}, timeout=PATIENCE)
-            made = self._claims[key] = Claim(host, key, await self._lock(host, order, actor, must=must))
+            lock = await self._lock(host, order, actor, must=must)
         finally:
             self._taking.discard(key)
+        if key in self._claims:  # a rollback and a recovery asked at the same time
+            return self._share(self._claims[key], lock)
+        made = self._claims[key] = Claim(host, key, lock)
         made.keep(self._ports)
         return made
+
+    def _share(self, claim: Claim, lock: HostLock | None) -> Claim:
+        """One claim for both, with the lock that was taken last: the edge's guard is of that one."""
+        claim.users += 1
+        if lock is not None:
+            claim.stop()
+            claim.lock = lock
+            claim.keep(self._ports)
+        return claim
 
     async def release(self, claim: Claim) -> None:
         """What cannot be let go of now, because Docker is away, is let go of by `look`."""
@@ -135,7 +149,7 @@ class Exclusion:
         try:
             async with asyncio.timeout(PATIENCE):
                 return await self._locked(host, order, actor)
-        except (TargetDown, TimeoutError):
+        except (TargetError, TimeoutError):
             return None
 
     async def _locked(self, host: Host, order: LockOrder, actor: Actor) -> HostLock:
@@ -169,10 +183,8 @@ class Exclusion:
         was = other.order
         text = f"the lock {other.short} of {was.by} on {was.holder.bastion}, who began a {was.kind}: {why}"
         log.warning("%s: %s", was.key, text)
-        with suppress(StoreError):  # a rollback goes on with a full disk
-            await self._ports.store.record(
-                AuditRow(0, self._ports.clock.now(), actor, "takeover", "done", was.key, text=text, reason=why)
-            )
+        row = self._audit.row(actor, "takeover", "done", was.key, text=text, reason=why)
+        await self._audit.record_anyway(row)
 
     async def take_over(self, host: Host, key: PlacementKey, typed: str, actor: Actor, reason: str) -> HostLock:
         """From a holder that lives: what it has under way ends where it is. Raises Refused unless its id was typed."""
@@ -203,8 +215,10 @@ class Exclusion:
                     await host.target.release_lock(lock)
             elif self._gone(lock):
                 await self._take_over(host, lock, ENGINE, "its holder is gone")
-        known = {lock.id for lock in host.locks}
-        self._hearts = {each: heart for each, heart in self._hearts.items() if each in known}
+                host.locks = tuple(each for each in host.locks if each is not lock)
+        here = frozenset(lock.id for lock in host.locks)
+        gone, self._seen[host.name] = self._seen.get(host.name, frozenset()) - here, here
+        self._hearts = {each: heart for each, heart in self._hearts.items() if each not in gone}
 
     def _gone(self, lock: HostLock) -> bool:
         holder, me = lock.order.holder, self._ports.me

@@ -13,8 +13,19 @@ import pytest
 
 from cockpit.engine import exclusion
 from cockpit.errors import Fenced, Refused
-from cockpit.model import OperationState
-from cockpit.protocol import AUDIT, TAKEOVER, AuditRequest, TakeoverRequest
+from cockpit.model import Elsewhere, OperationState
+from cockpit.protocol import (
+    AUDIT,
+    DEPLOY_SHEET,
+    ROLLBACK_SHEET,
+    STATUS,
+    TAKEOVER,
+    AuditRequest,
+    CommitRequest,
+    For,
+    Nothing,
+    TakeoverRequest,
+)
 from cockpit.targets.base import HostLock, LockOrder
 from tests.engine.rig import SHOP, TOM, Rig, rig
 from tests.fakes.prober import FakeProber
@@ -75,6 +86,40 @@ async def test_who_another_bastion_holds_up_is_told_who_since_when_and_how_to_fo
         assert f"cockpit takeover shop production {lock.short}" in refused.value.hint
         assert await shop.target.lock_of(SHOP) == lock
         assert await shop.store.operations(SHOP) == ()
+
+
+async def test_everybody_sees_that_another_bastion_is_at_a_placement_and_what_that_means_for_both_sheets(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+
+        async def seen() -> Elsewhere | None:
+            await shop.engine.watch.look(SHOP)
+            (found,) = [each for each in (await shop.call(STATUS, Nothing())).placements if each.key == SHOP]
+            return found.elsewhere
+
+        assert await seen() is None
+        lock = await taken(shop)
+        assert await seen() == Elsewhere("tom", "bastion-9", "deploy", lock.order.since, lock.short)
+        told = "tom on bastion-9 began a deploy"
+        assert told in " ".join((await shop.call(DEPLOY_SHEET, CommitRequest(SHOP, shop.commit("third")))).warnings)
+        assert told in " ".join((await shop.call(ROLLBACK_SHEET, For(SHOP))).warnings)
+        await shop.target.release_lock(lock)
+        assert await seen() is None
+
+
+async def test_an_operation_of_this_engine_is_not_said_to_be_elsewhere(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        shop.builder.gate = asyncio.Event()
+        operation = await shop.deploy(shop.commit("first"))
+        await shop.engine.watch.look(SHOP)
+        assert shop.engine.world.host(SHOP).locks
+        placements = (await shop.call(STATUS, Nothing())).placements
+        assert [each.elsewhere for each in placements if each.key == SHOP] == [None]
+        shop.builder.gate.set()
+        await shop.ended(operation)
 
 
 async def test_a_lock_whose_holder_died_on_this_machine_is_taken_over_at_once(tmp_path: Path) -> None:

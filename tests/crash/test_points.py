@@ -1,0 +1,31 @@
+"""An engine killed at its named points, on a real Docker engine and under load (bench/chaos.py)."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench import chaos
+from bench.report import Result
+
+pytestmark = pytest.mark.docker
+
+
+def held(result: Result) -> None:
+    broken = [str(limit) for limit in chaos.LIMITS if not limit.holds(result)]
+    assert not broken, f"{result['why']} · {result}"
+    assert result["recovered"] == result["runs"]
+
+
+@pytest.mark.timeout(400)
+async def test_an_engine_killed_at_points_of_each_operation_is_back_with_the_truth_and_no_request_lost() -> None:
+    result = await chaos.quick(print)
+    held(result)
+    assert int(str(result["points"])) >= 10
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+async def test_an_engine_killed_at_every_point_of_each_operation_is_back_with_the_truth_and_no_request_lost() -> None:
+    result = await chaos.measure(print)
+    held(result)
+    assert int(str(result["points"])) >= 100
