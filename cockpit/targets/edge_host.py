@@ -122,6 +122,7 @@ def _start(client: DockerClient, installation: str, spec: EdgeSpec, edge: State 
     from docker.errors import APIError
 
     if edge is not None:
+        point(client, edge["Id"], spec, run_of(edge))  # its directory may be another one by now
         client.api.restart(edge["Id"], timeout=1)
         _wait_until_up(client, edge["Id"], spec)
         return

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cockpit.errors import TargetError
+from cockpit.targets import labels
 from cockpit.targets.ports import Listener, PortOwners, host_networked, publisher
+from cockpit.targets.records import claims
 from cockpit.text import clean
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ class Owner:
     words: str
     traefik: bool = False
     networks: tuple[str, ...] = ()  # of a container
+    there: str = ""  # the way to the cockpit whose it is
 
 
 def refuse_taken(client: DockerClient, ports: tuple[int, ...], own: int, who: PortOwners) -> None:
@@ -42,7 +45,10 @@ def taken(port: int, owner: Owner, who: PortOwners) -> TargetError:
 
 
 def hint(port: int, owner: Owner, who: PortOwners) -> str:
-    """The lines that go behind it: labels for a Traefik that shares a network with us, else a port for its upstream."""
+    """Where to go when it is another cockpit's; else the lines that go behind it: labels for a Traefik that shares a
+    network with us, or a port for its upstream."""
+    if owner.there:
+        return f"Use it there: {owner.there}. Where that bastion is gone, docs/break-glass.md says how to take it over."
     if owner.traefik and owner.networks:
         network = owner.networks[0]
         labels = (
@@ -69,8 +75,20 @@ def _process(client: DockerClient, listener: Listener) -> Owner:
     return Owner(f"{listener.name or 'a process'} (pid {listener.pid})", "traefik" in listener.name)
 
 
+def _cockpit(client: DockerClient, installation: str) -> Owner:
+    """Another one's edge; it may be older than what says whose it is."""
+    claim = next((each for each in claims(client) if each.installation == installation), None)
+    if claim is None:
+        return Owner(f"the edge of another cockpit (installation {installation})")
+    whose = f"{claim.user} on {claim.bastion} (installation {installation}, state {claim.state})"
+    return Owner(f"the edge of the cockpit of {whose}", there=f"ssh {claim.user}@{claim.bastion}, then cockpit")
+
+
 def _container(client: DockerClient, identifier: str) -> Owner:
     found = client.api.inspect_container(identifier)
+    written = found["Config"].get("Labels") or {}
+    if written.get(labels.ROLE) == "edge" and labels.INSTALLATION in written:
+        return _cockpit(client, written[labels.INSTALLATION])
     name, image = clean(found["Name"].lstrip("/")), clean(str(found["Config"]["Image"]), 100)
     networks = tuple(each for each in sorted(found["NetworkSettings"]["Networks"] or {}) if each not in _NOT_JOINED)
     return Owner(f"the container {name} ({image})", "traefik" in f"{name} {image}".lower(), networks)

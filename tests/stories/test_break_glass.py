@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from cockpit.demo.exchange import Cut
 from cockpit.model import Health
 from tests.stories import services
 from tests.stories.test_switching import some_more
@@ -47,6 +49,12 @@ def on_the_page(start: str) -> str:
     """A command of it, up to its last line."""
     (found,) = re.findall(rf"^ *{start}(?:.*\\\n)*.*$", PAGE, re.MULTILINE)
     return str(found)
+
+
+def ours(shop: World, command: str) -> str:
+    """On a Docker host that this test shares with others."""
+    mine = f" --filter label=deploy-cockpit.installation={shop.host.installation}"
+    return re.sub(r"(docker ps( --quiet)?)", rf"\1{mine}", command.replace("=checkout", "=shop"))
 
 
 def name(shop: World, release: int, process: str) -> str:
@@ -89,11 +97,11 @@ async def test_processes_without_a_port_are_moved_by_hand(shop: World) -> None:
 
 
 async def test_the_page_shows_what_runs_where_and_its_own_line_moves_the_customers(shop: World) -> None:
-    shown = (await asyncio.to_thread(sh, on_the_page("docker ps").replace("=checkout", "=shop"))).splitlines()
+    shown = (await asyncio.to_thread(sh, ours(shop, on_the_page("docker ps")))).splitlines()
     own = sorted(each for each in shown if each.startswith("r2 "))
     ((admin,), web) = ([each.split()[2] for each in own if f" {process} " in each] for process in ("admin", "web"))
     line = f"r2 {' '.join(web)} / admin {admin} ."
-    command = re.sub("r41 .* \\.(?=\\\\n)", line, on_the_page("printf")).replace("checkout@", "shop@")
+    command = re.sub("r41 .* \\.(?=\\\\n)", line, on_the_page("printf 'r41")).replace("checkout@", "shop@")
     await asyncio.to_thread(sh, f"cd {shop.paths.edge} && cd pointers && {command}")
     assert await answers(shop) == {"r2"}
 
@@ -106,3 +114,36 @@ async def test_hold_answers_503_until_there_is_a_line_again(shop: World) -> None
     assert (held.status, "retry-after" in held.headers) == (503, True)
     pointer.write_text(line)
     assert await answers(shop) == {"r2"}
+
+
+async def test_without_the_state_directory_the_shell_alone_serves_and_a_cockpit_takes_it_back(shop: World) -> None:
+    policies = {"r2": "always", "r1": "unless-stopped"}
+    await until(lambda: all(policies[f"r{n}"] == shop.host.restart_policy(name(shop, n, "admin")) for n in (1, 2)))
+    await shop.end_engine_at_once()
+    await asyncio.to_thread(shutil.rmtree, shop.paths.state)
+    assert (await shop.get("shop")).status == 503
+    shown = await asyncio.to_thread(sh, ours(shop, on_the_page(r"docker inspect \$")))
+    serving = sorted(each.split()[2] for each in shown.splitlines() if each.startswith("always r2 "))
+    web = [each for each in serving if each.endswith(":8000")]
+    assert len(web) == 2
+    glass = f"{shop.host.installation}-glass"
+    (block,) = (each for each in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) if "docker stop" in each)
+    block = re.sub(r"reverse_proxy [0-9.: ]+", f"reverse_proxy {' '.join(web)}", ours(shop, block))
+    block = block.replace("checkout.example.com", f"shop.localhost:{shop.port}").replace("break-glass", glass)
+    try:
+        await asyncio.to_thread(sh, f"cd {shop.root} && {block}")
+        await until(lambda: serves(shop, "r2"), within=20)
+    finally:
+        await asyncio.to_thread(sh, f"docker rm --force {glass}")
+    await shop.client.close()
+    await shop.up()
+    await until(lambda: serves(shop, "r2"), within=20)
+    assert (await shop.live("shop")).name == "r2"
+
+
+async def serves(shop: World, release: str) -> bool:
+    try:
+        found = await shop.get("shop")
+    except (OSError, Cut):
+        return False
+    return (found.status, found.headers.get("x-release")) == (200, release)
