@@ -119,7 +119,7 @@ class Operations:
         await self._look_at_the_pointer(placement)
         self._must_be_as_shown(seen, request.seen_live)
         await self._make_way(request, actor)
-        with self._alone(request.key):
+        with self._alone(request.key), self._world.before_recovery(request.key):
             self._must_be_as_shown(seen, request.seen_live)
             target = self._target(seen, request.to)
             names = plan.moves(spec.from_text(target.spec), _frozen(seen.live))

@@ -16,6 +16,7 @@ from cockpit.targets.base import ContainerSpec
 DEPLOY = ("preflight", "fetch", "build", "push", "pull", "migrate")
 MOVE = ("start", "verify", "switch", "confirm", "processes", "settle")
 ROLLED_BACK_HOT = 120.0  # seconds that a release rolled back from stays hot, to undo a mistaken rollback
+LONGEST_HOT = 8 * 86400.0  # seconds; a time further ahead was written while the clock was wrong
 SERVED_GOOD = 600.0  # seconds of service without failing that make a release good
 
 
@@ -79,6 +80,11 @@ def returnable(releases: Iterable[ReleaseRecord], live: int | None) -> tuple[Rel
         for release in releases
         if release.number != live and release.took_traffic_at and not release.failed and not release.image_removed
     )
+
+
+def hot(record: ReleaseRecord, now: float) -> bool:
+    """It still has its time out of traffic."""
+    return record.hot_until is not None and now < record.hot_until <= now + LONGEST_HOT
 
 
 def rollback_default(releases: Iterable[ReleaseRecord], live: int | None) -> ReleaseRecord | None:

@@ -138,7 +138,8 @@ async def _restarted(ports: Ports, host: Host, operation: Operation, release: Re
         await ports.store.update_release(release.key, release.number, slot=moved)
         await ports.store.switched(operation.id, now)
     release = replace(release, slot=moved)
-    await _finish(ports, host, release)
+    if await _has_customers(ports, host, release):  # and nobody rolled back meanwhile
+        await _finish(ports, host, release)
     seen = {each.slot for each in await host.target.observe()}
     for slot in mine:
         if slot != moved and (where == "old" or slot not in seen):

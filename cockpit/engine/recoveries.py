@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import partial
 
 from cockpit.engine import recover
 from cockpit.engine.acting import doing
 from cockpit.engine.api import Handler, Peer
 from cockpit.engine.audit import ENGINE, line_of
 from cockpit.engine.exclusion import Exclusion
+from cockpit.engine.host import Host
 from cockpit.engine.hub import Hub
 from cockpit.engine.ports import Ports
 from cockpit.engine.watch import Watch
@@ -104,13 +106,27 @@ class Recoveries:
 
     async def _recover(self, operation: Operation) -> None:
         host = self._world.host(operation.key)
+        await recover.until_done(self._ports, host, operation, partial(self._try, host, operation))
 
-        async def once() -> None:
-            claim = await self._exclusion.claim(host, operation.key, operation.id, None, ENGINE)
-            try:
-                with doing("recovery", claim.fence(must=True)):
-                    await recover.once(self._ports, host, operation)
-            finally:
-                await self._exclusion.release(claim)
+    async def _try(self, host: Host, operation: Operation) -> None:
+        """Cut short when a rollback wants the placement; Refused has it tried again."""
+        key = operation.key
+        if not self._world.may_recover(key):
+            raise Refused(f"{key} is being rolled back", "the recovery waits")
+        trying = self._world.tries[key] = asyncio.create_task(self._once(host, operation), name=f"recovery of {key}")
+        try:
+            await asyncio.wait({trying})
+        finally:
+            del self._world.tries[key]
+            trying.cancel()
+        if trying.cancelled():
+            raise Refused(f"{key} is being rolled back", "the recovery waits")
+        trying.result()
 
-        await recover.until_done(self._ports, host, operation, once)
+    async def _once(self, host: Host, operation: Operation) -> None:
+        claim = await self._exclusion.claim(host, operation.key, operation.id, None, ENGINE)
+        try:
+            with doing("recovery", claim.fence(must=True)):
+                await recover.once(self._ports, host, operation)
+        finally:
+            await self._exclusion.release(claim)

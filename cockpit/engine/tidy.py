@@ -120,7 +120,7 @@ def to_stop(containers: tuple[Container, ...], seen: Seen, now: float) -> tuple[
         for record in seen.records
         if record.number in running
         and record.number != seen.row.live
-        and (record.hot_until is None or record.hot_until <= now)
+        and not plan.hot(record, now)
         and not (record is spare and live is not None and live.good_at is None and record.hot_until is not None)
         and not _works_for(live, record, containers)
     )
@@ -136,7 +136,7 @@ def to_remove(containers: tuple[Container, ...], seen: Seen, now: float) -> tupl
         if record.number != seen.row.live
         and record is not spare
         and (record.stopped or (record.slot is not None and (record.failed or record.number not in running)))
-        and (record.hot_until is None or record.hot_until <= now)
+        and not plan.hot(record, now)
     )
 
 

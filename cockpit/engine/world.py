@@ -64,6 +64,8 @@ class World:
         self.placements: dict[PlacementKey, Seen] = {}
         self.runs: dict[PlacementKey, Run] = {}
         self.recovering: set[PlacementKey] = set()
+        self.tries: dict[PlacementKey, asyncio.Task[None]] = {}  # of recoveries, under way
+        self._first: set[PlacementKey] = set()
         self.at_work: set[int] = set()  # operations that this engine runs, also those that only clean up
         self._indexed: Settings | None = None
         self._keys: frozenset[PlacementKey] = frozenset()
@@ -93,6 +95,20 @@ class World:
         return replace(
             operation, state=OperationState.RECOVERING, summary="the engine died in it: finding out how it is"
         )
+
+    @contextmanager
+    def before_recovery(self, key: PlacementKey) -> Iterator[None]:
+        """A rollback waits for no recovery, and the two never act at once: the recovery begins again after it."""
+        self._first.add(key)
+        if key in self.tries:
+            self.tries[key].cancel()
+        try:
+            yield
+        finally:
+            self._first.discard(key)
+
+    def may_recover(self, key: PlacementKey) -> bool:
+        return not self.busy(key) and key not in self._first
 
     def of(self, key: PlacementKey) -> tuple[Container, ...]:
         return self.host(key).of(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ from cockpit.edge.base import Pointer
 from cockpit.engine import tidy
 from cockpit.engine.journal import Backlog, Journal
 from cockpit.errors import StoreError
-from cockpit.model import OperationState, PlacementKey
-from cockpit.targets.base import Standing
-from tests.engine.rig import SHOP, Rig, rig, service, settings
+from cockpit.model import OperationKind, OperationState, PlacementKey
+from cockpit.targets.base import HostLock, LockOrder, Standing
+from tests.engine.rig import ANA, SHOP, Rig, rig, service, settings
 from tests.fakes.target import Program
 
 WEB = Process(port=8000, healthcheck=Healthcheck(interval=0.1, timeout=1.0, retries=2), stop_grace_period=0.1)
@@ -106,6 +107,63 @@ async def test_a_recovery_starts_again_what_customers_are_sent_to(tmp_path: Path
         shop.prober.answers.clear()
         await shop.up()
         assert (shop.customers_on(), shop.running()) == (2, {1, 2})
+
+
+async def test_what_a_wrong_clock_kept_hot_for_a_year_does_not_stay_hot_once_it_is_right(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.clock.ahead = 365 * 86_400.0
+        await shop.shipped("second")
+        await shop.make_good(2)
+        seen, target = shop.engine.rows.seen(SHOP), shop.target
+        assert tidy.to_stop(target.containers, seen, shop.clock.now()) == ()
+        shop.clock.ahead = 0.0
+        assert [each.number for each in tidy.to_stop(target.containers, seen, shop.clock.now())] == [1]
+
+
+async def test_a_rollback_and_a_recovery_that_ask_at_the_same_time_share_one_claim_and_give_it_back_once(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path) as shop:
+        exclusion, slow = shop.engine.exclusion, asyncio.Event()
+        take = shop.target.take_lock
+
+        async def take_slowly(order: LockOrder) -> HostLock | None:
+            if order.kind == "rollback":
+                await slow.wait()
+            return await take(order)
+
+        shop.target.take_lock = take_slowly  # type: ignore[method-assign]  # Docker is slow for one of them
+        rollback = asyncio.create_task(exclusion.claim(shop.host, SHOP, 2, OperationKind.ROLLBACK, ANA))
+        recovery = await exclusion.claim(shop.host, SHOP, 1, None, ANA)
+        claim = await rollback
+        assert claim is recovery
+        assert claim.lock == await shop.target.lock_of(SHOP) is not None
+        await exclusion.release(recovery)
+        assert await shop.target.lock_of(SHOP) is not None
+        await exclusion.release(claim)
+        assert await shop.target.lock_of(SHOP) is None
+
+
+async def test_a_rollback_cuts_a_recovery_short_which_is_done_after_it(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        shop.prober.answers[3] = 0
+        third = await shop.deploy(shop.commit("third"))
+        await shop.until(lambda: 3 in shop.running())
+        await shop.down()
+        gate = shop.target.hold_stops()
+        await shop.up(wait=False)
+        await shop.until(lambda: any("remove shop/production r3" in call for call in shop.target.calls))
+        back = await shop.rollback()
+        assert not shop.engine.world.tries
+        gate.set()
+        assert (await shop.ended(back)).state is OperationState.SUCCEEDED
+        assert SHOP in shop.engine.world.recovering
+        await shop.settled()
+        assert (await shop.ended(third)).state is OperationState.INTERRUPTED
+        assert (shop.customers_on(), shop.running()) == (1, {1, 2})
 
 
 async def test_the_end_of_an_operation_is_entered_after_what_is_kept_already() -> None:
