@@ -322,6 +322,17 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another engine that changes the placement now, by the lock that it has on the Docker host."""
+
+    by: str
+    bastion: str
+    kind: str  # "deploy", "rollback", "restart", "recovery"
+    since: float
+    lock: str  # what has to be typed to take the placement over from it
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRow:
     """One thing that somebody did, tried to do, or that the engine did by itself. Each row is chained to the one before.
 
@@ -371,6 +382,7 @@ class Placement:
     configured: bool = True  # False: not in the configuration any more; it goes on running
     auto: str = ""  # "on", or why no commit is deployed by itself now; "" where a person deploys
     lock: Lock | None = None  # this one's own; `EngineStatus.freeze` is everybody's
+    elsewhere: Elsewhere | None = None  # None: no other engine is at it
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ from cockpit.cli.output import Cell, part, table, words
 from cockpit.glyphs import HEALTH, OUTCOME, SPEED, STEP
 from cockpit.model import (
     Commit,
+    Elsewhere,
     Health,
     Lock,
     Operation,
+    OperationState,
     Pending,
     Placement,
     Release,
@@ -46,15 +48,16 @@ def since(at: float | None) -> str:
 
 
 def placements(seen: Snapshot) -> list[str]:
-    running = {operation.id: operation for operation in seen.operations}
-    return table(_placement(each, running.get(each.operation or 0)) for each in seen.placements) or [
-        "No service is configured"
-    ]
+    newest = {each.key: each for each in sorted(seen.operations, key=lambda each: (not each.state.ended, each.id))}
+    return table(_placement(each, newest.get(each.key)) for each in seen.placements) or ["No service is configured"]
 
 
 def _placement(each: Placement, operation: Operation | None) -> list[Cell]:
+    """`operation` is the one that goes on there, else the newest."""
     live = each.live
     notes = [
+        _goes_on(operation) if operation else "",
+        _elsewhere(each.elsewhere) if each.elsewhere else "",
         "" if each.configured else "not in config",
         "" if each.host == "local" else f"on {each.host}",
         each.why,
@@ -64,9 +67,6 @@ def _placement(each: Placement, operation: Operation | None) -> list[Cell]:
         each.pending_note,
         _automatic(each),
     ]
-    if operation:
-        step = operation.current
-        notes.insert(0, f"◐ {operation.kind} {operation.id}{f': {step.name}' if step else ''}")
     return [
         _health(each),
         (str(each.key), "strong"),
@@ -77,6 +77,23 @@ def _placement(each: Placement, operation: Operation | None) -> list[Cell]:
         _runs(each),
         " · ".join(filter(None, notes)),
     ]
+
+
+def _goes_on(each: Operation) -> str:
+    """What runs, and what a dead engine left behind."""
+    glyph, name = OUTCOME[each.state][0], f"{each.kind} {each.id}"
+    match each.state:
+        case OperationState.RUNNING:
+            return f"{glyph} {name}{f': {each.current.name}' if each.current else ''}"
+        case OperationState.RECOVERING:
+            return f"{glyph} {name} recovering: the engine died in it"
+        case OperationState.STUCK:
+            return f"{glyph} {name} stuck: cockpit recover {each.id}"
+    return ""
+
+
+def _elsewhere(other: Elsewhere) -> str:
+    return f"◐ {other.kind} by {other.by} on {other.bastion} for {since(other.since)} (lock {other.lock})"
 
 
 def locked(lock: Lock) -> str:

@@ -95,6 +95,9 @@ async def _built(ports: Ports, scene: Scene, commit: Commit) -> bool:
 def _warnings(scene: Scene, commit: Commit, commits: tuple[Commit, ...], count: int) -> tuple[str, ...]:
     said = []
     live = scene.live
+    if (other := scene.seen.elsewhere) is not None:
+        ago = age(scene.now - other.since)
+        said.append(f"{other.by} on {other.bastion} began a {other.kind} {ago} ago: refused while that goes on")
     if live is not None and scene.seen.health is Health.FAILING:
         said.append(f"{live.name} is failing: B rolls back in a moment, a deploy takes longer")
     if live is not None and live.baking_until and live.baking_until > scene.now:

@@ -7,20 +7,24 @@ from dataclasses import replace
 
 from cockpit.config.settings import PlacementSettings
 from cockpit.engine import plan, spec, views
+from cockpit.engine.exclusion import elsewhere
+from cockpit.engine.host import Host
 from cockpit.engine.world import Seen, World
 from cockpit.health import state
 from cockpit.health.samples import Samples
-from cockpit.model import Health, Placement, ProcessState, Replica, Traffic
+from cockpit.model import Elsewhere, Health, Placement, PlacementKey, ProcessState, Replica, Traffic
 from cockpit.store.base import ReleaseRecord
+from cockpit.targets.base import Holder
 
 VOLATILE = 5.0  # seconds between tellings of what changes all the time: latencies, ages
 BINS = 8  # of a minute each, in a trend
 
 
 class Picture:
-    def __init__(self, world: World, samples: Samples) -> None:
+    def __init__(self, world: World, samples: Samples, me: Holder) -> None:
         self._world = world
         self._samples = samples
+        self._me = me
         self.pid = os.getpid()
 
     def placement(self, placement: PlacementSettings, seen: Seen, now: float) -> Placement:
@@ -61,7 +65,14 @@ class Picture:
             configured=world.configured(key),
             auto=seen.auto,
             lock=world.locks.of(key),
+            elsewhere=self._elsewhere(host, key),
         )
+
+    def _elsewhere(self, host: Host, key: PlacementKey) -> Elsewhere | None:
+        if (lock := elsewhere(host, key, self._me)) is None:
+            return None
+        order = lock.order
+        return Elsewhere(order.by, order.holder.bastion, order.kind, order.since, lock.short)
 
     def _judge(self, seen: Seen, serving: tuple[Replica, ...], traffic: Traffic, now: float) -> tuple[Health, str]:
         """What customers reach is what counts; in a release without any, all of it."""

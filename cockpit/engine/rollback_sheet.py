@@ -91,7 +91,11 @@ def _warnings(scene: Scene, live: ReleaseRecord) -> tuple[str, ...]:
     said = []
     if scene.operation is not None and scene.operation.kind is OperationKind.DEPLOY:
         said.append(f"cancels the deploy that {scene.operation.actor.name} started")
-    said += [f"goes through the {each} · the record will say so" for each in scene.overrides]
+    said += [f"overrides the {each} · the record will say so" for each in scene.overrides]
+    if (other := scene.seen.elsewhere) is not None:
+        deploys = other.kind == OperationKind.DEPLOY.value
+        way = "it is ended where it is" if deploys else "this is refused while it lives"
+        said.append(f"{other.by} on {other.bastion} began a {other.kind} {age(scene.now - other.since)} ago: {way}")
     served = scene.release(live).served_seconds
     if scene.seen.health is Health.FAILING and served > 86400:
         said.append(f"{live.name} was fine for {age(served)}: the cause may be elsewhere")

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 
 import pytest
 
-from cockpit.model import Pending
+from cockpit.cli import render
+from cockpit.model import Actor, Elsewhere, Operation, OperationKind, OperationState, Pending
 from cockpit.paths import Paths
 from cockpit.protocol import Checks, Releases, Snapshot, decode
 from tests.cli.conftest import Cli
@@ -20,6 +23,23 @@ def test_status_has_a_line_for_each_service_with_glyph_and_word(engine: Paths, c
     assert "2 pending" in web
     assert checkout.startswith("✖ failing  checkout/production")
     assert checkout.endswith("503 on both replicas")
+
+
+def test_status_says_what_a_dead_engine_left_and_what_another_bastion_does() -> None:
+    actor, web = Actor("ana"), world.WEB
+    at = time.time() - 130
+    going = Operation(12, OperationKind.DEPLOY, web, actor, OperationState.RECOVERING, at, from_release=41)
+
+    def line(operation: Operation | None = None, elsewhere: Elsewhere | None = None) -> str:
+        shown = replace(world.placement(web), operation=None, elsewhere=elsewhere)
+        found = (operation,) if operation else ()
+        return render.placements(Snapshot(world.status(1), (shown,), found))[0]
+
+    assert "▲ deploy 12 recovering: the engine died in it" in line(going)
+    assert "✖ deploy 12 stuck: cockpit recover 12" in line(replace(going, state=OperationState.STUCK))
+    assert "deploy 12" not in line(replace(going, state=OperationState.SUCCEEDED))
+    other = Elsewhere("tom", "bastion-2", "deploy", at, "1a2b3c4d5e6f")
+    assert "◐ deploy by tom on bastion-2 for 2m (lock 1a2b3c4d5e6f)" in line(elsewhere=other)
 
 
 @pytest.mark.parametrize(
