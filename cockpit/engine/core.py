@@ -107,7 +107,6 @@ class Cockpit:
     async def _bring_up(self) -> None:
         """Docker may be away: the socket answers meanwhile, and says so."""
         await self.watch.first_look()
-        await self.rows.complete()
         await self.operations.load()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watch.run(), name="watch")
