@@ -83,6 +83,7 @@ async def _lease(run: Run) -> None:
     lease = ports.store.lease_spare if run.operation.kind is OperationKind.RESTART else ports.store.lease_slot
     slot = await lease(release.key, release.number, subnet.slots, rest=ADDRESS_REST, avoid=taken)
     run.release = replace(release, slot=slot)
+    await run.moved()  # where it is, is known at the very moment when customers are
 
 
 async def verify(run: Run) -> str:
