@@ -25,6 +25,8 @@ AT_ONCE = 16  # logs that one client may have open
 QUEUE = 5000  # lines kept for the next batch; older ones are dropped and counted
 FIRST = 500  # lines in one chunk of history
 
+Since = Callable[[str], float | None]  # by the name that its lines have: from when on a container is read
+
 
 class Batcher:
     """Collects lines and sends them ten times a second at most, for as long as its peer is there."""
@@ -140,7 +142,7 @@ def of_containers(
     containers: tuple[Container, ...],
     tail: int | None,
     follow: bool,
-    since: float | None = None,
+    since: Since = lambda name: None,
 ) -> AsyncGenerator[tuple[LogLine, ...], None]:
     """Lines of several replicas, each named by its replica when there is more than one, and by its process then."""
     alone, several = len(containers) == 1, len({each.process for each in containers}) > 1
@@ -156,7 +158,7 @@ async def of_logs(
     names: Mapping[str, str],
     tail: int | None,
     follow: bool,
-    since: float | None = None,
+    since: Since = lambda name: None,
 ) -> AsyncGenerator[tuple[LogLine, ...], None]:
     """Lines of several containers (id → name) as they come, without what is known to be secret.
 
@@ -167,7 +169,7 @@ async def of_logs(
     async def read(container: str, name: str) -> None:
         end = None
         try:
-            log = target.logs(container, tail=tail, since=since, follow=follow)
+            log = target.logs(container, tail=tail, since=since(name), follow=follow)
             async with aclosing(_generator(log)) as lines:
                 async for line in lines:
                     await arrived.put((name, line))

@@ -49,7 +49,8 @@ class ServiceLog:
         self._process = process
         self._numbers = itertools.count()
         self._shown: int | None = None
-        self._since: float | None = None  # what was written later has not been shown yet
+        self._since: float | None = None  # what was written later has not been shown yet,
+        self._after: dict[str, float] = {}  # … by a replica that has said something: what it wrote later
         self._said = ""
 
     async def lines(self) -> AsyncGenerator[Lines, None]:
@@ -82,8 +83,12 @@ class ServiceLog:
             yield (self._own(f"── r{containers[0].release} took traffic ──"),)
         self._shown = containers[0].release
         tail = self._tail if first else None if again else TAIL_OF_NEXT
-        host, since = self._world.host(self._key), self._since if again else None
-        log = of_containers(host.target, self._known, containers, tail, self._follow, since)
+        if not again:
+            self._since, self._after = None, {}
+        host, since, after = self._world.host(self._key), self._since, dict(self._after)
+        log = of_containers(
+            host.target, self._known, containers, tail, self._follow, lambda name: after.get(name, since)
+        )
         self._since = self._since or self._ports.clock.now()
         try:
             await self._learning.of(host, containers)
@@ -110,7 +115,7 @@ class ServiceLog:
                 if done:
                     batch, getting = getting.result(), None
                     if batch:
-                        self._since = batch[-1].at + 1e-6
+                        self._after |= {line.source: line.at + 1e-6 for line in batch}
                         yield tuple(self._numbered(line) for line in batch)
         except StopAsyncIteration:
             return
