@@ -75,20 +75,21 @@ def _process(client: DockerClient, listener: Listener) -> Owner:
     return Owner(f"{listener.name or 'a process'} (pid {listener.pid})", "traefik" in listener.name)
 
 
-def _cockpit(client: DockerClient, installation: str) -> Owner:
+def _cockpit(client: DockerClient, name: str, installation: str) -> Owner:
     """Another one's edge; it may be older than what says whose it is."""
     claim = next((each for each in claims(client) if each.installation == installation), None)
     if claim is None:
-        return Owner(f"the edge of another cockpit (installation {installation})")
+        return Owner(f"the container {name}, the edge of another cockpit (installation {installation})")
     whose = f"{claim.user} on {claim.bastion} (installation {installation}, state {claim.state})"
-    return Owner(f"the edge of the cockpit of {whose}", there=f"ssh {claim.user}@{claim.bastion}, then cockpit")
+    words = f"the container {name}, the edge of the cockpit of {whose}"
+    return Owner(words, there=f"ssh {claim.user}@{claim.bastion}, then cockpit")
 
 
 def _container(client: DockerClient, identifier: str) -> Owner:
     found = client.api.inspect_container(identifier)
     written = found["Config"].get("Labels") or {}
     if written.get(labels.ROLE) == "edge" and labels.INSTALLATION in written:
-        return _cockpit(client, written[labels.INSTALLATION])
+        return _cockpit(client, clean(found["Name"].lstrip("/")), written[labels.INSTALLATION])
     name, image = clean(found["Name"].lstrip("/")), clean(str(found["Config"]["Image"]), 100)
     networks = tuple(each for each in sorted(found["NetworkSettings"]["Networks"] or {}) if each not in _NOT_JOINED)
     return Owner(f"the container {name} ({image})", "traefik" in f"{name} {image}".lower(), networks)

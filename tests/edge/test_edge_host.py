@@ -6,6 +6,7 @@ import asyncio
 import http.server
 import os
 import re
+import shutil
 import socket
 import threading
 import uuid
@@ -21,11 +22,12 @@ from cockpit.edge.caddy import CaddyEdge
 from cockpit.edge.files import LocalFiles
 from cockpit.errors import TargetError
 from cockpit.targets import labels
-from cockpit.targets.base import EdgeSpec, EdgeState
+from cockpit.targets.base import Claim, EdgeSpec, EdgeState
 from cockpit.targets.edge_container import edge_name
 from cockpit.targets.edge_host import ensure_edge, remove_edge
 from cockpit.targets.edge_image import architecture, binary_for, caddy_binary, ensure_image
 from cockpit.targets.ports import Listener, listeners
+from cockpit.targets.records import claim, remove_records
 from cockpit.targets.taken import Owner, hint
 from tests.edge.world import SHOP, SUBNET, App, ask, free_port
 from tests.waiting import until
@@ -197,6 +199,26 @@ async def test_a_port_taken_by_another_edge_names_its_container(
     await asyncio.to_thread(ensure_edge, client, installation, EdgeSpec(Path(edge.files.where()), ports=(port,)))
     with pytest.raises(TargetError, match=f"port {port} is taken by the container {edge_name(installation)}"):
         await asyncio.to_thread(ensure_edge, client, installation + "-b", EdgeSpec(tmp_path, ports=(port,)))
+    await asyncio.to_thread(claim, client, Claim(installation, "m1", "bastion-1", "ana", "/srv/cockpit"))
+    with pytest.raises(TargetError, match="the edge of the cockpit of ana on bastion-1") as caught:
+        await asyncio.to_thread(ensure_edge, client, installation + "-b", EdgeSpec(tmp_path, ports=(port,)))
+    assert "ssh ana@bastion-1, then cockpit" in caught.value.hint
+    await asyncio.to_thread(remove_records, client, installation)
+
+
+@pytest.mark.docker
+async def test_an_edge_whose_directory_was_removed_under_it_is_mounted_again(
+    client: docker.DockerClient, installation: str, edge: CaddyEdge
+) -> None:
+    spec, routes = EdgeSpec(Path(edge.files.where())), (Route(SHOP, f"127.0.0.1:{free_port()}"),)
+    await edge.load(routes)
+    await asyncio.to_thread(ensure_edge, client, installation, spec)
+    await asyncio.to_thread(shutil.rmtree, edge.files.where())
+    assert not await edge.answers()
+    await edge.load(routes)
+    assert (await asyncio.to_thread(ensure_edge, client, installation, spec)).started
+    assert await edge.answers()
+    assert not (await asyncio.to_thread(ensure_edge, client, installation, spec)).started
 
 
 @pytest.mark.docker
