@@ -55,9 +55,10 @@ class Witness:
 
     def _acts(self, key: PlacementKey, operation: str) -> None:
         before = self._acting.get(key)
-        if (key, operation) in self._acted:
+        if (key, operation) in self._acted and not operation.endswith(str(key)):  # a recovery may begin again
             self.breach(f"operation {operation} acts on {key} although {before} has acted since")
-        elif before not in (None, operation):
+        self._acted.discard((key, operation))
+        if before not in (None, operation):
             self._acted.add((key, str(before)))
         self._acting[key] = operation
 
