@@ -264,14 +264,14 @@ class Story:
         there = {f"{each.address}:{each.port}" for each in containers if each.release == live and each.running}
         if pointer is not None and not (there & set(pointer.addresses)):
             self.broken(f"{when}: customers are sent to {pointer.addresses}, and none of them runs")
-        leased = {slot for slot, freed in self._read(self.bastion, _leases) or [] if freed is None}
-        held = {each.slot for each in containers}
-        if leased != held:
-            self.broken(f"{when}: slots {sorted(leased)} are leased, containers have {sorted(held)}")
+        leased = {release for release, freed in self._read(self.bastion, _leases) or [] if freed is None}
+        held = {each.release for each in containers}
+        if leased != held:  # the second slot of a restart goes with its release at the latest
+            self.broken(f"{when}: slots of {sorted(leased)} are leased, containers are of {sorted(held)}")
         kept = {live, *(each.number for each in seen.records if each.stopped)}
         hot = {each.number for each in seen.records if each.hot_until is not None}
         orphans = [each.name for each in containers if each.release not in kept | hot]
-        if orphans:
+        if orphans and not seen.stuck:  # then a person looks first
             self.broken(f"{when}: nobody needs {', '.join(orphans)}")
         if live is not None and not any(each.process == "worker" and each.running for each in containers):
             self.broken(f"{when}: r{live} is live, and no worker runs")
@@ -346,7 +346,7 @@ def _live(db: sqlite3.Connection) -> int | None:
 
 
 def _leases(db: sqlite3.Connection) -> list[tuple[int, float | None]]:
-    return db.execute("SELECT slot, freed_at FROM slots").fetchall()
+    return db.execute("SELECT release, freed_at FROM slots").fetchall()
 
 
 class _quiet:
