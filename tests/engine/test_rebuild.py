@@ -10,6 +10,7 @@ import pytest
 
 from cockpit.edge.base import Pointer
 from cockpit.engine import memory, rebuild, spec
+from cockpit.engine.pointed import put_back
 from cockpit.engine.rebuild import Scene
 from cockpit.engine.spec import ReleaseSpec
 from cockpit.model import OperationState, Tier
@@ -191,6 +192,24 @@ async def test_a_lost_pointer_is_written_again_before_anything_else(tmp_path: Pa
         assert wanted != pointer
         assert await shop.live() == 1
         assert (await shop.store.placement(SHOP)).hold is not None
+
+
+async def test_a_pointer_that_is_removed_under_a_running_engine_is_written_again(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await _hot_and_live(shop)
+        wanted = shop.edge.pointers.pop(SHOP)
+        shop.clock.hurry()
+        await shop.until(lambda: shop.edge.pointers.get(SHOP) == wanted)
+
+
+async def test_without_a_running_release_no_pointer_is_made_up(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.target.stop(SHOP, 1, grace=0, remove=True)
+        await shop.engine.watch.look(SHOP)
+        del shop.edge.pointers[SHOP]
+        assert not await put_back(shop.engine.world, SHOP)
+        assert shop.customers_on() is None
 
 
 async def test_a_release_that_was_on_its_way_when_the_log_was_lost_never_serves(tmp_path: Path) -> None:
