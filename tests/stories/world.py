@@ -11,13 +11,14 @@ import socket
 import sqlite3
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import docker
 
+from cockpit import launch
 from cockpit.client import Client, connect
 from cockpit.clock import SystemClock
 from cockpit.demo import background, play
@@ -80,6 +81,7 @@ class World:
         self.more: dict[str, Any] = {}  # of the configuration's other keys
         self.remote = Remote(root / "repository")
         self.client: Client
+        self.command: Sequence[str] = launch.ENGINE  # how clients start the engine
         self._environment = dict(os.environ)  # where this engine's socket is: a test's home comes and goes
 
     # ------------------------------------------------------------ its ground
@@ -118,7 +120,7 @@ class World:
     # ------------------------------------------------------------ its engine
 
     async def up(self) -> None:
-        self.client = await connect(self.paths, client="cli")
+        self.client = await connect(self.paths, client="cli", command=self.command)
 
     @property
     def engine_pid(self) -> int:
@@ -143,8 +145,11 @@ class World:
     async def begin(self, service: str, commit: str) -> Operation:
         return await play.once_ready(lambda: self.client.call(DEPLOY, DeployRequest(key(service), commit)))
 
+    async def roll_back(self, service: str, to: int | None = None) -> Operation:
+        return await self.client.call(ROLLBACK, RollbackRequest(key(service), to))
+
     async def goes_back(self, service: str, to: int | None = None) -> Operation:
-        return succeeded(await self.ended(await self.client.call(ROLLBACK, RollbackRequest(key(service), to))))
+        return succeeded(await self.ended(await self.roll_back(service, to)))
 
     async def ended(self, operation: Operation) -> Operation:
         return await play.ended(self.client, operation)
