@@ -66,7 +66,7 @@ async def test_an_engine_that_sleeps_past_its_takeover_moves_nobody_when_it_wake
         third = shop.commit("shop", services.web_with("ENV NUMBER=3", shop.runtime), "third")
         async with another(shop, tmp_path / "state") as other, shop.load("shop") as load:
             await until(lambda: knows(other, 1))
-            (tmp_path / points.DIE).write_text(f"stop 1 {where}")
+            (tmp_path / points.DIE).write_text(f"stop 2 {where}")  # the first deploy has passed it
             sleeping = shop.engine_pid
             deploy = await shop.begin("shop", second)
             await until(lambda: stopped(sleeping))
