@@ -11,6 +11,7 @@ from typing import Any
 
 from cockpit import private, rpc
 from cockpit.errors import EngineUnreachable
+from cockpit.json_form import decode
 from cockpit.protocol import (
     HELLO,
     MAX_MESSAGE,
@@ -24,7 +25,6 @@ from cockpit.protocol import (
     R,
     Snapshot,
     Welcome,
-    decode,
 )
 
 GREETING = 5.0  # seconds for the answer to hello; an engine that is alive needs milliseconds

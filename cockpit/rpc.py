@@ -9,8 +9,9 @@ from enum import IntEnum
 from typing import Any, TypeAlias
 
 from cockpit.errors import BuildError, CockpitError, Failed
+from cockpit.json_form import decode, encode
 from cockpit.model import Failure
-from cockpit.protocol import Call, Event, LogChunk, WireError, decode, encode
+from cockpit.protocol import Call, Event, LogChunk, WireError
 
 Id: TypeAlias = int | str
 

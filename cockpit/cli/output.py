@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-from cockpit.protocol import encode
+from cockpit.json_form import encode
 from cockpit.text import clean, clean_log, plain, width
 
 Cell: TypeAlias = str | tuple[str, str]  # text, or text and tone

@@ -13,8 +13,8 @@ from dataclasses import replace
 from cockpit.clock import Clock
 from cockpit.engine.host import Host
 from cockpit.errors import CockpitError, TargetDown, TargetError
+from cockpit.json_form import decode, encode
 from cockpit.model import PlacementKey
-from cockpit.protocol import decode, encode
 from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import Remembered
 

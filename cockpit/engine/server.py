@@ -14,6 +14,7 @@ from cockpit.engine import identity
 from cockpit.engine.api import Engine, Note
 from cockpit.engine.connection import Connection
 from cockpit.errors import EngineUnreachable, Refused, UsageError
+from cockpit.json_form import decode
 from cockpit.paths import Paths
 from cockpit.protocol import (
     ACROSS_ONE_VERSION,
@@ -26,7 +27,6 @@ from cockpit.protocol import (
     Done,
     Hello,
     Welcome,
-    decode,
 )
 
 log = logging.getLogger(__name__)

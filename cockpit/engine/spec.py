@@ -9,8 +9,8 @@ from functools import lru_cache
 
 from cockpit.config.settings import Edge, Environment, PlacementSettings, Process, Service
 from cockpit.edge.base import Pointer
+from cockpit.json_form import decode, encode
 from cockpit.model import PlacementKey
-from cockpit.protocol import decode, encode
 from cockpit.targets.base import ContainerSpec, Healthcheck, HealthSpec, Logging, SecretSource, Subnet
 
 WEB = "web"  # the process whose addresses stand in a pointer without a name before them

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from cockpit.cli import around, render
+from cockpit.json_form import decode
 from cockpit.paths import Paths
-from cockpit.protocol import EdgeUpgrade, Others, ProbeAddress, Snapshot, decode
+from cockpit.protocol import EdgeUpgrade, Others, ProbeAddress, Snapshot
 from tests.cli.conftest import COMMAND, ROOT, Cli
 from tests.fakes import world
 

@@ -8,9 +8,10 @@ import pytest
 
 from cockpit.cli import around, names, render
 from cockpit.errors import UsageError
+from cockpit.json_form import decode
 from cockpit.model import AuditRow
 from cockpit.paths import Paths
-from cockpit.protocol import Audit, AuditVerdict, Snapshot, decode
+from cockpit.protocol import Audit, AuditVerdict, Snapshot
 from tests.cli.conftest import Cli
 from tests.fakes import world
 

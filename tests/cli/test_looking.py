@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from cockpit.cli import render
+from cockpit.json_form import decode
 from cockpit.model import Actor, Elsewhere, Operation, OperationKind, OperationState, Pending
 from cockpit.paths import Paths
-from cockpit.protocol import Checks, Releases, Snapshot, decode
+from cockpit.protocol import Checks, Releases, Snapshot
 from tests.cli.conftest import Cli
 from tests.fakes import world
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from cockpit.json_form import encode
 from cockpit.model import OperationState
-from cockpit.protocol import DEPLOY_SHEET, CheckState, CommitRequest, encode
+from cockpit.protocol import DEPLOY_SHEET, CheckState, CommitRequest
 from tests.stories import services
 from tests.stories.world import World, key, world
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from cockpit.json_form import decode, encode
 from cockpit.model import PlacementKey
-from cockpit.protocol import decode, encode
 from cockpit.targets.base import ContainerSpec, Healthcheck, HealthSpec, Logging, SecretSource, Subnet
 from cockpit.targets.docker import architecture
 from cockpit.targets.labels import INDEX, PROCESS, ROLE, SLOT, container_name, is_replica, one_off_name, slot_name

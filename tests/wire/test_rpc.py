@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from cockpit import rpc
 from cockpit.errors import BuildError, CockpitError, ConfigError, EngineUnreachable, Failed, Refused, UsageError
+from cockpit.json_form import decode
 from cockpit.model import Failure, LogLine, Side
-from cockpit.protocol import DEPLOY, DeployRequest, Event, LogChunk, WireError, decode
+from cockpit.protocol import DEPLOY, DeployRequest, Event, LogChunk, WireError
 from tests.fakes import world
 
 FAILURE = Failure("build", Side.BUILD, "exited 1", "no such file", "a file is missing", "add it")
