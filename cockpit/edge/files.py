@@ -14,7 +14,7 @@ from cockpit import points
 from cockpit.edge.base import RUN
 
 SPARE = 4096  # bytes: a pointer can be written although the disk is full, because a rollback must be possible then
-_SPARE_NAME = ".spare"
+_SPARE_NAME, _SPARE_FOLDER = ".spare", ".spare-folder"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _GONE = ".gone-"
 
@@ -107,7 +107,7 @@ class LocalFiles:
             gone = each if each.name.startswith(_GONE) else each.rename(where / f"{_GONE}{each.name}")
             shutil.rmtree(gone, ignore_errors=True)
         if name:
-            (where / name).mkdir(mode=0o700, exist_ok=True)
+            self._make(where / name)
 
     def staged(self, stage: str) -> bool:
         return (self._directory / stage).is_dir()
@@ -125,12 +125,24 @@ class LocalFiles:
     def tail(self, name: str) -> Tail:
         return LocalTail(self._directory / name)
 
+    def _make(self, folder: Path) -> None:
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            spare = self._directory / _SPARE_FOLDER
+            if error.errno not in _FULL or not spare.exists():
+                raise
+            os.rename(spare, folder)
+        self._keep_spare()
+
     def _write(self, new: Path, content: bytes) -> None:
         """On a full disk the spare file becomes the new one: nobody can take its space."""
         try:
             _write(new, content)
         except OSError as error:
             spare = self._directory / _SPARE_NAME
+            if error.errno == errno.ENOENT and self._directory.exists() and not os.access(self._directory, os.W_OK):
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(new)) from None
             if error.errno not in _FULL or len(content) > SPARE or not spare.exists():
                 raise
             os.rename(spare, new)
@@ -138,9 +150,9 @@ class LocalFiles:
 
     def _keep_spare(self) -> None:
         """Best effort: what was replaced just now has left its own space."""
-        spare = self._directory / _SPARE_NAME
-        if not spare.exists():
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            (self._directory / _SPARE_FOLDER).mkdir(mode=0o700, exist_ok=True)
+            if not (spare := self._directory / _SPARE_NAME).exists():
                 _write(spare, bytes(SPARE))
 
 

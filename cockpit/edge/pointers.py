@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -56,8 +57,8 @@ class PointerFiles:
         stage = f"{_stages(key)}/{token}" if token else ""
         try:
             self._files.replace(_first(key), f"{line}\n".encode(), stage)
-        except OSError:
-            if stage and not self._files.staged(stage):
+        except OSError as error:
+            if error.errno != errno.EROFS and stage and not self._files.staged(stage):
                 raise Fenced(f"{key} was taken over: its pointer is not moved from here", "look who has it") from None
             raise
         self._copy(line, key)
