@@ -17,7 +17,7 @@ from cockpit.store.migrations import MIGRATIONS, Migration, migrate, version
 
 APPLICATION_ID = 0x636F636B  # "cock": another program's database is never touched
 BUILD = sqlite3.sqlite_version_info
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 1.0  # nobody else has business in it, and a rollback waits for it twice
 SIDECARS = ("-journal", "-wal", "-shm")
 CHECK_SECONDS = 0.1  # neither a start nor a rollback must wait for a check of years of history
 FIRST_CHECKED = ("placements", "slots", "releases", "operations")  # what a rollback stands on
