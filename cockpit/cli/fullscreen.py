@@ -36,7 +36,7 @@ async def _show(session: Session) -> int:
         await link.subscribe_ahead()
         theme, keys = await asyncio.to_thread(_taste, session.paths.config)
         over_ssh = bool(os.environ.get("SSH_CONNECTION"))
-        app = (await importing)(link, theme=theme, keys=keys, over_ssh=over_ssh)
+        app = (await importing)(link, theme=theme, keys=keys, over_ssh=over_ssh, read_only=session.read_only)
         await app.run_async(mouse=not over_ssh)
     finally:
         await link.close()

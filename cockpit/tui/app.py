@@ -38,9 +38,11 @@ class CockpitApp(LinkedApp):
         banner: Path | None = None,
         card: str | None = None,
         over_ssh: bool = False,
+        read_only: bool = False,
         clock: Clock | None = None,
     ) -> None:
         super().__init__(link, over_ssh, clock)
+        self.state = State(read_only=read_only)
         self.theme_name, self.key_names = theme, dict(keys or {})
         self.banner, self.load = banner, None if banner is None else demo_load.NOTHING
         self.card, self.card_text = card, card
@@ -137,7 +139,7 @@ class CockpitApp(LinkedApp):
         if self.banner is not None:
             self.load = await asyncio.to_thread(demo_load.read, self.banner) or self.load
         self._ticks += 1
-        if self.state.running or self.state.lost or self.banner or self._ticks % CALM == 0:
+        if self.state.running or self.state.left or self.state.lost or self.banner or self._ticks % CALM == 0:
             self._paint()
 
     def _paint(self) -> None:

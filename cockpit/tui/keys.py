@@ -107,8 +107,14 @@ KEYS: tuple[Key, ...] = (
     Key("log.save", "S", Where.LOGS, "save", "whole log to a file"),
     Key("sheet.go", "y", Where.SHEETS, "sheet('go')", "go on"),
     Key("sheet.no", "n,q,escape", Where.SHEETS, "sheet('no')", "close"),
-    Key("sheet.down", "j,down", Where.SHEETS, "sheet('down')", "older: up to which commit, which release"),
-    Key("sheet.up", "k,up", Where.SHEETS, "sheet('up')", "newer"),
+    Key(
+        "sheet.down",
+        "j,down",
+        Where.SHEETS,
+        "sheet('down')",
+        "older: which commit, which release; a lock: longer",
+    ),
+    Key("sheet.up", "k,up", Where.SHEETS, "sheet('up')", "newer; a lock: shorter"),
     Key("sheet.diff", "v", Where.SHEETS, "sheet('diff')", "diff"),
     Key("sheet.split", "s", Where.DEPLOY, "sheet('split')", "take the suggested split", later="comes later"),
 )

@@ -10,6 +10,7 @@ from cockpit.model import (
     Actor,
     EngineStatus,
     Health,
+    Lock,
     Operation,
     OperationState,
     Pending,
@@ -20,6 +21,7 @@ from cockpit.model import (
 )
 from cockpit.protocol import Change, Connected, Event, LogChunk, Lost, Snapshot
 
+LEFT = (OperationState.RECOVERING, OperationState.STUCK)
 STALE_AFTER = 15.0  # seconds without news of a placement before its values count as old
 
 
@@ -35,6 +37,7 @@ class State:
     me: Actor | None = None
     role: Role = Role.ADMIN  # the most that this client may anywhere
     only: tuple[PlacementKey, ...] | None = None  # a deployer's placements; None: all of them
+    read_only: bool = False  # this connection asked to be, whatever its role would be
     selected: PlacementKey | None = None
     lost: str | None = None  # why the engine does not answer; None while it does
     lost_at: float | None = None
@@ -63,20 +66,35 @@ class State:
         return self.role.covers(Role.DEPLOYER) and (self.only is None or self.selected in self.only)
 
     @property
+    def freeze(self) -> Lock | None:
+        return self.engine.freeze if self.engine else None
+
+    @property
     def running(self) -> tuple[Operation, ...]:
-        return tuple(each for each in self.operations.values() if not each.state.ended)
+        """Those with a living engine behind them."""
+        return tuple(each for each in self.operations.values() if each.state is OperationState.RUNNING)
+
+    @property
+    def left(self) -> tuple[Operation, ...]:
+        """Those that an engine died in: being recovered, or stuck and not followed by another one."""
+        newest = (self.operation_of(each.key) for each in self.placements)
+        return tuple(each for each in newest if each and each.state in LEFT)
 
     def find(self, key: PlacementKey | None) -> Placement | None:
         return next((each for each in self.placements if each.key == key), None)
 
     def operation_of(self, key: PlacementKey | None) -> Operation | None:
-        """The running operation of a placement, else its newest."""
+        """What goes on at a placement, else its newest operation."""
         own = [each for each in self.operations.values() if each.key == key]
         return max(own, key=lambda each: (not each.state.ended, each.id), default=None)
 
     def running_of(self, key: PlacementKey | None) -> Operation | None:
         operation = self.operation_of(key)
-        return operation if operation and not operation.state.ended else None
+        return operation if operation and operation.state is OperationState.RUNNING else None
+
+    def left_of(self, key: PlacementKey | None) -> Operation | None:
+        operation = self.operation_of(key)
+        return operation if operation and operation.state in LEFT else None
 
 
 def fold(state: State, change: Change, now: float) -> State:
@@ -175,7 +193,7 @@ def _remember(known: dict[int, Operation], new: Operation) -> dict[int, Operatio
         for each in known.values()
         if each.key != new.key or each.id == latest or (not each.state.ended and each.id != new.id)
     }
-    if new.id == latest or new.state is OperationState.RUNNING:
+    if new.id == latest or not new.state.ended:
         kept[new.id] = new
     return kept
 
@@ -186,7 +204,8 @@ def _judgement(each: Placement) -> tuple[object, ...]:
     replicas = [(one.container, one.running, one.status, one.error) for one in each.replicas]
     pending = each.pending_count, each.pending_note
     runs = each.processes, each.configured, each.host, each.auto
-    return each.health, each.why, each.since, live, each.last_good, each.operation, each.hold, pending, replicas, runs
+    barred = each.hold, each.lock, each.elsewhere
+    return each.health, each.why, each.since, live, each.last_good, each.operation, barred, pending, replicas, runs
 
 
 def _put(placements: tuple[Placement, ...], new: Placement) -> tuple[Placement, ...]:

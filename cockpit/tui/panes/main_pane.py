@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
 
-from cockpit.model import Health, Operation, PlacementKey
+from cockpit.model import Health, Operation, OperationState, PlacementKey
 from cockpit.protocol import LogChunk, LogKind, LogRequest
 from cockpit.tui.line import Line, fit
 from cockpit.tui.lines_view import LinesView
@@ -150,7 +150,7 @@ def _what_matters(state: State) -> tuple[PlacementKey | None, str]:
     placement = state.placement
     if placement is None:
         return None, ""
-    if state.running_of(placement.key):
+    if state.running_of(placement.key) or _recovers(state):
         return placement.key, "steps"
     ended = _just_ended(state)
     ill = placement.health in (Health.FAILING, Health.DEGRADED)
@@ -163,7 +163,12 @@ def _is_calm(state: State) -> bool:
     """Who reads logs goes on reading them in the next service, unless there is trouble or a deploy."""
     placement = state.placement
     ill = placement is None or placement.health in (Health.FAILING, Health.DEGRADED)
-    return not ill and state.running_of(state.selected) is None
+    return not ill and state.running_of(state.selected) is None and not _recovers(state)
+
+
+def _recovers(state: State) -> bool:
+    operation = state.left_of(state.selected)
+    return operation is not None and operation.state is OperationState.RECOVERING
 
 
 def _just_ended(state: State) -> float | None:

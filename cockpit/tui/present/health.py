@@ -5,7 +5,7 @@ from __future__ import annotations
 from cockpit.model import Health, Placement, Release, Tier
 from cockpit.text import age
 from cockpit.tui.line import BLANK, Line, fit, line, paragraph
-from cockpit.tui.present import processes
+from cockpit.tui.present import barriers, processes
 from cockpit.tui.present.words import (
     AUTO_ON,
     ago,
@@ -28,9 +28,10 @@ def lines(state: State, now: float, room: int) -> list[Line]:
     placement = state.placement
     if placement is None:
         return [line(("  no service is configured yet", "muted"))]
+    around = barriers.lines(placement, state, now, room)
     if never_deployed(placement) and state.running_of(placement.key) is None:
-        return _not_deployed(placement)
-    out: list[Line] = [*_headline(placement, state, now, room), BLANK]
+        return [*_not_deployed(placement), *([BLANK, *around] if around else [])]
+    out: list[Line] = [*_headline(placement, state, now, room), BLANK, *around]
     out += processes.lines(placement, now, room)
     out += [BLANK] if placement.replicas or placement.processes else []
     out += [*_traffic(placement, room), BLANK]

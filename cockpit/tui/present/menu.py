@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cockpit.model import Placement
+from cockpit.model import Lock, OperationState, Placement, Role
 from cockpit.tui.line import Line, line
-from cockpit.tui.present.reasons import not_yours
-from cockpit.tui.present.words import NAME, host_name
+from cockpit.tui.present.reasons import barred, not_yours
+from cockpit.tui.present.words import NAME, clock, host_name
 from cockpit.tui.state import State
 
 NO_DOCKER = "there is no docker command on this machine"
@@ -36,12 +36,39 @@ def actions(placement: Placement, state: State, *, docker_here: bool) -> list[Ac
         Action("open", "probe address", "look at a release before customers do", runs),
         Action("others", "other containers", f"of {host_name(placement.host)}: state and logs"),
         Action("exec", "shell in a container", "recorded", absent or ("" if docker_here else NO_DOCKER)),
-        Action("restart", "restart", "the same release in new containers, no gap", absent or busy),
-        Action("unhold", "release the hold", "with a reason", theirs or ("" if placement.hold else "it is not held")),
-        Action("lock", "lock", why="comes later"),
-        Action("freeze", "freeze everything", why="comes later"),
+        Action("restart", "restart", "the same release in new containers, no gap", absent or busy or barred(state)),
+        *_locks(placement, state, theirs),
+        *_rescues(placement, state, theirs),
         Action("maintenance", "maintenance page", why="comes later"),
     ]
+
+
+def _locks(placement: Placement, state: State, theirs: str) -> list[Action]:
+    lock, hold, freeze = placement.lock, placement.hold, state.freeze
+    admins = not_yours(state, Role.ADMIN)
+    again = f"anew, in place of the one by {lock.by}" if lock else "no deploy and no restart of it, for a while"
+    all_again = f"anew, in place of the one by {freeze.by}" if freeze else "no deploy and no restart of anything"
+    return [
+        Action("lock", "lock", again, theirs),
+        Action("unlock", "unlock", _set(lock), theirs or ("" if lock else "it is not locked")),
+        Action("unhold", "release the hold", "with a reason", theirs or ("" if hold else "it is not held")),
+        Action("freeze", "freeze everything", all_again, admins),
+        Action("unfreeze", "lift the freeze", _set(freeze), admins or ("" if freeze else "nothing is frozen")),
+    ]
+
+
+def _rescues(placement: Placement, state: State, theirs: str) -> list[Action]:
+    """There only where something is stuck, or another bastion is at work."""
+    left, other, found = state.left_of(placement.key), placement.elsewhere, []
+    if left is not None and left.state is OperationState.STUCK:
+        found.append(Action("recover", "try to recover", f"{left.kind.value} {left.id}, which is stuck", theirs))
+    if other is not None:
+        found.append(Action("takeover", "take over", f"from {other.by} on {other.bastion}", theirs))
+    return found
+
+
+def _set(lock: Lock | None) -> str:
+    return f"by {lock.by}, until {clock(lock.until)}" if lock else ""
 
 
 def row(action: Action) -> Line:

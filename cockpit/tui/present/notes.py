@@ -7,20 +7,21 @@ import re
 from cockpit.model import EngineStatus, HostStatus
 from cockpit.text import age
 from cockpit.tui.line import Line, Part, fit, line
-from cockpit.tui.present.words import host_name
+from cockpit.tui.present.words import host_name, until
 from cockpit.tui.state import State
 
 DOWN, NO_EDGE, NOTED, WELL = range(4)
+FREE = " · rollbacks go on · x lifts it"
 LINE_DOWN = re.compile(r"^the line to \S+ is down for [^:]+: ")  # stands before why, and says nothing new beside a host
 
 
 def lines(state: State, now: float, room: int, *, most: int) -> list[Line]:
-    """Hosts, the worst first, the release log, then a configuration that is not what is used; not more than `most`,
-    and the last of them always: only there is it said."""
+    """The freeze, hosts, the worst first, the release log, then a configuration that is not what is used; not more than
+    `most`, and the last of them always: only there is it said."""
     engine = state.engine
     if engine is None or state.lost is not None:
         return []
-    found = [*_hosts(engine, now), *_notes(engine)]
+    found = [*_frozen(engine, now), *_hosts(engine, now), *_notes(engine)]
     shown = found if len(found) <= most else [*found[: most - 1], found[-1]]
     return [fit(each, room) for each in shown]
 
@@ -34,6 +35,14 @@ def hosts(engine: EngineStatus) -> list[Part]:
     what = "docker" if not worst.docker_ok else "edge"
     rest = f" · {well} ok" if well else ""
     return [(f" · {host_name(worst.name)}: no {what}", "bad strong"), (rest, "")]
+
+
+def _frozen(engine: EngineStatus, now: float) -> list[Line]:
+    freeze = engine.freeze
+    if freeze is None:
+        return []
+    ends = f"frozen until {until(freeze.until, now)}"
+    return [line((" ⏸ ", "warn"), (ends, "strong"), f" by {freeze.by}: {freeze.reason}", (FREE, "muted"))]
 
 
 def _badness(host: HostStatus) -> int:

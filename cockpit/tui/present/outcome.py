@@ -14,14 +14,18 @@ REVERTED = 4  # commits that are named on the screen; the copy menu has all
 
 
 def lines(operation: Operation, state: State, now: float, room: int) -> list[Line]:
-    """Nothing for one that runs, or that went as it should and needs no words."""
-    if not operation.state.ended:
+    """What became of it; nothing for one that runs, or that went as it should and needs no words."""
+    if operation.state is OperationState.RUNNING:
         return []
     if operation.kind is OperationKind.ROLLBACK and operation.state is OperationState.SUCCEEDED:
         return [*_back_to_bed(operation, state, now, room), BLANK]
     out = _summary(operation, room)
     if operation.failure:
         out += _explained(operation.failure, room)
+    if operation.state is OperationState.STUCK:
+        out.append(
+            line(("    x", "accent strong"), " tries again, once its cause is gone. Both releases stay as they are.")
+        )
     unharmed = operation.state in (OperationState.FAILED, OperationState.CANCELLED, OperationState.INTERRUPTED)
     if unharmed and operation.kind is OperationKind.DEPLOY and operation.switched_at is None:
         out.append(line("    A rollback is not needed."))
@@ -74,6 +78,7 @@ def _back_to_bed(operation: Operation, state: State, now: float, room: int) -> l
     if placement is not None:
         out += [_customers(placement, switched, now), _replicas(placement, operation.to_release)]
         out += _held(placement, operation)
+    out += [line(("    ⏸ ", "warn"), f"went through the {each}") for each in operation.overrides]
     out += _next(revert(operation, state))
     return [fit(each, room) for each in out]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cockpit.glyphs import HEALTH, STEP
-from cockpit.model import Health, Placement, StepState
+from cockpit.glyphs import HEALTH
+from cockpit.model import Health, Placement
 from cockpit.text import shorten, width
 from cockpit.tui.line import Line, Part, left, line, right, toned
 from cockpit.tui.present.listing import Drawn, Shown
@@ -23,6 +23,8 @@ WORDS_FROM = 60  # cells from which the state is said in words beside its glyph
 OTHERS = 2 + 1 + 12 + 4 + 5 + 7 + 4  # cells of mark, gap, live, age, pend, p95, glyph
 WORD = 13  # cells that a state said in words wants: "not in config"
 ABSENT = "not in config"
+BARRED = "⏸"
+SAID = ("locked", "held", "recovering", "stuck", "elsewhere")  # in words also where numbers have to go for them
 FOLDED = 8  # cells of a name from which it also says how many processes it stands for
 BATCH_ALARM = 16  # pending commits
 OLD, TOO_OLD = 86_400.0, 259_200.0  # seconds the oldest pending commit has waited
@@ -51,7 +53,7 @@ def row(placement: Placement, state: State, now: float, room: int, *, selected: 
     name = f"{live.name:<4}{live.commit[:7]:>7} " if live and long else f"{live.name if live else '–':<6}"
     parts: list[Part] = [
         ("▸ " if selected else "  ", "accent strong"),
-        *_name(placement, _name_room(room), "strong" if selected else ""),
+        *_name(placement, _name_room(room), "strong" if selected else "", condition(placement, state, now)[0]),
         (left(name, 12 if long else 6), "muted" if long else ""),
         (right(ago(live.live_since, now) if live else "–", 4), "muted"),
         (right(_pending(placement), 5), _pending_tone(placement, now)),
@@ -61,24 +63,26 @@ def row(placement: Placement, state: State, now: float, room: int, *, selected: 
     return toned(done, "faint") if state.lost is not None or is_stale(placement, state, now) else done
 
 
-def _name(placement: Placement, room: int, tone: str) -> list[Part]:
-    """With how many other processes are folded into the row."""
+def _name(placement: Placement, room: int, tone: str, glyph: str) -> list[Part]:
+    """With how many other processes are folded into the row, and a lock that its state does not tell."""
     folded = f" +{len(placement.processes) - 1}" if len(placement.processes) > 1 and room >= FOLDED else ""
-    name = shorten(placement.key.service, room - len(folded))
-    return [(name, tone), (folded, "muted"), (" " * (room - width(name) - len(folded) + 1), "")]
+    barred = f" {BARRED}" if (placement.lock or placement.hold) and glyph != BARRED else ""
+    name = shorten(placement.key.service, room - len(folded) - len(barred))
+    rest = " " * (room - width(name) - len(folded) - len(barred) + 1)
+    return [(name, tone), (folded, "muted"), (barred, "warn"), (rest, "")]
 
 
 def _says(placement: Placement, state: State, now: float, room: int) -> list[Part]:
     """Latency and state; a state that is said in words takes the place of what there is no number for."""
-    glyph, _, tone = condition(placement, state, now)
+    glyph, word, tone = condition(placement, state, now)
     p95 = (right(milliseconds(placement.traffic.p95_ms), 7), "")
     if room >= WORDS_FROM:
         return [p95, (f"  {glyph} ", tone), *_state(placement, _words(placement, state, now), tone, _word_room(room))]
     if room < 50:
-        return [p95, (" ", ""), (glyph, tone)]
+        return [(right(word, 7), tone) if word in SAID else p95, (" ", ""), (glyph, tone)]
     if not placement.configured:
         return [(right(ABSENT, 14), "muted"), (f" {glyph}", tone)]
-    if never_deployed(placement) or _is_short(placement, glyph):
+    if word in SAID or never_deployed(placement) or _is_short(placement, glyph):
         return [(right(_words(placement, state, now), 14), tone), (f" {glyph}", tone)]
     return [p95, (f" {sparkline(placement.trend.p95_ms, 6)} ", "muted"), (glyph, tone)]
 
@@ -93,7 +97,7 @@ def _state(placement: Placement, word: str, tone: str, room: int) -> list[Part]:
 
 def tiny(state: State) -> tuple[Placement, ...]:
     """For a screen too small for a table: what fails or is being deployed, in any environment."""
-    busy = {each.key for each in state.running}
+    busy = {each.key for each in (*state.running, *state.left)}
     wanted = [each for each in state.placements if each.key in busy or not _is_calm(each)]
     selected = state.placement
     if selected and selected not in wanted:
@@ -142,10 +146,10 @@ def _word_room(room: int) -> int:
 def _words(placement: Placement, state: State, now: float) -> str:
     """The state, and for how long; a process that does not run is named, as the rest is as it should be."""
     glyph, word, _ = condition(placement, state, now)
+    health = health_of(placement)
     if (short := lacking(placement)) and _is_short(placement, glyph):
         return f"{short.name} {short.running}/{short.wanted}"
-    timeless = health_of(placement) is Health.HEALTHY or never_deployed(placement) or placement.since is None
-    if timeless or word.startswith("stale") or glyph == STEP[StepState.RUNNING][0]:
+    if word != health.value or health is Health.HEALTHY or placement.since is None:
         return word
     return f"{word} {ago(placement.since, now)}"
 

@@ -25,7 +25,7 @@ IMAGE_BUILT = "the image of this commit exists: no build"
 
 def deploy(sheet: DeploySheet, room: int, choices: tuple[Commit, ...] = ()) -> list[Line]:
     if sheet.refused:
-        return [*_refused(sheet.refused, room), *_held(sheet, room)]
+        return [*_refused(sheet.refused, room), *_held(sheet, room), *_locked(sheet, room)]
     head = _from_to(sheet)
     authors = ", ".join(dict.fromkeys(each.author for each in sheet.commits))
     added, removed = sum(each.added for each in sheet.commits), sum(each.removed for each in sheet.commits)
@@ -168,7 +168,7 @@ def _image(sheet: DeploySheet, room: int) -> list[Line]:
 
 def _refused(text: str, room: int) -> list[Line]:
     """Why not, and below it, calmly, what to do instead."""
-    why, *rest = re.split(r"\s*\n\s*|(?<=[.:]) (?=[A-Z])", text.strip(), maxsplit=1)
+    why, *rest = re.split(r"\s*\n\s*|(?<=[.:]) (?=[A-Z])| · (?=lift it)", text.strip(), maxsplit=1)
     out = remark("✖", "bad", why, room)
     for each in rest[0].splitlines() if rest else ():
         out += [BLANK, *paragraph(each.strip(), room)]
@@ -183,6 +183,20 @@ def _held(sheet: DeploySheet, room: int) -> list[Line]:
         *remark("⏸", "warn", text, room),
         line("Esc, then ", ("x", "accent strong"), " releases the hold, with a reason"),
     ]
+
+
+def _locked(sheet: DeploySheet, room: int) -> list[Line]:
+    """The refusal says by whom, until when and why."""
+    if sheet.lock is None and sheet.freeze is None:
+        return []
+    out: list[Line] = [BLANK]
+    if sheet.freeze:
+        out.append(line("Esc, then ", ("x", "accent strong"), " lifts the freeze, with a reason"))
+    if sheet.lock and sheet.freeze:
+        out += remark("⏸", "warn", f"locked as well, by {sheet.lock.by}: {sheet.lock.reason}", room)
+    if sheet.lock:
+        out.append(line("Esc, then ", ("x", "accent strong"), " unlocks it, with a reason"))
+    return [*out, line(("B", "accent strong"), (" goes through it: a rollback is always possible", "muted"))]
 
 
 def _option(option: RollbackOption, chosen: bool, sheet: RollbackSheet, place: int, room: int) -> Line:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cockpit.model import Health, OperationKind, Placement
-from cockpit.text import age
+from cockpit.model import Health, OperationKind, OperationState, Placement, Role
+from cockpit.text import age, shorten
 from cockpit.tui.line import Line, Part, cells, fit, line, spread, toned
 from cockpit.tui.present import notes
-from cockpit.tui.present.reasons import reason
-from cockpit.tui.present.words import clock, health_of, is_stale, key, never_deployed
+from cockpit.tui.present.reasons import not_yours, reason
+from cockpit.tui.present.words import clock, health_of, is_stale, key, never_deployed, until
 from cockpit.tui.state import State
 
 RESTART_NEWS = 600.0  # seconds for which "engine restarted" stays on the screen
@@ -34,8 +34,8 @@ def header(state: State, now: float, room: int, load: Load | None = None) -> Lin
     """All environments' failing counts, the chosen one's name, what is under us, who else looks, the time."""
     protected = any(each.protected for each in state.rows)
     name = state.environment
-    start: list[Part] = [(f" {name.upper() if protected else name}  ", "strong")]
-    end: list[Part] = [(f"{clock(now)} ", "")]
+    start: list[Part] = [(f" {name.upper() if protected else name}  ", "strong"), *_frozen(state, now, room)]
+    end: list[Part] = [*_role(state), (f"{clock(now)} ", "")]
     if load is not None:  # always visible
         end = [*_load(load, room), ("   ", ""), *end]
     start += _trouble_below(state, now) or _counts(state, now, room - _size(start) - _size(end) - 1)
@@ -55,12 +55,12 @@ def hints(state: State, room: int) -> Line:
         wanted.reverse()
     if state.running_of(state.selected):
         wanted.insert(0, ("X", "cancel", "cancel"))
-    if placement and placement.hold:
-        wanted.insert(1, ("x", "release the hold", "actions"))
+    if way_on := _way_on(state):
+        wanted.insert(1, ("x", way_on, "actions"))
     wanted += [("!", "next failing", "next.failing")] if failing else []
     wanted += [("/", "filter", "find"), ("[ ]", "tabs", "tab.next"), ("z", "zoom", "zoom")]
     wanted += [("E", "environment", "environments")]
-    wanted += [] if placement and placement.hold else [("x", "actions", "actions")]
+    wanted += [] if way_on else [("x", "actions", "actions")]
     wanted += [(":", "commands", "palette")]
     shown: Line = line(" ")
     for name, does, action in wanted:
@@ -70,6 +70,31 @@ def hints(state: State, room: int) -> Line:
             break
         shown = more
     return fit((*shown, *key("?", "help")), room)
+
+
+def _way_on(state: State) -> str:
+    """What the menu is opened for, where something is in the way of the next deploy."""
+    placement, left = state.placement, state.left_of(state.selected)
+    if placement is None or not_yours(state):
+        return ""
+    if left is not None and left.state is OperationState.STUCK:
+        return "try to recover"
+    return "release the hold" if placement.hold else "unlock" if placement.lock else ""
+
+
+def _frozen(state: State, now: float, room: int) -> list[Part]:
+    if state.freeze is None:
+        return []
+    ends = f" until {until(state.freeze.until, now)}" if room >= 80 else ""
+    who = f" by {shorten(state.freeze.by, 16)}" if room >= 100 else ""
+    return [("⏸ FROZEN", "warn strong"), (f"{ends}{who}  ", "strong")]
+
+
+def _role(state: State) -> list[Part]:
+    """Whoever may do everything is told nothing."""
+    if state.read_only:
+        return [("read-only  ", "warn strong")]
+    return [] if state.role is Role.ADMIN else [(f"{state.role.value}  ", "strong")]
 
 
 def _counts(state: State, now: float, room: int) -> list[Part]:
@@ -101,12 +126,15 @@ def _trouble(state: State, environment: str, now: float) -> list[Part]:
     failing, degraded, stopped = (_number(own, each) for each in (Health.FAILING, Health.DEGRADED, Health.STOPPED))
     unknown = _number(own, Health.UNKNOWN) + len(stale)
     kinds = [each.kind for each in state.running if each.key.environment == environment]
+    left = [each.state for each in state.left if each.key.environment == environment]
     found: list[Part] = []
     for many, word, tone in (
         (failing, "failing", "bad strong"),
         (degraded, "degraded", "warn"),
         (stopped, "stopped", "warn"),
         (unknown, "unknown", "warn"),
+        (left.count(OperationState.STUCK), "stuck", "bad strong"),
+        (left.count(OperationState.RECOVERING), "recovering", "warn"),
         *((kinds.count(kind), word, "accent") for kind, word in UNDER_WAY.items()),
     ):
         if many:

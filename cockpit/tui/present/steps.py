@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cockpit.glyphs import OUTCOME, STEP
 from cockpit.model import Operation, OperationKind, OperationState, Step, StepState
 from cockpit.text import took
@@ -40,13 +42,16 @@ def _headline(operation: Operation, now: float, room: int) -> list[Line]:
     if operation.kind is OperationKind.RESTART:
         what = f"Restart of{release}, {operation.key.environment}"
     who = f" · {operation.actor.name} · {clock(operation.started_at, seconds=True)} · {ran}"
+    if operation.state is OperationState.RECOVERING:  # nothing of it goes on, so no time does either
+        who = f" · {operation.actor.name} · {clock(operation.started_at, seconds=True)}"
     word = "" if operation.state is OperationState.RUNNING else f" {operation.state.value}"
     head = line((f"  {glyph} ", tone), (what, "strong"), (word, tone), (who, "muted"))
     tail = line(("X", "accent strong"), (" cancel ", "")) if _can_cancel(operation) else BLANK
     gap = room - cells(head) - cells(tail)
     head = (*head, (" " * gap, ""), *tail) if gap > 0 else fit(head, room)
     reason = [line((f"    {operation.reason}", "muted"))] if operation.reason else []
-    return [head, *reason, BLANK]
+    through = [fit(line(("    ⏸ ", "warn"), f"overrides the {each}"), room) for each in operation.overrides]
+    return [head, *reason, *through, BLANK]
 
 
 def _can_cancel(operation: Operation) -> bool:
@@ -56,7 +61,10 @@ def _can_cancel(operation: Operation) -> bool:
 def _step(step: Step, operation: Operation, now: float, room: int) -> list[Line]:
     """What runs, and what failed, says all that it has to say; the others one line."""
     glyph, tone = STEP[step.state]
-    running = step.state is StepState.RUNNING
+    running = step.state is StepState.RUNNING and operation.state is OperationState.RUNNING
+    if step.state is StepState.RUNNING and not running:
+        glyph, tone = OUTCOME[OperationState.RECOVERING]
+        step = replace(step, detail="the engine died in it", started_at=None, done=None)
     seconds = now - step.started_at if running and step.started_at is not None else step.seconds
     usual = _usual(step, operation)
     quiet = "muted" if step.state in (StepState.PENDING, StepState.SKIPPED) else ""

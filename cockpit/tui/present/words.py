@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from cockpit.glyphs import HEALTH
+from cockpit.glyphs import HEALTH, OUTCOME
 from cockpit.model import Health, OperationKind, Placement, ProcessState
 from cockpit.text import age
 from cockpit.tui.line import Line, Part, paragraph
 from cockpit.tui.state import STALE_AFTER, State
 
 AUTO_ON = "on"  # the engine's word for "each commit is deployed by itself"
+SOON = 20 * 3600.0  # seconds in which a time of day says enough
 NOTICED = 1.0  # seconds from which a step's usual time is worth a word
 BARS = "▁▂▃▄▅▆▇█"
 NAME = {OperationKind.DEPLOY: "Deploy", OperationKind.ROLLBACK: "Rollback", OperationKind.RESTART: "Restart"}
@@ -26,12 +27,17 @@ def condition(placement: Placement, state: State, now: float) -> tuple[str, str,
     if operation and placement.health is not Health.FAILING:
         step = operation.current
         return "◐", step.name if step else operation.kind.value, "accent"
+    if (left := state.left_of(placement.key)) and placement.health is not Health.FAILING:
+        glyph, tone = OUTCOME[left.state]
+        return glyph, left.state.value, tone
+    if placement.elsewhere and placement.health is not Health.FAILING:
+        return "◐", "elsewhere", "accent"
     if never_deployed(placement):
         return "○", "not deployed", "muted"
     health = health_of(placement)
     glyph, tone = HEALTH[health]
-    if placement.hold and health is Health.HEALTHY:
-        return "⏸", "held", "warn"
+    if health is Health.HEALTHY and (placement.hold or placement.lock):
+        return "⏸", "held" if placement.hold else "locked", "warn"
     return glyph, health.value, tone
 
 
@@ -89,6 +95,12 @@ def percent(value: float) -> str:
 
 def clock(at: float | None, *, seconds: bool = False) -> str:
     return time.strftime("%H:%M:%S" if seconds else "%H:%M", time.localtime(at)) if at is not None else "–"
+
+
+def until(at: float, now: float) -> str:
+    """ "18:30 (in 3h)"; with its day when that is not this one's."""
+    form = "%H:%M" if at - now < SOON else "%a %d %b, %H:%M"
+    return f"{time.strftime(form, time.localtime(at))} (in {age(at - now)})"
 
 
 def ago(at: float | None, now: float) -> str:

@@ -139,7 +139,9 @@ class Actions(Layout):
 
         operation = self.cockpit.state.running_of(self.cockpit.state.selected)
         if operation is None:
-            self.say("nothing runs here: there is nothing to cancel")
+            left = self.cockpit.state.left_of(self.cockpit.state.selected)
+            why = reason("cancel", self.cockpit.state) if left else "nothing runs here: there is nothing to cancel"
+            self.say(why)
         else:
             self.app.push_screen(CancelScreen(self.cockpit, operation))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cockpit import foreground
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
 
 
+WAYS_ON = ("recover", "unhold", "unlock")  # what a placement in such a state has the menu opened for
+
+
 class MenuScreen(Chooser):
     def __init__(self, app: CockpitApp, placement: Placement, release: int | None = None) -> None:
         """`release` is the one under the cursor, for those actions that are about one."""
@@ -23,8 +27,7 @@ class MenuScreen(Chooser):
         super().__init__(f"{placement.key.service}, {placement.key.environment}", rows)
         self.cockpit, self.placement, self.release = app, placement, release
         self.actions = {each.id: each for each in actions}
-        if placement.hold:
-            self.rows.chosen = "unhold"
+        self.rows.chosen = next((each.id for each in actions if each.id in WAYS_ON and not each.why), None)
 
     def take(self, identity: str) -> None:
         action = self.actions[identity]
@@ -52,12 +55,25 @@ def start(app: CockpitApp, placement: Placement, action: menu.Action, release: i
 def _screen(app: CockpitApp, placement: Placement, id: str, release: int | None) -> PacedScreen:
     from cockpit.tui.screens.containers import ContainersScreen
     from cockpit.tui.screens.exec import ExecScreen
+    from cockpit.tui.screens.locks import FreezeScreen, LockScreen, UnfreezeScreen, UnlockScreen
     from cockpit.tui.screens.open import OpenScreen
     from cockpit.tui.screens.reason import UnholdScreen
+    from cockpit.tui.screens.rescue import RecoverScreen, TakeoverScreen
     from cockpit.tui.screens.restart import RestartScreen
 
     if id == "others":
         return ContainersScreen(app)
     if id == "open":
         return OpenScreen(app, placement.key, release)
-    return {"exec": ExecScreen, "restart": RestartScreen, "unhold": UnholdScreen}[id](app, placement)
+    sheets: dict[str, Callable[[CockpitApp, Placement], PacedScreen]] = {
+        "exec": ExecScreen,
+        "restart": RestartScreen,
+        "lock": LockScreen,
+        "unlock": UnlockScreen,
+        "unhold": UnholdScreen,
+        "freeze": FreezeScreen,
+        "unfreeze": UnfreezeScreen,
+        "recover": RecoverScreen,
+        "takeover": TakeoverScreen,
+    }
+    return sheets[id](app, placement)

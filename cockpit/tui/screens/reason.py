@@ -1,14 +1,11 @@
-"""Release a hold: after a rollback somebody says why the next deploy is all right."""
+"""Sheets that want a reason: it is typed after `y`, and Enter on an empty field does nothing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from textual import on
-from textual.widgets import Input
+from typing import TYPE_CHECKING, TypeVar
 
 from cockpit.model import Placement
-from cockpit.protocol import UNHOLD, UnholdRequest
+from cockpit.protocol import UNHOLD, Call, Done, UnholdRequest
 from cockpit.text import clean
 from cockpit.tui.line import BLANK, Line, line, paragraph
 from cockpit.tui.present.words import clock
@@ -17,10 +14,29 @@ from cockpit.tui.screens.sheet import Sheet
 if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
 
+P = TypeVar("P")
 
-class UnholdScreen(Sheet):
+
+class ReasonScreen(Sheet):
     typed_name = "the reason"
 
+    def typed(self, text: str) -> None:
+        if reason := clean(text):
+            self.reasoned(reason)
+        else:
+            self.say("a reason is wanted")
+
+    def reasoned(self, reason: str) -> None:
+        """Everything was asked and answered: do it."""
+
+    async def settle(self, call: Call[P, Done], params: P, said: str) -> None:
+        """`said` stands for an engine that has no more to say."""
+        if done := await self.ask(call, params):
+            self.cockpit.say(done.note or said)
+            self.dismiss(None)
+
+
+class UnholdScreen(ReasonScreen):
     def __init__(self, app: CockpitApp, placement: Placement) -> None:
         super().__init__(app, f"Release the hold on {placement.key.service}, {placement.key.environment}")
         self.placement = placement
@@ -40,16 +56,6 @@ class UnholdScreen(Sheet):
     def may_go(self) -> str:
         return "" if self.placement.hold else "it is not held"
 
-    @on(Input.Submitted, "#name")
-    def named(self, event: Input.Submitted) -> None:
-        event.stop()
-        reason = clean(event.value)
-        if not reason:
-            self.say("a reason is wanted")
-            return
-        self.act("releasing the hold …", self._release(reason))
-
-    async def _release(self, reason: str) -> None:
-        if done := await self.ask(UNHOLD, UnholdRequest(self.placement.key, reason)):
-            self.cockpit.say(done.note or "the hold is released")
-            self.dismiss(None)
+    def reasoned(self, reason: str) -> None:
+        request = UnholdRequest(self.placement.key, reason)
+        self.act("releasing the hold …", self.settle(UNHOLD, request, "the hold is released"))

@@ -18,12 +18,14 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 
 from cockpit.errors import CockpitError
-from cockpit.model import Operation
+from cockpit.model import Operation, Role
 from cockpit.protocol import Call
 from cockpit.tui import keys
 from cockpit.tui.line import BLANK, Line, line, paragraph
 from cockpit.tui.lines_view import LinesView
 from cockpit.tui.paced import PacedScreen
+from cockpit.tui.present.reasons import not_yours
+from cockpit.tui.present.words import remark
 
 if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
@@ -56,6 +58,7 @@ class Sheet(PacedScreen, ModalScreen[Any]):
     """
     VERTICAL_BREAKPOINTS = HEIGHTS
     changes = True  # False: it only shows, so that there is nothing to call off
+    needs = Role.DEPLOYER  # for what it changes
     typed_name = ""  # what must be typed after y; "" for nothing
     busy = ""  # what it waits for; y does nothing meanwhile
 
@@ -128,6 +131,14 @@ class Sheet(PacedScreen, ModalScreen[Any]):
         """Why `y` cannot go on now; "" when it can."""
         return ""
 
+    def not_now(self) -> str:
+        return self.busy or self._only_looks or self.may_go()
+
+    @property
+    def _only_looks(self) -> str:
+        """Why `y` is not for this client, whatever the sheet says."""
+        return not_yours(self.cockpit.state, self.needs) if self.changes else ""
+
     @property
     def works(self) -> tuple[str, ...]:
         """The keys that do something now, beside Esc: "y roll back", "v diff"."""
@@ -150,11 +161,15 @@ class Sheet(PacedScreen, ModalScreen[Any]):
         return max(20, laid_out or min(WIDTH, self.size.width or WIDTH) - (4 if self.small else 6))
 
     def _shown(self, room: int) -> list[Line]:
-        return [line((self.busy, "muted"))] if self.busy and not self.ready else self.lines(room)
+        if self.busy and not self.ready:
+            return [line((self.busy, "muted"))]
+        barred = self._only_looks
+        return [*self.lines(room), *([BLANK, *remark("–", "warn", f"y is off: {barred}", room)] if barred else [])]
 
     def _offer(self) -> None:
         """Only what works is on the frame; where nothing can be called off, one closes."""
         works = self.works if self.ready else ()
+        works = tuple(each for each in works if not (self._only_looks and each.startswith("y ")))
         way_out = "cancel" if self.changes and works and works[0].startswith("y ") else "close"
         self.query_one("#frame").border_subtitle = Content(f" {' · '.join((*works, f'Esc {way_out}'))} ")
         self.query_one("#no", Button).label = Content(way_out.capitalize())
@@ -188,19 +203,23 @@ class Sheet(PacedScreen, ModalScreen[Any]):
         self.redraw()
 
     def action_sheet(self, what: str) -> None:
-        if time.monotonic() - self._quiet_since < QUIET:
-            self._quiet_since = time.monotonic()
-            self.say("too early: press y again" if what == "go" else "too early: press it again")
-            return
-        self.say("")
-        getattr(self, f"do_{what}")()
+        if not self.too_early("y" if what == "go" else "it"):
+            self.say("")
+            getattr(self, f"do_{what}")()
+
+    def too_early(self, key: str = "it") -> bool:
+        """Says so, and lets the time in which keys are dropped start again."""
+        if time.monotonic() - self._quiet_since >= QUIET:
+            return False
+        self._quiet_since = time.monotonic()
+        self.say(f"too early: press {key} again")
+        return True
 
     def do_no(self) -> None:
         self.dismiss(None)
 
     def do_go(self) -> None:
-        reason = self.busy or self.may_go()
-        if reason:
+        if reason := self.not_now():
             self.say(reason)
         elif self.typed_name:
             self.name_field.placeholder = f"type {self.typed_name} and Enter"
@@ -221,13 +240,16 @@ class Sheet(PacedScreen, ModalScreen[Any]):
     @on(Input.Submitted, "#name")
     def named(self, event: Input.Submitted) -> None:
         event.stop()
-        reason = self.busy or self.may_go()
-        if event.value.strip() != self.typed_name:
-            self.say(f"that is not {self.typed_name}")
-        elif reason:
+        if reason := self.not_now():
             self.say(reason)
         else:
+            self.typed(event.value)
+
+    def typed(self, text: str) -> None:
+        if text.strip() == self.typed_name:
             self.go()
+        else:
+            self.say(f"that is not {self.typed_name}")
 
     @on(Button.Pressed, "#no")
     def cancelled(self) -> None:
