@@ -73,6 +73,19 @@ async def test_a_clock_that_jumps_in_a_deploy_and_back_again_changes_nothing(clo
     nobody_noticed(load)
 
 
+async def test_a_year_that_passes_in_a_moment_ends_no_bake(clock: Jumping) -> None:
+    """The live release has not been watched, so what it replaced stays hot."""
+    shop = clock.shop
+    before = (await shop.live("shop")).number
+    await next_deploy_works(shop)
+    clock.set(YEAR)
+    await tidied(shop)
+    releases = {each.number: each for each in await shop.releases("shop")}
+    assert not releases[before + 1].good
+    assert releases[before].tier is Tier.HOT
+    clock.set(0)
+
+
 async def tidied(shop: World) -> None:
     """The engine has stopped, freed and judged whatever it thinks it should, also of what stands before it."""
     await shop.ships("broom", shop.commit("broom", {"notes": os.urandom(8).hex()}))
