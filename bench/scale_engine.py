@@ -22,7 +22,8 @@ from cockpit.engine.host import EdgePlace, Host
 from cockpit.health.probe import Probe
 from cockpit.model import PlacementKey
 from cockpit.paths import Paths
-from cockpit.targets.base import Container, ContainerState, Standing, Subnet
+from cockpit.targets.base import Container, ContainerState, Standing
+from cockpit.targets.subnet import Subnet
 from tests.fakes.builder import FakeBuilder
 from tests.fakes.edge import FakeEdge
 from tests.fakes.target import FakeTarget

@@ -19,7 +19,7 @@ from cockpit.engine.ports import Ports
 from cockpit.engine.secrets import Secrets
 from cockpit.engine.syslog import Syslog
 from cockpit.paths import Paths
-from cockpit.targets.base import Holder
+from cockpit.targets.host_lock import Holder
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from cockpit.engine.rounds import Rounds
 from cockpit.engine.routing import edge_plan, edge_spec
 from cockpit.engine.world import World
 from cockpit.errors import CockpitError
-from cockpit.targets.base import EdgeSpec
+from cockpit.targets.edge_spec import EdgeSpec
 
 log = logging.getLogger(__name__)
 

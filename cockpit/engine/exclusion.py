@@ -18,7 +18,7 @@ from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
 from cockpit.errors import CockpitError, EdgeError, Fenced, Refused, TargetError
 from cockpit.model import Actor, OperationKind, PlacementKey
-from cockpit.targets.base import Holder, HostLock, LockOrder
+from cockpit.targets.host_lock import Holder, HostLock, LockOrder
 from cockpit.text import age
 
 log = logging.getLogger(__name__)

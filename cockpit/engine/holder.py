@@ -7,7 +7,7 @@ import os
 import socket
 from pathlib import Path
 
-from cockpit.targets.base import Holder
+from cockpit.targets.host_lock import Holder
 from cockpit.text import clean
 
 _START = 19  # of the fields in a process's stat that follow its name: clock ticks from the boot to its start

@@ -13,7 +13,9 @@ from cockpit.edge.base import Edge
 from cockpit.engine import views
 from cockpit.health.probe import Probe
 from cockpit.model import HostStatus, PlacementKey
-from cockpit.targets.base import Claim, Container, HostLock, Subnet, Target
+from cockpit.targets.base import Claim, Container, Target
+from cockpit.targets.host_lock import HostLock
+from cockpit.targets.subnet import Subnet
 
 FRESH = 5.0  # seconds: an older probe verifies nothing
 NEEDED = 3  # good answers in a row

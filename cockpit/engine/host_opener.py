@@ -11,7 +11,8 @@ from cockpit.config.settings import Settings
 from cockpit.engine.host import EdgePlace, Host
 from cockpit.errors import CockpitError, ConfigError
 from cockpit.paths import Paths
-from cockpit.targets.base import Claim, Subnet, Target
+from cockpit.targets.base import Claim, Target
+from cockpit.targets.subnet import Subnet
 
 SUBNET_WAIT = 5.0  # seconds that Docker gets to name the network; then what was last known is used
 LINE_WAIT = 5.0  # … that ssh gets to connect before the engine goes on without that host

@@ -13,7 +13,7 @@ from cockpit.engine.world import World
 from cockpit.errors import CockpitError, Refused, UsageError
 from cockpit.model import Actor, OtherContainer
 from cockpit.protocol import EdgeUpgrade, EdgeUpgradeRequest, Others
-from cockpit.targets.base import EdgeSpec
+from cockpit.targets.edge_spec import EdgeSpec
 
 # Measured under load: 2 to 12 of about 550 on kept-alive connections, none on fresh ones; by name 0 of 27 644.
 GAP_HOST = "new connections nothing; about one request in a hundred on kept-alive ones may fail; WebSockets reconnect"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from cockpit.model import PlacementKey
-from cockpit.targets.base import Claim, Holder
+from cockpit.targets.base import Claim
+from cockpit.targets.host_lock import Holder
 
 
 def claim(installation: str, me: Holder, user: str, state: str) -> Claim:

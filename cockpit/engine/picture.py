@@ -14,7 +14,7 @@ from cockpit.health import state
 from cockpit.health.samples import Samples
 from cockpit.model import Elsewhere, Health, Placement, PlacementKey, ProcessState, Replica, Traffic
 from cockpit.store.base import ReleaseRecord
-from cockpit.targets.base import Holder
+from cockpit.targets.host_lock import Holder
 
 VOLATILE = 5.0  # seconds between tellings of what changes all the time: latencies, ages
 BINS = 8  # of a minute each, in a trend

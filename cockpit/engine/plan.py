@@ -10,7 +10,7 @@ from cockpit.config.settings import BuildSettings, Service
 from cockpit.engine.spec import ReleaseSpec, leads
 from cockpit.model import PlacementKey
 from cockpit.store.base import ReleaseRecord
-from cockpit.targets.base import ContainerSpec
+from cockpit.targets.orders import ContainerSpec
 
 # The whole order of a deploy; which of them a service needs says `steps`. `bake` has its place and no step yet.
 DEPLOY = ("preflight", "fetch", "build", "push", "pull", "migrate")

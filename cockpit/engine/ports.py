@@ -12,7 +12,7 @@ from cockpit.engine.secrets import Secrets
 from cockpit.paths import Paths
 from cockpit.source.base import Source
 from cockpit.store.log import ReleaseLog
-from cockpit.targets.base import Holder
+from cockpit.targets.host_lock import Holder
 
 OpenHost = Callable[[str, Settings], Awaitable[Host]]  # answers at once, also for a host that is away
 

@@ -12,7 +12,8 @@ from cockpit.engine.rounds import Rounds
 from cockpit.engine.world import World
 from cockpit.errors import EdgeError
 from cockpit.health.samples import Samples
-from cockpit.targets.base import Container, ContainerSpec
+from cockpit.targets.base import Container
+from cockpit.targets.orders import ContainerSpec
 
 log = logging.getLogger(__name__)
 

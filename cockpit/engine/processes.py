@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from cockpit.engine import spec
 from cockpit.engine.host import Host
 from cockpit.store.base import ReleaseRecord
-from cockpit.targets.base import ContainerSpec, ContainerState
+from cockpit.targets.base import ContainerState
+from cockpit.targets.orders import ContainerSpec
 
 Bring = Callable[[str], Awaitable[None]]  # starts a process of the new release, and returns when it runs
 Former = Callable[[int], Awaitable[ReleaseRecord | None]]  # another release of the same placement, by its number

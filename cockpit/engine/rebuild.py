@@ -21,7 +21,9 @@ from cockpit.errors import ConfigError, EdgeError, TargetDown, TargetError
 from cockpit.model import Actor, AuditRow, Hold, PlacementKey
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.rebuilding import Found
-from cockpit.targets.base import Container, ContainerSpec, Remembered, Standing, Subnet
+from cockpit.targets.base import Container, Remembered, Standing
+from cockpit.targets.orders import ContainerSpec
+from cockpit.targets.subnet import Subnet
 
 log = logging.getLogger(__name__)
 

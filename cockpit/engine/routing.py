@@ -11,7 +11,7 @@ from cockpit.edge.base import Alias, EdgePlan, Limits, Listener, Route, Tls
 from cockpit.engine.host import EdgePlace
 from cockpit.engine.spec import WEB
 from cockpit.errors import ConfigError
-from cockpit.targets.base import EdgeAlias, EdgeSpec
+from cockpit.targets.edge_spec import EdgeAlias, EdgeSpec
 
 
 def edge_plan(placements: Iterable[PlacementSettings]) -> EdgePlan:

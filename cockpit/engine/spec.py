@@ -11,7 +11,8 @@ from cockpit.config.settings import Edge, Environment, PlacementSettings, Proces
 from cockpit.edge.base import Pointer
 from cockpit.json_form import decode, encode
 from cockpit.model import PlacementKey
-from cockpit.targets.base import ContainerSpec, Healthcheck, HealthSpec, Logging, SecretSource, Subnet
+from cockpit.targets.orders import ContainerSpec, Healthcheck, HealthSpec, Logging, SecretSource
+from cockpit.targets.subnet import Subnet
 
 WEB = "web"  # the process whose addresses stand in a pointer without a name before them
 

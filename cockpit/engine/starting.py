@@ -10,7 +10,8 @@ from cockpit.engine.host import Host
 from cockpit.engine.secrets import Secrets
 from cockpit.engine.spec import ReleaseSpec
 from cockpit.store.base import ReleaseRecord
-from cockpit.targets.base import Container, ContainerSpec, RunOrder, StartOrder
+from cockpit.targets.base import Container
+from cockpit.targets.orders import ContainerSpec, RunOrder, StartOrder
 
 Say = Callable[[str], None]
 _Source = tuple[str | None, str | None, tuple[str, ...] | None]

@@ -19,7 +19,8 @@ from cockpit.engine.verifying import verify_hot, verify_process, verify_started
 from cockpit.errors import CockpitError, Failed, TargetDown, TargetError
 from cockpit.model import Failure, Hold, OperationKind, Side
 from cockpit.store.base import ReleaseRecord
-from cockpit.targets.base import ADDRESS_REST, Standing
+from cockpit.targets.base import Standing
+from cockpit.targets.subnet import ADDRESS_REST
 
 CONFIRM_TIMEOUT = 2.0  # seconds for one answer through the public route
 CONFIRM_TRIES = 3

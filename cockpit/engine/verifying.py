@@ -14,7 +14,8 @@ from cockpit.errors import CockpitError, EdgeError, Failed
 from cockpit.health.probe import Probe
 from cockpit.health.verify import Expected, Facts, Verdict, Verification
 from cockpit.model import Failure, Side
-from cockpit.targets.base import Container, ContainerSpec
+from cockpit.targets.base import Container
+from cockpit.targets.orders import ContainerSpec
 from cockpit.text import took
 
 KILLED = 137  # exit status after SIGKILL

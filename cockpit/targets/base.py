@@ -8,120 +8,15 @@ refuses.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path, PurePath
 from typing import Protocol
 
 from cockpit.model import PlacementKey
-
-SLOT_SIZE = 8  # addresses in a slot, one a replica
-DOCKER_PART = 256  # addresses at the start of the subnet that Docker hands out by itself
-ADDRESS_REST = 600.0  # seconds a slot rests before another release may have it: dials in flight, pooled connections
-
-
-@dataclass(frozen=True, slots=True)
-class HealthSpec:
-    path: str = "/up"
-    interval: float = 1.0
-    timeout: float = 5.0
-    retries: int = 3
-    deadline: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class SecretSource:
-    """Where a value comes from and what it was; never the value. `fingerprint` is keyed, so it tells only sameness."""
-
-    file: str | None = None
-    environment: str | None = None
-    command: tuple[str, ...] | None = None
-    fingerprint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Healthcheck:
-    """Docker's own check inside of the container; None is what the image says, in seconds where it is a time."""
-
-    test: tuple[str, ...] = ()  # ("CMD", …), ("CMD-SHELL", "…") or ("NONE",); () keeps the image's
-    interval: float | None = None
-    timeout: float | None = None
-    retries: int | None = None
-    start_period: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Logging:
-    driver: str = "json-file"
-    options: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerSpec:
-    """The frozen configuration of one process of a release: with the image, all that a rollback restores."""
-
-    image: str  # what Docker is asked to run: an image id or name@digest, never a moving tag
-    port: int | None = None
-    replicas: int = 1
-    command: tuple[str, ...] | None = None
-    entrypoint: tuple[str, ...] | None = None
-    user: str | None = None
-    working_dir: str | None = None
-    environment: dict[str, str] = field(default_factory=dict)
-    secrets: dict[str, SecretSource] = field(default_factory=dict)
-    volumes: tuple[str, ...] = ()  # Compose's short form: NAME:/path, /host/path:/path, with :ro to protect it
-    cpus: float | None = None
-    memory: int | None = None  # bytes
-    labels: dict[str, str] = field(default_factory=dict)
-    stop_signal: str | None = None
-    stop_grace: float = 30.0
-    drain: float = 30.0
-    health: HealthSpec = field(default_factory=HealthSpec)
-    hosts: tuple[str, ...] = ()  # the first is what probes ask for
-    networks: tuple[str, ...] = ()  # joined by name beside the cockpit's own; they must exist
-    extra_hosts: tuple[str, ...] = ()  # "name:address"; the address may be Docker's "host-gateway"
-    tmpfs: tuple[str, ...] = ()  # "/run" or "/run:size=64m,mode=1777"
-    ulimits: dict[str, tuple[int, int]] = field(default_factory=dict)  # name to (soft, hard); -1 is no limit
-    read_only: bool = False
-    init: bool | None = None  # None: as the Docker engine is set
-    shm_size: int | None = None  # bytes
-    cap_add: tuple[str, ...] = ()
-    cap_drop: tuple[str, ...] = ()
-    pids: int | None = None
-    logging: Logging | None = None  # None: json-file in three files of 20 MB
-    healthcheck: Healthcheck | None = None
-    replace: str = "overlap"  # "recreate": the old containers stop before the new ones start
-    env_files: tuple[str, ...] = ()  # paths; what they say reaches a container through StartOrder.environment
-    optional_env_files: tuple[str, ...] = ()  # those of them that may be missing
-
-
-@dataclass(frozen=True, slots=True)
-class StartOrder:
-    """All replicas of one process of a release, in one slot."""
-
-    key: PlacementKey
-    release: int
-    operation: int
-    slot: int
-    spec: ContainerSpec
-    environment: dict[str, str]  # the spec's, the resolved secrets and COCKPIT_*: what the process really gets
-    process: str = "web"
-    first: int | None = 0  # which of the slot's addresses replica 1 has; None: none of them, but one of Docker's part
-
-
-@dataclass(frozen=True, slots=True)
-class RunOrder:
-    """A command that is run once in a container of its own: a migration.
-
-    Of the spec count image, command, entrypoint, user, working_dir, volumes, networks and limits of all kinds; not
-    labels, logging, healthcheck, stop signal and what belongs to serving."""
-
-    key: PlacementKey
-    release: int
-    operation: int
-    spec: ContainerSpec
-    environment: dict[str, str]
+from cockpit.targets.edge_spec import EdgeSpec, EdgeState
+from cockpit.targets.host_lock import HostLock, LockOrder
+from cockpit.targets.orders import ContainerSpec, RunOrder, StartOrder
+from cockpit.targets.subnet import Subnet
 
 
 class ContainerState(StrEnum):
@@ -245,105 +140,12 @@ class HostInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class EdgeAlias:
-    """A container that other containers of `networks` know under these names, and that hands all to the edge."""
-
-    door: str  # its configuration is `doors/DOOR.json` in the edge's directory
-    networks: tuple[str, ...]
-    names: tuple[str, ...]
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeSpec:
-    """The edge's container: restart always, `directory` bind-mounted at /edge.
-
-    It has the host's network, or `networks` and the cockpit's own."""
-
-    directory: PurePath  # on the host
-    image: str | None = None  # None: built around a binary
-    binaries: dict[str, Path] = field(default_factory=dict)  # static Caddys of this machine by architecture: arm64
-    ports: tuple[int, ...] = ()  # that it will listen on, to name who has them
-    networks: tuple[str, ...] = ()
-    labels: dict[str, str] = field(default_factory=dict)
-    aliases: tuple[EdgeAlias, ...] = ()
-    admin: Path | None = None  # where this machine reaches its admin socket; None: in `directory`
-    owner: int | None = None  # the user on the host whose `directory` is; None: look, it is on this machine
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeState:
-    started: bool = False  # just now
-    outdated: str = ""  # why only upgrade_edge() makes it what the spec says; it serves meanwhile
-    aliases: tuple[str, ...] = ()  # what keeps an alias from being there, in words
-
-
-@dataclass(frozen=True, slots=True)
 class RawLine:
     """One line of a container's log as the container wrote it (decoded, not cleaned), without its newline."""
 
     at: float
     text: str
     stream: str  # "out" or "err"
-
-
-@dataclass(frozen=True, slots=True)
-class Subnet:
-    """The cockpit's own network. Docker hands out the first `DOCKER_PART` addresses, slots have the rest."""
-
-    cidr: str
-
-    @property
-    def slots(self) -> int:
-        return (IPv4Network(self.cidr).num_addresses - DOCKER_PART) // SLOT_SIZE - 1
-
-    @property
-    def docker_part(self) -> str:
-        network = IPv4Network(self.cidr)
-        return str(IPv4Network((network.network_address, 24)))
-
-    def addresses(self, slot: int, count: int) -> tuple[str, ...]:
-        """The addresses of replicas 1 to `count`; slots are numbered from 0."""
-        if not (0 <= slot < self.slots and 0 < count <= SLOT_SIZE):
-            raise ValueError(f"no slot {slot} with {count} addresses in {self.cidr}")
-        first = int(IPv4Network(self.cidr).network_address) + DOCKER_PART + slot * SLOT_SIZE
-        return tuple(str(IPv4Address(first + index)) for index in range(count))
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """An engine, told apart from every other that ever ran anywhere.
-
-    `started` is the process's start in clock ticks since the boot, `processes` names its table of processes: a pid
-    means nothing in another one."""
-
-    bastion: str  # for people
-    machine: str
-    boot: str
-    processes: str
-    pid: int
-    started: int
-
-
-@dataclass(frozen=True, slots=True)
-class LockOrder:
-    key: PlacementKey
-    operation: int  # its number in the holder's own log
-    kind: str  # "deploy", "rollback", …
-    by: str  # the person
-    since: float
-    holder: Holder
-
-
-@dataclass(frozen=True, slots=True)
-class HostLock:
-    id: str
-    order: LockOrder
-    beats: int
-
-    @property
-    def short(self) -> str:
-        return self.id[:12]
 
 
 class Target(Protocol):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from cockpit import text
 from cockpit.model import PlacementKey
 from cockpit.targets import labels
-from cockpit.targets.base import Container, ContainerState, Standing, StartOrder
+from cockpit.targets.base import Container, ContainerState, Standing
 from cockpit.targets.options import health_arguments, process_arguments, whole_seconds
+from cockpit.targets.orders import StartOrder
 from cockpit.targets.times import seconds
 
 if TYPE_CHECKING:

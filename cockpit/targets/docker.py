@@ -15,32 +15,18 @@ from cockpit.clock import Clock
 from cockpit.errors import TargetError
 from cockpit.model import PlacementKey
 from cockpit.targets import images, labels, locks, records, removal
-from cockpit.targets.base import (
-    Claim,
-    Container,
-    ContainerSpec,
-    EdgeSpec,
-    EdgeState,
-    HostInfo,
-    HostLock,
-    LockOrder,
-    OneOff,
-    OtherContainer,
-    RawLine,
-    Remembered,
-    RunOrder,
-    Standing,
-    StartOrder,
-    Subnet,
-)
+from cockpit.targets.base import Claim, Container, HostInfo, OneOff, OtherContainer, RawLine, Remembered, Standing
 from cockpit.targets.cleanups import Cleanups
 from cockpit.targets.containers import inspected
 from cockpit.targets.creation import environment, has_terminal
 from cockpit.targets.daemon import QUICK, Daemon, Excuse, reached
+from cockpit.targets.edge_spec import EdgeSpec, EdgeState
+from cockpit.targets.host_lock import HostLock, LockOrder
 from cockpit.targets.joined import missing_networks
 from cockpit.targets.listeners import container_listeners
 from cockpit.targets.network import ensure_network
 from cockpit.targets.options import whole_seconds
+from cockpit.targets.orders import ContainerSpec, RunOrder, StartOrder
 from cockpit.targets.others import others
 from cockpit.targets.ports import PortOwners
 from cockpit.targets.ports import listeners as local_port_owners
@@ -48,6 +34,7 @@ from cockpit.targets.removal import set_restart_policy
 from cockpit.targets.replicas import Replica, Started, replica_addresses, start_replica, take_back
 from cockpit.targets.running import OneOffs
 from cockpit.targets.streams import log_lines
+from cockpit.targets.subnet import Subnet
 from cockpit.targets.terminals import create_terminal
 from cockpit.targets.times import seconds
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from cockpit.errors import TargetError
 from cockpit.targets import labels
-from cockpit.targets.base import EdgeAlias, EdgeSpec
 from cockpit.targets.edge_container import INSIDE, ROLE, State, endpoints, host_config, refuse_missing
 from cockpit.targets.edge_image import make_image
+from cockpit.targets.edge_spec import EdgeAlias, EdgeSpec
 from cockpit.text import clean, decode
 
 if TYPE_CHECKING:

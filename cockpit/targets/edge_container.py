@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cockpit.errors import TargetError
 from cockpit.targets import labels
-from cockpit.targets.base import EdgeSpec
+from cockpit.targets.edge_spec import EdgeSpec
 
 if TYPE_CHECKING:
     from docker import DockerClient

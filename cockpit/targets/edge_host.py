@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from cockpit.errors import TargetError
 from cockpit.targets import labels
-from cockpit.targets.base import EdgeSpec, EdgeState
 from cockpit.targets.doors import ensure_doors, remove_doors
 from cockpit.targets.edge_container import (
     INSIDE,
@@ -29,6 +28,7 @@ from cockpit.targets.edge_container import (
     run_of,
 )
 from cockpit.targets.edge_image import image_name, image_repository, make_image
+from cockpit.targets.edge_spec import EdgeSpec, EdgeState
 from cockpit.targets.mounted import gone
 from cockpit.targets.ports import PortOwners, listeners
 from cockpit.targets.taken import refuse_taken

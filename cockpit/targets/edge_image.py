@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cockpit.errors import TargetError
 from cockpit.targets import labels
-from cockpit.targets.base import EdgeSpec
+from cockpit.targets.edge_spec import EdgeSpec
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from cockpit.model import PlacementKey
-from cockpit.targets.base import RunOrder, StartOrder
+from cockpit.targets.orders import RunOrder, StartOrder
 
 PREFIX = "deploy-cockpit."
 INSTALLATION = PREFIX + "installation"

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from cockpit.model import PlacementKey
 from cockpit.targets import labels
-from cockpit.targets.base import Holder, HostLock, LockOrder
 from cockpit.targets.creation import inspect, name_taken
+from cockpit.targets.host_lock import Holder, HostLock, LockOrder
 from cockpit.targets.removal import remove_container
 
 if TYPE_CHECKING:

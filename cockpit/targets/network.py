@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cockpit.errors import TargetError
 from cockpit.targets import labels
-from cockpit.targets.base import Subnet
+from cockpit.targets.subnet import Subnet
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -12,11 +12,12 @@ from cockpit import text
 from cockpit.errors import TargetError
 from cockpit.model import PlacementKey
 from cockpit.targets import labels
-from cockpit.targets.base import OneOff, RunOrder
+from cockpit.targets.base import OneOff
 from cockpit.targets.containers import condition
 from cockpit.targets.creation import create, inspect, name_taken
 from cockpit.targets.joined import joinable
 from cockpit.targets.options import LOGS, host_arguments, process_arguments
+from cockpit.targets.orders import RunOrder
 from cockpit.targets.removal import remove_container
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cockpit.targets.base import ContainerSpec, Healthcheck, Logging
+from cockpit.targets.orders import ContainerSpec, Healthcheck, Logging
 from cockpit.targets.volumes import binds, mounts
 
 LOGS = Logging("json-file", {"max-size": "20m", "max-file": "3"})  # Docker's own default keeps all, for ever

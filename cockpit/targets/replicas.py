@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from cockpit.errors import TargetError
 from cockpit.targets import labels
-from cockpit.targets.base import Container, StartOrder, Subnet
+from cockpit.targets.base import Container
 from cockpit.targets.containers import container, create_arguments
 from cockpit.targets.creation import create, inspect, name_taken
 from cockpit.targets.joined import joinable, network_ids, stale
 from cockpit.targets.options import LOGS, host_arguments, whole_seconds
+from cockpit.targets.orders import StartOrder
 from cockpit.targets.removal import remove_container, set_restart_policy
+from cockpit.targets.subnet import Subnet
 
 if TYPE_CHECKING:
     from docker import DockerClient

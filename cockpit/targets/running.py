@@ -12,10 +12,11 @@ from cockpit.clock import Clock
 from cockpit.errors import TargetDown, TargetError
 from cockpit.model import PlacementKey
 from cockpit.targets import labels, removal
-from cockpit.targets.base import ContainerState, OneOff, RawLine, RunOrder
+from cockpit.targets.base import ContainerState, OneOff, RawLine
 from cockpit.targets.cleanups import Cleanups
 from cockpit.targets.daemon import Daemon
 from cockpit.targets.one_offs import GRACE, Work, begin, listed, look, why_not_done
+from cockpit.targets.orders import RunOrder
 from cockpit.targets.watching import ended
 
 FIRST_LINES = 2  # of a log, to tell a command that never ran from one that says so itself

@@ -6,10 +6,10 @@ import secrets
 from typing import TYPE_CHECKING
 
 from cockpit.targets import labels
-from cockpit.targets.base import RunOrder
 from cockpit.targets.creation import create
 from cockpit.targets.joined import joinable
 from cockpit.targets.options import LOGS, host_arguments, process_arguments
+from cockpit.targets.orders import RunOrder
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -15,9 +15,9 @@ from docker.models.containers import Container
 from cockpit.edge.base import EdgePlan
 from cockpit.edge.caddy import CaddyEdge
 from cockpit.edge.files import LocalFiles
-from cockpit.targets.base import EdgeAlias, EdgeSpec, EdgeState
 from cockpit.targets.edge_host import ensure_edge, remove_edge, upgrade_edge
 from cockpit.targets.edge_image import caddy_binary, ensure_image
+from cockpit.targets.edge_spec import EdgeAlias, EdgeSpec, EdgeState
 from cockpit.targets.labels import network_name
 from cockpit.targets.network import ensure_network
 

@@ -14,8 +14,9 @@ from cockpit.edge.caddy import CaddyEdge
 from cockpit.edge.files import LocalFiles
 from cockpit.errors import ConfigError, EdgeError
 from cockpit.model import PlacementKey
-from cockpit.targets.base import EdgeSpec, EdgeState, Target
+from cockpit.targets.base import Target
 from cockpit.targets.docker import DockerTarget
+from cockpit.targets.edge_spec import EdgeSpec, EdgeState
 from tests.edge.world import free_port
 from tests.fakes.edge import FakeEdge
 from tests.fakes.target import FakeTarget

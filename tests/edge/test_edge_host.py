@@ -22,10 +22,11 @@ from cockpit.edge.caddy import CaddyEdge
 from cockpit.edge.files import LocalFiles
 from cockpit.errors import TargetError
 from cockpit.targets import labels
-from cockpit.targets.base import Claim, EdgeSpec, EdgeState
+from cockpit.targets.base import Claim
 from cockpit.targets.edge_container import edge_name
 from cockpit.targets.edge_host import ensure_edge, remove_edge
 from cockpit.targets.edge_image import architecture, binary_for, caddy_binary, ensure_image
+from cockpit.targets.edge_spec import EdgeSpec, EdgeState
 from cockpit.targets.ports import Listener, listeners
 from cockpit.targets.records import claim, remove_records
 from cockpit.targets.taken import Owner, hint

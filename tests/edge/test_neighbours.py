@@ -14,8 +14,8 @@ from docker.models.containers import Container
 from cockpit.edge.base import Alias, EdgePlan, Pointer, Route
 from cockpit.errors import TargetError
 from cockpit.model import PlacementKey
-from cockpit.targets.base import EdgeSpec, EdgeState
 from cockpit.targets.edge_container import edge_name
+from cockpit.targets.edge_spec import EdgeSpec, EdgeState
 from cockpit.targets.labels import network_name
 from tests.edge.street import Street, street
 from tests.edge.world import SHOP, App, Load, ask, customers, free_port

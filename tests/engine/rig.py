@@ -30,7 +30,8 @@ from cockpit.protocol import (
 )
 from cockpit.store.database import Database
 from cockpit.store.log import ReleaseLog
-from cockpit.targets.base import Holder, Subnet
+from cockpit.targets.host_lock import Holder
+from cockpit.targets.subnet import Subnet
 from tests.fakes.builder import FakeBuilder
 from tests.fakes.edge import FakeEdge
 from tests.fakes.prober import FakeProber

@@ -26,7 +26,7 @@ from cockpit.protocol import (
     Nothing,
     TakeoverRequest,
 )
-from cockpit.targets.base import HostLock, LockOrder
+from cockpit.targets.host_lock import HostLock, LockOrder
 from tests.engine.rig import SHOP, TOM, Rig, rig
 from tests.fakes.prober import FakeProber
 

@@ -13,7 +13,7 @@ import pytest
 
 from cockpit.engine import holder
 from cockpit.engine.holder import lives, this_process
-from cockpit.targets.base import Holder
+from cockpit.targets.host_lock import Holder
 
 
 @pytest.fixture

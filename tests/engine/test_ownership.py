@@ -9,7 +9,8 @@ import pytest
 
 from cockpit.engine import ownership
 from cockpit.model import OperationState, PlacementKey
-from cockpit.targets.base import Claim, Holder
+from cockpit.targets.base import Claim
+from cockpit.targets.host_lock import Holder
 from tests.engine.rig import SHOP, rig
 
 ME = Holder("bastion-1", "m1", "boot", "processes", 1, 1)

@@ -16,7 +16,9 @@ from cockpit.engine.spec import ReleaseSpec
 from cockpit.model import OperationState, Tier
 from cockpit.protocol import UNHOLD, UnholdRequest
 from cockpit.store.base import ReleaseRecord
-from cockpit.targets.base import Container, ContainerSpec, ContainerState, Remembered, SecretSource, Standing, Subnet
+from cockpit.targets.base import Container, ContainerState, Remembered, Standing
+from cockpit.targets.orders import ContainerSpec, SecretSource
+from cockpit.targets.subnet import Subnet
 from tests.engine.rig import SHOP, Rig, rig, service, settings
 
 SUBNET = Subnet("10.231.0.0/18")

@@ -11,7 +11,7 @@ from cockpit.config.settings import Environment, Migrate, PlacementSettings, Pro
 from cockpit.edge.base import Pointer
 from cockpit.engine import spec
 from cockpit.model import PlacementKey
-from cockpit.targets.base import Subnet
+from cockpit.targets.subnet import Subnet
 
 SHOP = PlacementKey("shop", "production")
 SUBNET = Subnet("10.231.0.0/18")

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from cockpit.clock import Clock
 from cockpit.errors import TargetDown, TargetError
 from cockpit.model import PlacementKey
-from cockpit.targets.base import ContainerState, OneOff, RawLine, RunOrder
+from cockpit.targets.base import ContainerState, OneOff, RawLine
 from cockpit.targets.one_offs import why_not_done
+from cockpit.targets.orders import RunOrder
 
 _LOOK = 0.01  # seconds between two looks
 

@@ -13,24 +13,20 @@ from cockpit.model import PlacementKey
 from cockpit.targets.base import (
     Claim,
     Container,
-    ContainerSpec,
     ContainerState,
-    EdgeSpec,
-    EdgeState,
     HostInfo,
-    HostLock,
-    LockOrder,
     OneOff,
     OtherContainer,
     RawLine,
     Remembered,
-    RunOrder,
     Standing,
-    StartOrder,
-    Subnet,
 )
+from cockpit.targets.edge_spec import EdgeSpec, EdgeState
+from cockpit.targets.host_lock import HostLock, LockOrder
 from cockpit.targets.labels import container_name, slot_name
+from cockpit.targets.orders import ContainerSpec, RunOrder, StartOrder
 from cockpit.targets.replicas import replica_addresses
+from cockpit.targets.subnet import Subnet
 from tests.fakes.one_offs import FakeOneOffs, Migration
 
 _LOOK = 0.01  # seconds between two looks of a follower

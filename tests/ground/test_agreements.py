@@ -14,14 +14,14 @@ from cockpit.engine import plan
 from cockpit.health import probe
 from cockpit.model import PlacementKey
 from cockpit.ssh import line
-from cockpit.targets import base, edge_container, labels
-from cockpit.targets.base import ContainerSpec
+from cockpit.targets import edge_container, labels, subnet
+from cockpit.targets.orders import ContainerSpec
 
 KEY = PlacementKey("shop", "production")
 
 
 def test_a_release_has_as_many_replicas_as_a_slot_has_addresses_and_the_edge_follows() -> None:
-    assert settings.MAX_ROUTED == base.SLOT_SIZE == follow.REPLICAS
+    assert settings.MAX_ROUTED == subnet.SLOT_SIZE == follow.REPLICAS
 
 
 def test_an_image_is_known_as_ours_by_the_label_that_it_was_built_with() -> None:

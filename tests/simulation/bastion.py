@@ -25,7 +25,8 @@ from cockpit.model import Actor
 from cockpit.paths import Paths
 from cockpit.protocol import Call
 from cockpit.store.log import ReleaseLog
-from cockpit.targets.base import Holder, Subnet
+from cockpit.targets.host_lock import Holder
+from cockpit.targets.subnet import Subnet
 from tests.fakes.builder import FakeBuilder
 from tests.simulation.clock import VirtualClock
 from tests.simulation.database import Disk, InLoopDatabase

@@ -14,7 +14,8 @@ from cockpit.clock import Clock
 from cockpit.edge.base import Pointer
 from cockpit.health.probe import Probe
 from cockpit.model import PlacementKey
-from cockpit.targets.base import Container, StartOrder
+from cockpit.targets.base import Container
+from cockpit.targets.orders import StartOrder
 from tests.fakes.edge import FakeEdge
 from tests.fakes.prober import FakeProber
 from tests.fakes.target import FakeTarget, Program, _Box

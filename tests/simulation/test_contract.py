@@ -23,7 +23,7 @@ from cockpit.errors import StoreError
 from cockpit.health.probe import Prober
 from cockpit.model import PlacementKey
 from cockpit.store.database import Database
-from cockpit.targets.base import ContainerSpec, StartOrder
+from cockpit.targets.orders import ContainerSpec, StartOrder
 from tests.fakes.edge import FakeEdge
 from tests.fakes.prober import FakeProber
 from tests.fakes.target import FakeTarget

@@ -13,7 +13,8 @@ from cockpit.engine import tidy
 from cockpit.engine.journal import Backlog, Journal
 from cockpit.errors import StoreError
 from cockpit.model import OperationKind, OperationState, PlacementKey
-from cockpit.targets.base import HostLock, LockOrder, Standing
+from cockpit.targets.base import Standing
+from cockpit.targets.host_lock import HostLock, LockOrder
 from tests.engine.rig import ANA, SHOP, Rig, rig, service, settings
 from tests.fakes.target import Program
 

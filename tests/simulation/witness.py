@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from cockpit.edge.base import Pointer
 from cockpit.model import PlacementKey
-from cockpit.targets.base import Container, StartOrder
+from cockpit.targets.base import Container
+from cockpit.targets.orders import StartOrder
 
 if TYPE_CHECKING:
     from tests.simulation.host import SimulatedEdge, SimulatedProber, SimulatedTarget

@@ -23,9 +23,10 @@ from cockpit.health.probe import EDGE_SILENT, Prober
 from cockpit.model import PlacementKey
 from cockpit.ssh.line import Line
 from cockpit.ssh.state import Condition
-from cockpit.targets.base import ContainerSpec, EdgeSpec, StartOrder
 from cockpit.targets.docker import DockerTarget
+from cockpit.targets.edge_spec import EdgeSpec
 from cockpit.targets.far_ports import far_port_owners
+from cockpit.targets.orders import ContainerSpec, StartOrder
 from cockpit.targets.ports import PortOwners
 from tests.edge.world import Reply, ask
 from tests.ssh.engine import UID, FarHost, far_host, missing

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cockpit.clock import SystemClock
 from cockpit.model import PlacementKey
-from cockpit.targets.base import Container, ContainerSpec, RunOrder, StartOrder, Target
+from cockpit.targets.base import Container, Target
 from cockpit.targets.docker import DockerTarget
 from cockpit.targets.labels import IMAGE_INSTALLATION, all_of, images_of
+from cockpit.targets.orders import ContainerSpec, RunOrder, StartOrder
 from tests.fakes.one_offs import Migration
 from tests.fakes.target import FakeTarget, Program
 from tests.targets.line import line

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from cockpit.errors import TargetError
-from cockpit.targets.base import Healthcheck, Logging, RawLine, RunOrder
+from cockpit.targets.base import RawLine
 from cockpit.targets.labels import network_name, one_off_name
+from cockpit.targets.orders import Healthcheck, Logging, RunOrder
 from tests.fakes.one_offs import Migration
 from tests.targets.rigs import KEY, DockerRig, run_order
 from tests.waiting import until

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from cockpit.errors import TargetError
-from cockpit.targets.base import Healthcheck, Logging
 from cockpit.targets.labels import network_name
+from cockpit.targets.orders import Healthcheck, Logging
 from tests.targets.rigs import DockerRig, observed, started
 from tests.waiting import until
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from cockpit.model import PlacementKey
-from cockpit.targets.base import Holder, LockOrder
+from cockpit.targets.host_lock import Holder, LockOrder
 from tests.targets.rigs import KEY, Rig
 
 HOLDER = Holder("bastion-1", "machine", "boot", "processes", 4711, 99)

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from cockpit.errors import TargetDown, TargetError
-from cockpit.targets.base import ContainerState, OneOff, RawLine, RunOrder, Standing, Target
+from cockpit.targets.base import ContainerState, OneOff, RawLine, Standing, Target
+from cockpit.targets.orders import RunOrder
 from tests.fakes.one_offs import Migration
 from tests.targets.rigs import KEY, Rig
 from tests.waiting import until

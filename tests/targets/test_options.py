@@ -10,12 +10,13 @@ import pytest
 
 from cockpit.json_form import decode, encode
 from cockpit.model import PlacementKey
-from cockpit.targets.base import ContainerSpec, Healthcheck, HealthSpec, Logging, SecretSource, Subnet
 from cockpit.targets.docker import architecture
 from cockpit.targets.labels import INDEX, PROCESS, ROLE, SLOT, container_name, is_replica, one_off_name, slot_name
 from cockpit.targets.options import LOGS, health_arguments, host_arguments
+from cockpit.targets.orders import ContainerSpec, Healthcheck, HealthSpec, Logging, SecretSource
 from cockpit.targets.replicas import replica_addresses
 from cockpit.targets.streams import Terminal
+from cockpit.targets.subnet import Subnet
 from cockpit.targets.volumes import binds, mounts
 from tests.targets.rigs import KEY, order
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from cockpit.errors import TargetError
-from cockpit.targets.base import Container, Standing, StartOrder
+from cockpit.targets.base import Container, Standing
 from cockpit.targets.labels import container_name
+from cockpit.targets.orders import StartOrder
 from tests.fakes.target import Program
 from tests.targets.rigs import KEY, Rig
 
