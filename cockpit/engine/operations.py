@@ -115,7 +115,7 @@ class Operations:
 
     async def rollback(self, request: RollbackRequest, actor: Actor) -> Operation:
         placement = self.find(request.key)
-        seen = self._rows.seen(request.key)
+        seen = await self._rows.whole(request.key)
         await self._look_at_the_pointer(placement)
         self._must_be_as_shown(seen, request.seen_live)
         await self._make_way(request, actor)

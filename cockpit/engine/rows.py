@@ -27,7 +27,8 @@ class Rows:
     async def load(self) -> None:
         """Of what is configured, and of what serves without being so; and the locks."""
         self._world.locks.load(await self._ports.store.locks())
-        await self._read([each.key for each in self._world.settings.placements], FIRST)
+        limit = RECORDS if self._world.placements else FIRST  # `complete` is only called at the start
+        await self._read([each.key for each in self._world.settings.placements], limit)
         for row in await self._ports.store.placements():
             if row.live is not None and row.key not in self._world.known:
                 await self.keep(row.key)
