@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 BEAT = 1.5  # seconds between beats
 SILENT = 7.0  # seconds without one, by our own watch: its holder is gone
+DEAF = 5.0  # seconds without a look, after which we could not have heard one either
 TRIES = 10  # at a lock that others take and give up meanwhile
 AGAIN = 0.05  # seconds between them
 PATIENCE = 1.0  # seconds that a rollback waits for a lock before it goes on without
@@ -52,8 +53,9 @@ class Claim:
         if self.lock is None:
             return
         try:
-            held = await self.host.target.lock_of(self.key)
-        except TargetError:
+            async with asyncio.timeout(None if must else PATIENCE):
+                held = await self.host.target.lock_of(self.key)
+        except (TargetError, TimeoutError):
             if must:
                 raise
             return
@@ -93,6 +95,7 @@ class Exclusion:
         self._going: dict[PlacementKey, asyncio.Task[None]] = {}  # locks that are being let go of
         self._seen: dict[str, frozenset[str]] = {}  # by host: the ids of its locks
         self._hearts: dict[str, tuple[int, float]] = {}  # lock id: its beats, and since when they are so many
+        self._heard: dict[str, float] = {}  # by host: when its locks were last looked at
 
     # ------------------------------------------------------------ taking and giving back
 
@@ -163,15 +166,15 @@ class Exclusion:
             if other is None:  # Docker is still removing it
                 await self._ports.clock.sleep(AGAIN)
                 continue
-            why = self._may_take(other, order)
+            why = self._may_take(host, other, order)
             if not why:
                 raise self.refusal(other)
             await self._take_over(host, other, actor, why)
         raise Refused(f"{order.key} is being changed by others again and again", "try again in a moment")
 
-    def _may_take(self, other: HostLock, order: LockOrder) -> str:
+    def _may_take(self, host: Host, other: HostLock, order: LockOrder) -> str:
         """Why, or "" when its holder has to be asked."""
-        if self._gone(other):
+        if self._gone(host, other):
             return "its holder is gone"
         over = order.kind == OperationKind.ROLLBACK.value and other.order.kind == OperationKind.DEPLOY.value
         return "a rollback does not wait for a deploy" if over else ""
@@ -213,25 +216,27 @@ class Exclusion:
             if lock.order.holder == self._ports.me:
                 if lock.order.key not in self._claims:
                     await host.target.release_lock(lock)
-            elif self._gone(lock):
+            elif self._gone(host, lock):
                 await self._take_over(host, lock, ENGINE, "its holder is gone")
                 host.locks = tuple(each for each in host.locks if each is not lock)
+        self._heard[host.name] = self._ports.clock.monotonic()
         here = frozenset(lock.id for lock in host.locks)
         gone, self._seen[host.name] = self._seen.get(host.name, frozenset()) - here, here
         self._hearts = {each: heart for each, heart in self._hearts.items() if each not in gone}
 
-    def _gone(self, lock: HostLock) -> bool:
+    def _gone(self, host: Host, lock: HostLock) -> bool:
         holder, me = lock.order.holder, self._ports.me
         if holder == me:
             return lock.order.key not in self._claims
         living = self._ports.lives(holder)
-        return self._silent(lock) if living is None else not living
+        return self._silent(host, lock) if living is None else not living
 
-    def _silent(self, lock: HostLock) -> bool:
-        """Judged by our own watch since the heart last moved, because nobody's clock is everybody's."""
+    def _silent(self, host: Host, lock: HostLock) -> bool:
+        """Judged by our own watch since the heart last moved, because nobody's clock is everybody's. While Docker was
+        away, or we were stopped, no heart could be heard: then it begins again."""
         now = self._ports.clock.monotonic()
         beats, since = self._hearts.get(lock.id, (-1, now))
-        if beats != lock.beats:
+        if beats != lock.beats or now - self._heard.get(host.name, now) > DEAF:
             self._hearts[lock.id] = (lock.beats, now)
             return False
         return now - since >= SILENT

@@ -31,8 +31,10 @@ def lives(other: Holder, me: Holder, proc: Path = Path("/proc")) -> bool | None:
     if other.boot == me.boot:
         if other.processes != me.processes:
             return None
-        return _started(proc, other.pid) == other.started
-    return False if other.machine == me.machine and me.machine else None
+        started = _started(proc, other.pid)
+        return None if started is None and _hidden(other.pid) else started == other.started
+    here = (other.machine, other.bastion) == (me.machine, me.bastion)  # cloned machines share the first
+    return False if here and me.machine else None
 
 
 def _processes(proc: Path) -> str:
@@ -48,6 +50,17 @@ def _started(proc: Path, pid: int) -> int | None:
     if len(stat) <= _START or stat[0] in "ZX":
         return None
     return int(stat[_START])
+
+
+def _hidden(pid: int) -> bool:
+    """Somebody else's, where procfs shows only one's own (hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def _read(path: Path) -> str:

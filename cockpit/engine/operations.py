@@ -6,11 +6,12 @@ import asyncio
 import itertools
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cockpit.config.settings import PlacementSettings
 from cockpit.engine import plan, rebuild, recover, spec, steps
@@ -59,7 +60,8 @@ class Operations:
         self._watch = watch
         self._exclusion = exclusion
         self._backlog = backlog
-        self._starting: set[PlacementKey] = set()
+        self._starting: dict[PlacementKey, _Alone] = {}
+        self._claiming: dict[PlacementKey, asyncio.Task[Claim]] = {}  # of deploys and restarts
         self._endings: set[asyncio.Task[None]] = set()
         self._unlogged = itertools.count(UNLOGGED + int(ports.clock.now()))
         self._numbers = itertools.count(1)
@@ -162,6 +164,8 @@ class Operations:
 
     async def _make_way(self, request: RollbackRequest, actor: Actor) -> None:
         """A rollback never queues: a deploy that has not switched is cancelled, another one is cut short."""
+        if (claiming := self._claiming.get(request.key)) is not None and claiming.cancel():
+            self._starting.pop(request.key, None)
         run = self._world.runs.get(request.key)
         if run is None or not run.acts:
             return
@@ -248,16 +252,39 @@ class Operations:
     ) -> Operation:
         """The lock comes first: what stands in the log has had the right to act."""
         with doing(f"{operation.kind.value}/begin"):
-            claim = await self._exclusion.claim(
-                self._world.host(placement.key), placement.key, operation.id, operation.kind, operation.actor
-            )
+            claim = await self._claimed(operation, placement)
             try:
-                if operation.kind is not OperationKind.ROLLBACK:
-                    await self._must_know_all(placement)
                 return await self._launch(await self._entered(operation), placement, live, release, claim)
             except BaseException:  # also a cancellation: a claim without an operation would bar the next one
                 await self._exclusion.release(claim)
                 raise
+
+    async def _claimed(self, operation: Operation, placement: PlacementSettings) -> Claim:
+        """A Docker that hangs takes its time over it: a rollback waits for none of it, and cuts a deploy's short."""
+        key, host = placement.key, self._world.host(placement.key)
+        taking = self._exclusion.claim(host, key, operation.id, operation.kind, operation.actor)
+        if operation.kind is OperationKind.ROLLBACK:
+            return await taking
+        claiming = asyncio.create_task(self._knowing(taking, placement), name=f"claim of {operation.id}")
+        self._claiming[key] = claiming
+        try:
+            await asyncio.wait({claiming})
+        finally:
+            claiming.cancel()
+            if self._claiming.get(key) is claiming:
+                del self._claiming[key]
+        if claiming.cancelled():
+            raise Refused(f"it gave way to a rollback of {key}", "cockpit status says what runs")
+        return claiming.result()
+
+    async def _knowing(self, taking: Coroutine[Any, Any, Claim], placement: PlacementSettings) -> Claim:
+        claim = await taking
+        try:
+            await self._must_know_all(placement)
+        except BaseException:  # also a cancellation: a claim without an operation would bar the next one
+            await self._exclusion.release(claim)
+            raise
+        return claim
 
     async def _must_know_all(self, placement: PlacementSettings) -> None:
         """Another bastion may have changed the placement: what its sheet showed here is not so any more."""
@@ -415,12 +442,13 @@ def _frozen(record: ReleaseRecord | None) -> spec.ReleaseSpec | None:
 class _Alone:
     """Between a request and its run, the placement is spoken for."""
 
-    def __init__(self, starting: set[PlacementKey], key: PlacementKey) -> None:
+    def __init__(self, starting: dict[PlacementKey, _Alone], key: PlacementKey) -> None:
         self._starting = starting
         self._key = key
 
     def __enter__(self) -> None:
-        self._starting.add(self._key)
+        self._starting[self._key] = self
 
     def __exit__(self, *exception: object) -> None:
-        self._starting.discard(self._key)
+        if self._starting.get(self._key) is self:  # a rollback may have taken its place
+            del self._starting[self._key]

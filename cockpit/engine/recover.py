@@ -59,7 +59,10 @@ async def _away(host: Host) -> bool:
 
 
 async def once(ports: Ports, host: Host, operation: Operation) -> None:
-    """By the table. Repeating it does no harm."""
+    """By the table. Repeating it does no harm, also when a try was cut short while its last row was written."""
+    now = await ports.store.operation(operation.id)
+    if now is not None and now.state not in (OperationState.RUNNING, OperationState.STUCK):
+        return
     release = await _release(ports, operation)
     if operation.kind is OperationKind.RESTART and release is not None:
         await _restarted(ports, host, operation, release)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 
 from cockpit.engine import recover
@@ -20,7 +21,7 @@ from cockpit.engine.hub import Hub
 from cockpit.engine.ports import Ports
 from cockpit.engine.watch import Watch
 from cockpit.engine.world import World
-from cockpit.errors import CockpitError, Refused, UsageError
+from cockpit.errors import CockpitError, Refused, StoreError, UsageError
 from cockpit.model import AuditRow, Operation, OperationState
 from cockpit.protocol import RECOVER, TAKEOVER, Done, Event, OperationRequest, TakeoverRequest
 from cockpit.text import clean
@@ -100,9 +101,10 @@ class Recoveries:
             log.warning("after the recovery of %s: %s", key, error.message)
         finally:
             self._world.recovering.discard(key)
-        for operation in operations:
-            if ended := await self._ports.store.operation(operation.id):
-                self._hub.publish(Event(operation=ended))
+        with suppress(StoreError):  # clients ask again; the others' recovery goes on
+            for operation in operations:
+                if ended := await self._ports.store.operation(operation.id):
+                    self._hub.publish(Event(operation=ended))
 
     async def _recover(self, operation: Operation) -> None:
         host = self._world.host(operation.key)

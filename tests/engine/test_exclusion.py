@@ -132,7 +132,9 @@ async def test_a_lock_whose_heart_stands_still_goes_by_itself_and_that_is_in_the
     async with rig(tmp_path) as shop:
         lock = await taken(shop)
         await shop.until(partial(heard, shop, lock, 0))
-        shop.clock.ahead += exclusion.SILENT
+        for _ in range(2):
+            shop.clock.ahead += exclusion.SILENT / 2
+            await shop.engine.watch.look(SHOP)
         await shop.until(lambda: not shop.target.held)
         rows = (await shop.call(AUDIT, AuditRequest(SHOP))).rows
         (row,) = [each for each in rows if each.action == "takeover"]
@@ -148,6 +150,39 @@ async def test_a_lock_whose_heart_beats_is_left_alone(tmp_path: Path) -> None:
             await shop.until(partial(heard, shop, lock, beats))
             shop.clock.ahead += exclusion.SILENT / 2
         assert SHOP in shop.target.held
+
+
+async def test_a_heart_that_could_not_be_heard_while_docker_was_away_is_listened_to_anew(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        lock = await taken(shop)
+        await shop.until(partial(heard, shop, lock, 0))
+        shop.target.down = "Docker does not answer"
+        shop.clock.ahead += exclusion.SILENT + 1
+        shop.target.down = ""
+        await shop.engine.watch.look(SHOP)
+        assert SHOP in shop.target.held
+
+
+async def test_a_rollback_cuts_a_deploy_short_whose_lock_docker_does_not_give(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        hangs, give = asyncio.Event(), shop.target.take_lock
+
+        async def hang(order: LockOrder) -> HostLock | None:
+            if order.kind != "deploy":
+                return await give(order)
+            hangs.set()
+            await asyncio.Event().wait()
+            return None
+
+        shop.target.take_lock = hang  # type: ignore[method-assign]  # a Docker that hangs
+        deploy = asyncio.create_task(shop.deploy(shop.commit("third")))
+        await hangs.wait()
+        await shop.ended(await shop.rollback(TOM))
+        assert shop.customers_on() == 1
+        with pytest.raises(Refused, match="gave way to a rollback"):
+            await deploy
 
 
 async def test_a_living_holders_lock_is_taken_over_only_by_who_types_its_id(tmp_path: Path) -> None:

@@ -64,3 +64,18 @@ def test_the_same_machine_after_a_reboot_has_none_of_its_processes(me: Holder) -
 def test_nobody_can_tell_of_another_machine_or_another_table_of_processes(me: Holder) -> None:
     assert lives(replace(me, machine="elsewhere", boot="elsewhere"), me) is None
     assert lives(replace(me, processes="pid:[1]"), me) is None
+
+
+def test_a_clone_with_the_same_machine_id_is_another_machine(me: Holder) -> None:
+    mine = replace(me, machine="m")
+    assert lives(replace(mine, boot="elsewhere", bastion="another"), mine) is None
+
+
+def test_nobody_can_tell_of_a_process_that_is_hidden(
+    me: Holder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def not_ours(pid: int, signal: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", not_ours)
+    assert lives(me, me, tmp_path) is None
