@@ -11,11 +11,13 @@ from cockpit.errors import CockpitError, EngineUnreachable
 from cockpit.model import (
     Actor,
     Commit,
+    Elsewhere,
     EngineStatus,
     Failure,
     Health,
     Hold,
     HostStatus,
+    Lock,
     LogLine,
     Operation,
     OperationKind,
@@ -377,6 +379,34 @@ def rollback_sheet(of: PlacementKey, **more: Any) -> RollbackSheet:
 HELD = Hold("ana", NOW - MINUTE, "", (sha("9f3c1ab"),))
 
 
+LOCK = Lock("ana", NOW - 2 * MINUTE, "the ledger is being moved", NOW + 4 * HOUR - 2 * MINUTE)
+FREEZE = Lock("mia", NOW - HOUR, "sale until tomorrow", NOW + 3 * HOUR)
+ELSEWHERE = Elsewhere("tom", "bastion-2", "deploy", NOW - 3 * MINUTE, "1a2b3c4d5e6f")
+LEFT_DEPLOY = replace(  # its engine died in the push
+    LEDGER_DEPLOY, state=OperationState.RECOVERING, summary="the engine died in it: finding out how it is"
+)
+STUCK_DEPLOY = replace(
+    FAILED_DEPLOY,
+    id=12,
+    key=key("emails"),
+    state=OperationState.STUCK,
+    failure=None,
+    summary="recovery gave up after 5 tries; engine.log says why · next: cockpit recover 12",
+)
+
+
+def barred() -> Snapshot:
+    """Everything is frozen, web is locked, search is being deployed elsewhere, an engine died in two deploys."""
+    rows = [
+        replace(
+            each, lock=LOCK if each.key == WEB else None, elsewhere=ELSEWHERE if each.key == key("search") else None
+        )
+        for each in world().placements
+    ]
+    rows = [replace(each, operation=None) for each in rows]
+    return Snapshot(replace(ENGINE, freeze=FREEZE), tuple(rows), (LEFT_DEPLOY, STUCK_DEPLOY))
+
+
 class FakeLink:
     """`answers` maps a call's name to a result, an error to raise, or a function of its params."""
 
@@ -397,6 +427,12 @@ class FakeLink:
             "others": OTHERS,
             "cancel": Done("cancelled"),
             "unhold": Done("released"),
+            "lock": Done("locked"),
+            "unlock": Done("unlocked"),
+            "freeze": Done("frozen"),
+            "unfreeze": Done("no longer frozen"),
+            "recover": replace(STUCK_DEPLOY, state=OperationState.INTERRUPTED, summary="customers were never on it"),
+            "takeover": Done("taken over"),
             "refresh": Done(),
             "operations": Operations((LEDGER_DEPLOY, FAILED_DEPLOY)),
             "diff": _diff,
@@ -409,8 +445,8 @@ class FakeLink:
         self._opened = 0
         self.connect()
 
-    def connect(self, *, restarted: bool = False) -> None:
-        welcome = Welcome("0.1.0", 1, 4711, Actor("you"), False)
+    def connect(self, *, restarted: bool = False, **more: Any) -> None:
+        welcome = replace(Welcome("0.1.0", 1, 4711, Actor("you"), False), **more)
         self.push(Connected(welcome, self.snapshot, restarted))
 
     def lose(self, reason: str = "connection refused") -> None:

@@ -1,6 +1,6 @@
 """The cockpit on the scripted engine, to look at it: `python -m tests.fakes.tui_demo`.
 
-Flags: --light --card --ssh --flood --hostile --crash --adopted --waiting --shell."""
+Flags: --light --card --ssh --flood --hostile --crash --adopted --barred --read-only --waiting --shell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,21 @@ from typing import Any
 from cockpit.protocol import Event, ExecTicket, LogOpened, RollbackSheet, Snapshot
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.terminal import launch
-from tests.fakes.link import FIRST_RELEASE, WAITING_DEPLOY, FakeLink, FixedClock, adopted, ci_pending, ci_sheet
+from tests.fakes.link import (
+    FIRST_RELEASE,
+    FREEZE,
+    LOCK,
+    WAITING_DEPLOY,
+    WEB,
+    FakeLink,
+    FixedClock,
+    adopted,
+    barred,
+    ci_pending,
+    ci_sheet,
+    deploy_sheet,
+    rollback_sheet,
+)
 
 CARD = """1  D  deploy the next good commit of web, and watch Steps
 2  D  deploy the one after it: it fails, and r1 goes on serving
@@ -49,7 +63,7 @@ class Hostile(FakeLink):
 
 
 def _world(arguments: list[str]) -> Snapshot | None:
-    return adopted() if "--adopted" in arguments else None
+    return adopted() if "--adopted" in arguments else barred() if "--barred" in arguments else None
 
 
 def main(arguments: list[str]) -> int:
@@ -61,11 +75,19 @@ def main(arguments: list[str]) -> int:
         theme="light" if "--light" in arguments else "dark",
         card=CARD if "--card" in arguments else None,
         over_ssh="--ssh" in arguments,
+        read_only="--read-only" in arguments,
         clock=FixedClock(),
     )
     if isinstance(link, Flooding):
         flood = link.flood
         app.call_later(lambda: app.run_worker(flood(), exit_on_error=False))
+    if "--barred" in arguments:
+        refused = "everything is frozen by mia 1h ago until 17:03 UTC (in 3h): sale until tomorrow"
+        refused += " · lift it: cockpit unfreeze --reason …"
+        link.answers["deploy.sheet"] = lambda params: deploy_sheet(
+            params.key, refused=refused, freeze=FREEZE, lock=LOCK if params.key == WEB else None
+        )
+        link.answers["rollback.sheet"] = lambda params: rollback_sheet(params.key)
     if "--adopted" in arguments:
         link.answers["pending"] = lambda params: ci_pending(params.key)
         link.answers["deploy.sheet"] = lambda params: ci_sheet(params.key)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cockpit.errors import Refused
-from cockpit.model import Hold, HostStatus, OtherContainer, PlacementKey, ProcessState
+from cockpit.model import Elsewhere, Hold, HostStatus, Lock, OtherContainer, PlacementKey, ProcessState
 from cockpit.protocol import Diff, Event, LogChunk, Others, ProbeAddress, Releases
 from cockpit.tui.screens.chooser import Rows
 from tests.fakes.link import (
@@ -47,12 +47,14 @@ def poisoned(text: str) -> FakeLink:
     processes = (ProcessState(text, 1, 0, True, text), ProcessState("worker", 2, 2, False, text))
     sick = replace(sick, why=text, replicas=replicas, hosts=(text,), hold=Hold(text, NOW, text))
     sick = replace(sick, processes=processes, host=text, auto=text)
+    locked = Lock(text, NOW, text, NOW + 3600)
+    sick = replace(sick, lock=locked, elsewhere=Elsewhere(text, text, text, NOW, text))
     assert FAILED_DEPLOY.failure is not None
     failure = replace(FAILED_DEPLOY.failure, line=text, means=text, next=text, summary=text)
-    failed = replace(FAILED_DEPLOY, key=CHECKOUT, failure=failure, summary=text, reason=text)
+    failed = replace(FAILED_DEPLOY, key=CHECKOUT, failure=failure, summary=text, reason=text, overrides=(text,))
     rows = tuple(sick if each.key == CHECKOUT else each for each in world().placements)
     hosts = tuple(HostStatus(text + str(n), text, n == 1, NOW, text, n == 2, text) for n in range(3))
-    engine = replace(world().engine, connected=(text,), log_note=text, hosts=hosts, config_note=text)
+    engine = replace(world().engine, connected=(text,), log_note=text, hosts=hosts, config_note=text, freeze=locked)
     others = Others((OtherContainer(text, text, text, text, text, text, text, text, (text, text)),), (text,))
     address = ProbeAddress(releases[0], text, text, (text, text), text, text)
     strange = replace(rows[0], key=PlacementKey(text[:300], "production"), configured=False)
@@ -62,7 +64,8 @@ def poisoned(text: str) -> FakeLink:
     link.answers |= {
         "pending": pending,
         "releases": Releases(CHECKOUT, releases),
-        "deploy.sheet": deploy_sheet(CHECKOUT, commits=commits, warnings=(text,)),
+        "deploy.sheet": deploy_sheet(CHECKOUT, commits=commits, warnings=(text,), lock=locked, freeze=locked),
+        "unlock": Refused(text, text),
         "rollback.sheet": replace(rollback_sheet(CHECKOUT), warnings=(text,), undoes=(commits, commits)),
         "rollback": Refused(text, text),
         "others": others,
@@ -126,7 +129,14 @@ async def test_foreign_text_is_only_text_in_every_sheet(text: str) -> None:
 async def test_foreign_text_is_only_text_in_everything_that_x_opens(text: str, size: tuple[int, int]) -> None:
     link = poisoned(text)
     async with cockpit(link, size=size) as it:
-        for action, name in (("open", "OpenScreen"), ("exec", "ExecScreen"), ("restart", "RestartScreen")):
+        for action, name in (
+            ("open", "OpenScreen"),
+            ("exec", "ExecScreen"),
+            ("lock", "LockScreen"),
+            ("unlock", "UnlockScreen"),
+            ("unfreeze", "UnfreezeScreen"),
+            ("takeover", "TakeoverScreen"),
+        ):
             await it.press("x")
             screen: Any = it.app.screen
             screen.rows.chosen = action

@@ -11,7 +11,6 @@ from cockpit.tui.present.words import (
     ago,
     clock,
     condition,
-    health_of,
     host_name,
     milliseconds,
     never_deployed,
@@ -53,7 +52,7 @@ def _not_deployed(placement: Placement) -> list[Line]:
 
 def _headline(placement: Placement, state: State, now: float, room: int) -> list[Line]:
     glyph, word, tone = condition(placement, state, now)
-    known = placement.since is not None and health_of(placement) is placement.health
+    known = placement.since is not None and word == placement.health.value
     since = f" since {clock(placement.since)} · {ago(placement.since, now)}" if known else ""
     head = line((f"  {glyph} {word}", f"{tone} strong"), (since, tone if tone in ("bad", "warn") else "muted"))
     if state.engine and len(state.engine.hosts) > 1:

@@ -23,9 +23,8 @@ def lines(operation: Operation, state: State, now: float, room: int) -> list[Lin
     if operation.failure:
         out += _explained(operation.failure, room)
     if operation.state is OperationState.STUCK:
-        out.append(
-            line(("    x", "accent strong"), " tries again, once its cause is gone. Both releases stay as they are.")
-        )
+        out.append(line(("    x", "accent strong"), " tries again, once the cause is gone"))
+        out += [line("    ", *each) for each in paragraph("Both releases stay as they are until then.", room - 4)]
     unharmed = operation.state in (OperationState.FAILED, OperationState.CANCELLED, OperationState.INTERRUPTED)
     if unharmed and operation.kind is OperationKind.DEPLOY and operation.switched_at is None:
         out.append(line("    A rollback is not needed."))

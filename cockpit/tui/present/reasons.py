@@ -34,19 +34,19 @@ def not_yours(state: State, needs: Role = Role.DEPLOYER) -> str:
     return "you may only look here" if state.role is Role.VIEWER else "you may only look at this service"
 
 
-def barred(state: State, *, hold: bool = False) -> str:
-    """Why nothing may be deployed or restarted at the selected placement now; `hold` is about deploys alone."""
+def barred(state: State) -> str:
+    """Why nothing may be deployed or restarted at the selected placement now."""
     placement, left = state.placement, state.left_of(state.selected)
     if left is not None and left.state is OperationState.RECOVERING:
         return f"{left.kind.value} {left.id} is being recovered"
     if state.freeze is not None:
-        return f"everything is frozen by {state.freeze.by} until {clock(state.freeze.until)}: x lifts that"
+        return f"everything is frozen by {state.freeze.by} until {clock(state.freeze.until)}"
     if placement and placement.lock:
-        return f"locked by {placement.lock.by} until {clock(placement.lock.until)}: x unlocks"
+        return f"locked by {placement.lock.by} until {clock(placement.lock.until)}"
     if placement and placement.elsewhere:
         other = placement.elsewhere
         return f"{other.by} on {other.bastion} is at it: a {other.kind}"
-    return f"held by {placement.hold.by}: x releases the hold" if hold and placement and placement.hold else ""
+    return ""
 
 
 def _of_placement(action: str, state: State) -> str:
@@ -61,8 +61,10 @@ def _of_placement(action: str, state: State) -> str:
         return f"customers are on r{running.to_release} already: B goes back"
     if action == "deploy" and placement and not placement.configured:
         return "not in the configuration any more, so there is nothing to deploy from; B works"
-    if action == "deploy" and (why := barred(state, hold=True)):
+    if action == "deploy" and (why := barred(state)):
         return why
+    if action == "deploy" and placement and placement.hold:
+        return f"held by {placement.hold.by}: x releases the hold"
     if action == "rollback" and placement and not _ways_back(state):
         return "there is no release to go back to"
     return ""

@@ -34,8 +34,9 @@ def header(state: State, now: float, room: int, load: Load | None = None) -> Lin
     """All environments' failing counts, the chosen one's name, what is under us, who else looks, the time."""
     protected = any(each.protected for each in state.rows)
     name = state.environment
-    start: list[Part] = [(f" {name.upper() if protected else name}  ", "strong"), *_frozen(state, now, room)]
-    end: list[Part] = [*_role(state), (f"{clock(now)} ", "")]
+    start: list[Part] = [(f" {name.upper() if protected else name}  ", "strong"), *_role(state)]
+    start += _frozen(state, now, room)
+    end: list[Part] = [(f"{clock(now)} ", "")]
     if load is not None:  # always visible
         end = [*_load(load, room), ("   ", ""), *end]
     start += _trouble_below(state, now) or _counts(state, now, room - _size(start) - _size(end) - 1)
@@ -85,7 +86,7 @@ def _way_on(state: State) -> str:
 def _frozen(state: State, now: float, room: int) -> list[Part]:
     if state.freeze is None:
         return []
-    ends = f" until {until(state.freeze.until, now)}" if room >= 80 else ""
+    ends = f" until {until(state.freeze.until, now).partition(' (')[0]}" if room >= 60 else ""
     who = f" by {shorten(state.freeze.by, 16)}" if room >= 100 else ""
     return [("⏸ FROZEN", "warn strong"), (f"{ends}{who}  ", "strong")]
 

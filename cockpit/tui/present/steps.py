@@ -54,14 +54,19 @@ def _headline(operation: Operation, now: float, room: int) -> list[Line]:
     return [head, *reason, *through, BLANK]
 
 
+def _goes_on(operation: Operation) -> bool:
+    """An engine works at it. Of one that its engine died in nothing is promised."""
+    return operation.state is OperationState.RUNNING
+
+
 def _can_cancel(operation: Operation) -> bool:
-    return operation.state is OperationState.RUNNING and operation.switched_at is None
+    return _goes_on(operation) and operation.switched_at is None
 
 
 def _step(step: Step, operation: Operation, now: float, room: int) -> list[Line]:
     """What runs, and what failed, says all that it has to say; the others one line."""
     glyph, tone = STEP[step.state]
-    running = step.state is StepState.RUNNING and operation.state is OperationState.RUNNING
+    running = step.state is StepState.RUNNING and _goes_on(operation)
     if step.state is StepState.RUNNING and not running:
         glyph, tone = OUTCOME[OperationState.RECOVERING]
         step = replace(step, detail="the engine died in it", started_at=None, done=None)
@@ -91,14 +96,14 @@ def _wrapped(start: Line, words: str, tone: str, room: int) -> list[Line]:
 
 def _usual(step: Step, operation: Operation) -> str:
     """While one waits."""
-    if operation.state.ended or (step.usual_seconds or 0.0) < NOTICED or step.state is StepState.SKIPPED:
+    if not _goes_on(operation) or (step.usual_seconds or 0.0) < NOTICED or step.state is StepState.SKIPPED:
         return ""
     return f"usually {took(step.usual_seconds or 0.0)}"
 
 
 def _means(step: Step, operation: Operation) -> str:
     """What is still to come, or is being done, of the steps that not every deploy has."""
-    waiting = not operation.state.ended and step.state in (StepState.PENDING, StepState.RUNNING)
+    waiting = _goes_on(operation) and step.state in (StepState.PENDING, StepState.RUNNING)
     return MEANS.get(step.name, "") if waiting else ""
 
 
@@ -112,7 +117,7 @@ def _gauge(step: Step) -> str:
 
 def _customers(step: Step, operation: Operation) -> str:
     """What customers have, on the one line where that changes."""
-    if step.name != "switch" or operation.state.ended:
+    if step.name != "switch" or not _goes_on(operation):
         return ""
     if operation.switched_at is None:
         return "nothing has changed for customers yet"
