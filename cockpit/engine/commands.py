@@ -7,12 +7,10 @@ import shlex
 from dataclasses import dataclass
 
 from cockpit.engine import spec
-from cockpit.engine.audit import Audit, line_of
+from cockpit.engine.audit import line_of
 from cockpit.engine.host import Host
-from cockpit.engine.ports import Ports
-from cockpit.engine.rows import Rows
+from cockpit.engine.shared import Shared
 from cockpit.engine.starting import Values, one_off
-from cockpit.engine.world import World
 from cockpit.errors import CockpitError, Refused, UsageError
 from cockpit.model import Actor, PlacementKey
 from cockpit.protocol import ExecEnded, ExecRequest, ExecTicket
@@ -34,11 +32,11 @@ class _Begun:
 
 
 class Commands:
-    def __init__(self, ports: Ports, world: World, rows: Rows, audit: Audit) -> None:
-        self._ports = ports
-        self._audit = audit
-        self._world = world
-        self._rows = rows
+    def __init__(self, shared: Shared) -> None:
+        self._ports = shared.ports
+        self._world = shared.world
+        self._rows = shared.rows
+        self._audit = shared.audit
         self._ids = itertools.count(1)
         self._begun: dict[int, _Begun] = {}
 

@@ -33,6 +33,7 @@ from cockpit.engine.quiet import quiet, reasons
 from cockpit.engine.recoveries import Recoveries
 from cockpit.engine.requests import Requests
 from cockpit.engine.rows import Rows
+from cockpit.engine.shared import Shared
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
 from cockpit.engine.world import World
@@ -59,36 +60,14 @@ class Cockpit:
         self.rows = Rows(ports, self.world)
         self._probing = Probing(ports, self.world)
         picture = Picture(self.world, self._probing.samples, ports.me)
-        self.window = Window(ports, self.world, self.hub, self.rows, picture, configuration, self.backlog)
+        shared = Shared(ports, self.world, self.rows, self.hub, self.audit, self.backlog)
+        self.window = Window(shared, picture, configuration)
         self.exclusion = Exclusion(ports, self.audit)
-        self.watch = Watch(
-            ports,
-            self.world,
-            self.hub,
-            self.rows,
-            self.window,
-            self._probing,
-            configuration,
-            self.exclusion,
-            self.backlog,
-        )
-        self.operations = Operations(
-            ports, self.world, self.hub, self.rows, self.window, self.watch, self.exclusion, self.backlog
-        )
-        self.recoveries = Recoveries(ports, self.world, self.hub, self.watch, self.exclusion)
-        self._locking = Locking(ports, self.world, self.window, self.audit)
-        self.requests = Requests(
-            ports,
-            self.world,
-            self.hub,
-            self.rows,
-            self.window,
-            self.watch,
-            self.operations,
-            self.following,
-            self.audit,
-            self._locking,
-        )
+        self.watch = Watch(shared, self.window, self._probing, configuration, self.exclusion)
+        self.operations = Operations(shared, self.window, self.watch, self.exclusion)
+        self.recoveries = Recoveries(shared, self.watch, self.exclusion)
+        self._locking = Locking(shared, self.window)
+        self.requests = Requests(shared, self.window, self.watch, self.operations, self.following, self._locking)
         self._permission = Permission(self.world)
         self._auto = Auto(self.world, self.operations, ports.clock)
         self._tasks: set[asyncio.Task[None]] = set()

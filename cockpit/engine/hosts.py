@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from cockpit.clock import Clock
-from cockpit.engine.audit import Audit, line_of
+from cockpit.engine.audit import line_of
 from cockpit.engine.host import Host
 from cockpit.engine.locks import said
+from cockpit.engine.shared import Shared
 from cockpit.engine.watch import Watch
-from cockpit.engine.world import World
 from cockpit.errors import CockpitError, Refused, UsageError
 from cockpit.model import Actor, OtherContainer
 from cockpit.protocol import EdgeUpgrade, EdgeUpgradeRequest, Others
@@ -21,11 +20,11 @@ GAP_NETWORKS = "who looks its name up, nothing; a proxy that keeps its address, 
 
 
 class Hosts:
-    def __init__(self, world: World, watch: Watch, audit: Audit, clock: Clock) -> None:
-        self._world = world
+    def __init__(self, shared: Shared, watch: Watch) -> None:
+        self._world = shared.world
+        self._audit = shared.audit
+        self._clock = shared.ports.clock
         self._watch = watch
-        self._audit = audit
-        self._clock = clock
 
     def named(self, name: str) -> Host:
         """ "" is the only one."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from cockpit.engine.audit import ENGINE, Audit, line_of
+from cockpit.engine.audit import ENGINE, line_of
 from cockpit.engine.locks import Of, said, when
-from cockpit.engine.ports import Ports
+from cockpit.engine.shared import Shared
 from cockpit.engine.window import Window
-from cockpit.engine.world import World
 from cockpit.errors import Refused, UsageError
 from cockpit.model import Actor, Lock, Operation, PlacementKey
 from cockpit.protocol import (
@@ -25,11 +24,11 @@ LIMIT = 500  # characters of a reason
 
 
 class Locking:
-    def __init__(self, ports: Ports, world: World, window: Window, audit: Audit) -> None:
-        self._ports = ports
-        self._world = world
+    def __init__(self, shared: Shared, window: Window) -> None:
+        self._ports = shared.ports
+        self._world = shared.world
+        self._audit = shared.audit
         self._window = window
-        self._audit = audit
         self._one = asyncio.Lock()  # what the log has and what is in force change together
 
     async def set(self, asked: LockRequest | FreezeRequest, actor: Actor) -> Done:

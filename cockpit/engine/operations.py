@@ -19,15 +19,13 @@ from cockpit.engine.acting import doing
 from cockpit.engine.audit import line_of
 from cockpit.engine.deploy_sheet import GONE, busy, refuse_deploy
 from cockpit.engine.exclusion import Claim, Exclusion
-from cockpit.engine.hub import Hub
-from cockpit.engine.journal import Backlog, Journal
-from cockpit.engine.ports import Ports
-from cockpit.engine.rows import Rows
+from cockpit.engine.journal import Journal
 from cockpit.engine.run import Run, StepWork
+from cockpit.engine.shared import Shared
 from cockpit.engine.traffic import MOVE, undo_start
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
-from cockpit.engine.world import Seen, World
+from cockpit.engine.world import Seen
 from cockpit.errors import CockpitError, EdgeError, Refused, SourceError, StoreError, UsageError
 from cockpit.model import Actor, AuditRow, Operation, OperationKind, OperationState, PlacementKey, Step, Tier
 from cockpit.protocol import DeployRequest, Event, RestartRequest, RollbackRequest
@@ -41,29 +39,19 @@ UNLOGGED = 1_000_000_000  # ids of operations that the log could not take yet st
 
 
 class Operations:
-    def __init__(
-        self,
-        ports: Ports,
-        world: World,
-        hub: Hub,
-        rows: Rows,
-        window: Window,
-        watch: Watch,
-        exclusion: Exclusion,
-        backlog: Backlog,
-    ) -> None:
-        self._ports = ports
-        self._world = world
-        self._hub = hub
-        self._rows = rows
+    def __init__(self, shared: Shared, window: Window, watch: Watch, exclusion: Exclusion) -> None:
+        self._ports = shared.ports
+        self._world = shared.world
+        self._hub = shared.hub
+        self._rows = shared.rows
         self._window = window
         self._watch = watch
         self._exclusion = exclusion
-        self._backlog = backlog
+        self._backlog = shared.backlog
         self._starting: dict[PlacementKey, _Alone] = {}
         self._claiming: dict[PlacementKey, asyncio.Task[Claim]] = {}  # of deploys and restarts
         self._endings: set[asyncio.Task[None]] = set()
-        self._unlogged = itertools.count(UNLOGGED + int(ports.clock.now()))
+        self._unlogged = itertools.count(UNLOGGED + int(shared.ports.clock.now()))
         self._numbers = itertools.count(1)
         self._unended: set[Run] = set()  # also those that gave way and still clean up
 

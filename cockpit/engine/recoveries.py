@@ -17,10 +17,8 @@ from cockpit.engine.api import Handler, Peer
 from cockpit.engine.audit import ENGINE, line_of
 from cockpit.engine.exclusion import Exclusion
 from cockpit.engine.host import Host
-from cockpit.engine.hub import Hub
-from cockpit.engine.ports import Ports
+from cockpit.engine.shared import Shared
 from cockpit.engine.watch import Watch
-from cockpit.engine.world import World
 from cockpit.errors import CockpitError, Refused, StoreError, UsageError
 from cockpit.model import AuditRow, Operation, OperationState
 from cockpit.protocol import RECOVER, TAKEOVER, Done, Event, OperationRequest, TakeoverRequest
@@ -30,10 +28,10 @@ log = logging.getLogger(__name__)
 
 
 class Recoveries:
-    def __init__(self, ports: Ports, world: World, hub: Hub, watch: Watch, exclusion: Exclusion) -> None:
-        self._ports = ports
-        self._world = world
-        self._hub = hub
+    def __init__(self, shared: Shared, watch: Watch, exclusion: Exclusion) -> None:
+        self._ports = shared.ports
+        self._world = shared.world
+        self._hub = shared.hub
         self._watch = watch
         self._exclusion = exclusion
         self._left: list[Operation] = []

@@ -10,25 +10,22 @@ from typing import Any
 
 from cockpit.engine import following
 from cockpit.engine.api import Handler, Peer
-from cockpit.engine.audit import Audit, line_of
+from cockpit.engine.audit import line_of
 from cockpit.engine.commands import Commands
 from cockpit.engine.deploy_sheet import deploy_sheet
 from cockpit.engine.doctor import examine
 from cockpit.engine.following import Following
 from cockpit.engine.hosts import Hosts
-from cockpit.engine.hub import Hub
 from cockpit.engine.learning import Learning
 from cockpit.engine.locking import Locking, needed
 from cockpit.engine.opening import probe_address
 from cockpit.engine.operations import Operations
-from cockpit.engine.ports import Ports
 from cockpit.engine.rollback_sheet import rollback_sheet
-from cockpit.engine.rows import Rows
 from cockpit.engine.service_log import ServiceLog
+from cockpit.engine.shared import Shared
 from cockpit.engine.steps import repository
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
-from cockpit.engine.world import World
 from cockpit.errors import Refused, UsageError
 from cockpit.model import LogLine, Operation, Pending, PlacementKey
 from cockpit.protocol import (
@@ -116,31 +113,27 @@ HEAD = re.compile(r"(?:[0-9]{1,18}:)?[0-9a-fA-F]{64}")
 class Requests:
     def __init__(
         self,
-        ports: Ports,
-        world: World,
-        hub: Hub,
-        rows: Rows,
+        shared: Shared,
         window: Window,
         watch: Watch,
         operations: Operations,
         logs: Following,
-        audit: Audit,
         locking: Locking,
     ) -> None:
-        self._ports = ports
-        self._world = world
-        self._hub = hub
-        self._rows = rows
+        self._ports = ports = shared.ports
+        self._world = shared.world
+        self._hub = shared.hub
+        self._rows = shared.rows
         self._window = window
         self._watch = watch
         self._operations = operations
         self._logs = logs
-        self._audit = audit
+        self._audit = shared.audit
         self._locking = locking
         self._learning = Learning(ports)
         self._known = ports.secrets.known
-        self._commands = Commands(ports, world, rows, audit)
-        self._hosts = Hosts(world, watch, audit, ports.clock)
+        self._commands = Commands(shared)
+        self._hosts = Hosts(shared, watch)
 
     def handlers(self) -> Mapping[str, Handler]:
         return {

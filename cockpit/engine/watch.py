@@ -21,17 +21,14 @@ from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.edges import Edges
 from cockpit.engine.exclusion import Exclusion, elsewhere
 from cockpit.engine.host import Host
-from cockpit.engine.hub import Hub
-from cockpit.engine.journal import Backlog
 from cockpit.engine.known import public_words
-from cockpit.engine.ports import Ports
 from cockpit.engine.probing import Probing
 from cockpit.engine.repositories import Repositories
 from cockpit.engine.rounds import Rounds
-from cockpit.engine.rows import RECORDS, Rows
+from cockpit.engine.rows import RECORDS
+from cockpit.engine.shared import Shared
 from cockpit.engine.tidy import Tidy
 from cockpit.engine.window import Window
-from cockpit.engine.world import World
 from cockpit.errors import CockpitError, EdgeError, StoreError, TargetDown, TargetError
 from cockpit.model import AuditRow, PlacementKey
 from cockpit.protocol import Event
@@ -50,23 +47,19 @@ TIDY = 5.0
 class Watch:
     def __init__(
         self,
-        ports: Ports,
-        world: World,
-        hub: Hub,
-        rows: Rows,
+        shared: Shared,
         window: Window,
         probing: Probing,
         configuration: ConfigurationFile,
         exclusion: Exclusion,
-        backlog: Backlog,
     ) -> None:
-        self._ports = ports
-        self._world = world
-        self._hub = hub
+        self._ports = ports = shared.ports
+        self._world = world = shared.world
+        self._hub = hub = shared.hub
+        self._rows = rows = shared.rows
+        self._backlog = shared.backlog
         self._configuration = configuration
         self._exclusion = exclusion
-        self._backlog = backlog
-        self._rows = rows
         self._window = window
         self._probing = probing
         self._tidying = Tidy(ports, world, rows)

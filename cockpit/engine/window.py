@@ -8,13 +8,9 @@ from cockpit import __version__
 from cockpit.config.settings import PlacementSettings
 from cockpit.engine import views
 from cockpit.engine.configuration import ConfigurationFile
-from cockpit.engine.hub import Hub
-from cockpit.engine.journal import Backlog
 from cockpit.engine.picture import Picture
-from cockpit.engine.ports import Ports
-from cockpit.engine.rows import Rows
 from cockpit.engine.scene import Scene
-from cockpit.engine.world import World
+from cockpit.engine.shared import Shared
 from cockpit.model import EngineStatus, Health, HostStatus, Operation, PlacementKey
 from cockpit.protocol import Event, Releases, Snapshot
 
@@ -28,23 +24,14 @@ NO_HOST = HostStatus("local", "no service runs here", False, None, "no service r
 
 
 class Window:
-    def __init__(
-        self,
-        ports: Ports,
-        world: World,
-        hub: Hub,
-        rows: Rows,
-        picture: Picture,
-        configuration: ConfigurationFile,
-        backlog: Backlog,
-    ) -> None:
-        self._ports = ports
-        self._world = world
-        self._hub = hub
-        self._rows = rows
+    def __init__(self, shared: Shared, picture: Picture, configuration: ConfigurationFile) -> None:
+        self._ports = shared.ports
+        self._world = shared.world
+        self._hub = shared.hub
+        self._rows = shared.rows
         self._picture = picture
         self._configuration = configuration
-        self._backlog = backlog
+        self._backlog = shared.backlog
         self._status_sent: EngineStatus | None = None
 
     async def tell(self) -> None:
