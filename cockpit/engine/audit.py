@@ -7,6 +7,7 @@ the change itself; all else comes through here. docs/audit.md has the words.
 from __future__ import annotations
 
 import logging
+import re
 import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -17,7 +18,13 @@ from cockpit.engine.journal import Backlog
 from cockpit.errors import CockpitError, Refused, StoreError, UsageError
 from cockpit.model import Actor, AuditRow, PlacementKey, Role
 from cockpit.protocol import (
+    AUDIT,
+    AUDIT_VERIFY,
     CALLS,
+    MAX_AUDIT,
+    AuditRequest,
+    AuditVerdict,
+    AuditVerifyRequest,
     Call,
     DeployRequest,
     EdgeUpgradeRequest,
@@ -32,6 +39,7 @@ from cockpit.protocol import (
     UnholdRequest,
     UnlockRequest,
 )
+from cockpit.protocol import Audit as AuditRows
 from cockpit.store.log import ReleaseLog
 from cockpit.text import clean
 
@@ -39,6 +47,7 @@ log = logging.getLogger(__name__)
 
 ENGINE = Actor("cockpit")  # what nobody asked for
 ACTIONS = {"exec.ended": "exec"}  # the others are called as their call is, with a blank for the dot
+HEAD = re.compile(r"(?:[0-9]{1,18}:)?[0-9a-fA-F]{64}")  # of the chain, as syslog has it
 
 About = Callable[[Any], Awaitable[PlacementKey | None]]
 
@@ -66,6 +75,24 @@ class Audit:
                 log.warning("not in the audit: %s %s by %s", row.action, row.outcome, row.actor.name)
             else:
                 self._backlog.keep(lambda: self._store.record(row), error)
+
+    # ------------------------------------------------------------ what clients ask of it
+
+    def handlers(self) -> Mapping[str, Handler]:
+        return {AUDIT.name: self._page, AUDIT_VERIFY.name: self._verify}
+
+    async def _page(self, _: Peer, asked: AuditRequest) -> AuditRows:
+        limit = max(1, min(asked.limit, MAX_AUDIT))
+        return AuditRows(await self._store.audit(limit, asked.key, asked.before))
+
+    async def _verify(self, _: Peer, asked: AuditVerifyRequest) -> AuditVerdict:
+        if asked.head and not HEAD.fullmatch(asked.head):
+            raise UsageError("that is no head", "one is written 17:HASH, with 64 hexadecimal digits, or only HASH")
+        last, broken = await self._store.verify_audit(asked.head)
+        good = f"{last.id}:{last.hash}" if last else ""
+        if broken is None:
+            return AuditVerdict(last.id if last else 0, good)
+        return AuditVerdict(last.id if last else 0, good, broken.row, broken.why)
 
     # ------------------------------------------------------------ attempts
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cockpit.engine import spec
+from cockpit.engine.api import Handler, Peer
 from cockpit.engine.audit import line_of
 from cockpit.engine.host import Host
 from cockpit.engine.shared import Shared
 from cockpit.engine.starting import Values, one_off
+from cockpit.engine.watch import Watch
 from cockpit.errors import CockpitError, Refused, UsageError
 from cockpit.model import Actor, PlacementKey
-from cockpit.protocol import ExecEnded, ExecRequest, ExecTicket
+from cockpit.protocol import EXEC, EXEC_ENDED, Done, ExecEnded, ExecRequest, ExecTicket
 from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import Container
 from cockpit.text import clean
@@ -32,16 +35,22 @@ class _Begun:
 
 
 class Commands:
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, watch: Watch) -> None:
         self._ports = shared.ports
         self._world = shared.world
         self._rows = shared.rows
         self._audit = shared.audit
+        self._watch = watch
         self._ids = itertools.count(1)
         self._begun: dict[int, _Begun] = {}
 
-    async def begin(self, asked: ExecRequest, actor: Actor) -> ExecTicket:
+    def handlers(self) -> Mapping[str, Handler]:
+        return {EXEC.name: self._begin, EXEC_ENDED.name: self._end}
+
+    async def _begin(self, peer: Peer, asked: ExecRequest) -> ExecTicket:
         """Raises Refused when nothing runs that it could be run in."""
+        self._world.find(asked.key)
+        await self._watch.look(asked.key)
         live = self._rows.seen(asked.key).live
         if live is None:
             raise Refused("nothing is live here", "deploy first")
@@ -55,17 +64,17 @@ class Commands:
         number = next(self._ids)
         words = self._ports.secrets.known.hide(clean(shlex.join(command), 300))
         text = f"runs “{words}” in {container} of {live.name}"
-        row = self._audit.row(actor, "exec", "began", asked.key, text=text, cli=line_of(asked))
+        row = self._audit.row(peer.actor, "exec", "began", asked.key, text=text, cli=line_of(asked))
         try:
             await self._audit.record(row)
         except CockpitError:
             if made:
                 await host.target.remove_terminal(made)
             raise
-        self._begun[number] = _Begun(asked.key, host, actor, words, self._ports.clock.monotonic(), made)
+        self._begun[number] = _Begun(asked.key, host, peer.actor, words, self._ports.clock.monotonic(), made)
         return ExecTicket(number, argv, {"DOCKER_HOST": host.docker_url}, container, live.number)
 
-    async def end(self, asked: ExecEnded) -> str:
+    async def _end(self, _: Peer, asked: ExecEnded) -> Done:
         begun = self._begun.pop(asked.id, None)
         if begun is None:
             raise UsageError(f"no command {asked.id} was begun, or this engine is a newer one")
@@ -76,7 +85,7 @@ class Commands:
         await self._audit.record_anyway(row)
         if begun.one_off:
             await begun.host.target.remove_terminal(begun.one_off)
-        return said
+        return Done(said)
 
     def about(self, number: int) -> PlacementKey | None:
         begun = self._begun.get(number)

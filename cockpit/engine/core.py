@@ -1,7 +1,8 @@
 """The engine: what it knows, what it watches, and what clients may ask of it.
 
-`requests.py` answers questions, `operations.py` starts and stops deploys and rollbacks, `watch.py` looks; this file
-only brings them up and takes them down.
+`requests.py` answers questions, `changes.py` takes what is to be changed to `operations.py`, which starts and stops
+deploys and rollbacks, `watch.py` looks; this file only brings them up and takes them down. Each that answers calls
+hands out its `handlers()`.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from cockpit.engine.acting import ports_that_tell
 from cockpit.engine.api import Handler, Peer, Standing
 from cockpit.engine.audit import ENGINE, Audit
 from cockpit.engine.auto import Auto
+from cockpit.engine.changes import Changes
+from cockpit.engine.commands import Commands
 from cockpit.engine.configuration import ConfigurationFile
 from cockpit.engine.exclusion import Exclusion
 from cockpit.engine.following import Following
+from cockpit.engine.hosts import Hosts
 from cockpit.engine.hub import Hub
 from cockpit.engine.journal import Backlog
 from cockpit.engine.known import public_words
 from cockpit.engine.locking import Locking
 from cockpit.engine.locks import Locks
+from cockpit.engine.logs import Logs
 from cockpit.engine.operations import Operations
 from cockpit.engine.permission import Permission
 from cockpit.engine.picture import Picture
@@ -38,7 +43,8 @@ from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
 from cockpit.engine.world import World
 from cockpit.errors import Refused
-from cockpit.protocol import STOP_ENGINE, Call, Event
+from cockpit.model import PlacementKey
+from cockpit.protocol import STOP_ENGINE, Call, Event, ExecEnded, OperationRequest
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +73,19 @@ class Cockpit:
         self.operations = Operations(shared, self.window, self.watch, self.exclusion)
         self.recoveries = Recoveries(shared, self.watch, self.exclusion)
         self._locking = Locking(shared, self.window)
-        self.requests = Requests(shared, self.window, self.watch, self.operations, self.following, self._locking)
+        self._commands = Commands(shared, self.watch)
+        self._changes = Changes(shared, self.watch, self.operations)
+        hosts = Hosts(shared, self.watch)
+        self._handlers = {
+            **Requests(shared, self.window, self.watch).handlers(),
+            **self._changes.handlers(),
+            **self._commands.handlers(),
+            **hosts.handlers(),
+            **Logs(shared, self.following, hosts, self.operations).handlers(),
+            **self._locking.handlers(),
+            **self.audit.handlers(),
+            **self.recoveries.handlers(),
+        }
         self._permission = Permission(self.world)
         self._auto = Auto(self.world, self.operations, ports.clock)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,24 +138,33 @@ class Cockpit:
         await self.ports.store.close()
 
     def handlers(self) -> Mapping[str, Handler]:
-        handlers = {**self.requests.handlers(), **self.recoveries.handlers()}
-        return self.audit.watching(reasons(handlers, self.known), self.requests.about)
+        return self.audit.watching(reasons(self._handlers, self.known), self._about)
 
     def standing(self, peer: Peer) -> Standing:
         return self._permission.standing(peer)
 
     async def permit(self, peer: Peer, call: Call[Any, Any], params: Any) -> None:
         try:
-            self._permission.require(peer, call, params, await self.requests.about(params))
+            self._permission.require(peer, call, params, await self._about(params))
         except Refused as refusal:
             log.warning("%s (uid %s): %s", call.name, peer.actor.uid, refusal.message)
-            await self.audit.refused(peer.actor, call, params, await self.requests.about(params), refusal)
+            await self.audit.refused(peer.actor, call, params, await self._about(params), refusal)
             raise
         if call is STOP_ENGINE:  # the server answers it, and refuses while an operation runs
             outcome = "asked" if self.idle() else "refused"
             await self.audit.record_anyway(
                 self.audit.row(peer.actor, "engine stop", outcome, cli="cockpit engine stop")
             )
+
+    async def _about(self, params: Any) -> PlacementKey | None:
+        """The placement of a request, also where it names only an operation or a command."""
+        match params:
+            case OperationRequest():
+                return await self._changes.about(params.id)
+            case ExecEnded():
+                return self._commands.about(params.id)
+        key = getattr(params, "key", None)
+        return key if isinstance(key, PlacementKey) else None
 
     def idle(self) -> bool:
         return self.operations.idle()

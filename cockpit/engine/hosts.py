@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
+from cockpit.engine.api import Handler, Peer
 from cockpit.engine.audit import line_of
 from cockpit.engine.host import Host
 from cockpit.engine.locks import said
@@ -11,7 +13,7 @@ from cockpit.engine.shared import Shared
 from cockpit.engine.watch import Watch
 from cockpit.errors import CockpitError, Refused, UsageError
 from cockpit.model import Actor, OtherContainer
-from cockpit.protocol import EdgeUpgrade, EdgeUpgradeRequest, Others
+from cockpit.protocol import EDGE_UPGRADE, OTHERS, EdgeUpgrade, EdgeUpgradeRequest, Nothing, Others
 from cockpit.targets.edge_spec import EdgeSpec
 
 # Measured under load: 2 to 12 of about 550 on kept-alive connections, none on fresh ones; by name 0 of 27 644.
@@ -26,6 +28,9 @@ class Hosts:
         self._clock = shared.ports.clock
         self._watch = watch
 
+    def handlers(self) -> Mapping[str, Handler]:
+        return {OTHERS.name: self._others, EDGE_UPGRADE.name: self._upgrade_edge}
+
     def named(self, name: str) -> Host:
         """ "" is the only one."""
         hosts = self._world.hosts
@@ -35,7 +40,7 @@ class Hosts:
             raise UsageError(f"no host is called “{name}”" if name else "which host?", f"there are: {', '.join(hosts)}")
         return hosts[name]
 
-    async def others(self) -> Others:
+    async def _others(self, _: Peer, __: Nothing) -> Others:
         hosts = list(self._world.hosts.values())
         answers = await asyncio.gather(*(host.target.others() for host in hosts), return_exceptions=True)
         found, silent = [], []
@@ -61,8 +66,9 @@ class Hosts:
                 ]
         return Others(tuple(sorted(found, key=lambda each: (each.host, each.project, each.name))), tuple(silent))
 
-    async def upgrade_edge(self, asked: EdgeUpgradeRequest, actor: Actor) -> EdgeUpgrade:
+    async def _upgrade_edge(self, peer: Peer, asked: EdgeUpgradeRequest) -> EdgeUpgrade:
         """Looked at first; with `confirmed` done, while no operation runs on that host."""
+        await self._watch.reread()  # what was saved a moment ago is what is meant
         host = self.named(asked.host)
         spec = await self._watch.edges.spec(host)
         outdated = (await host.target.ensure_edge(spec)).outdated
@@ -74,7 +80,7 @@ class Hosts:
             raise Refused(f"an operation runs on {', '.join(running)}", "wait for its end, or cancel it first")
         if (freeze := self._world.locks.freeze) is not None:
             raise Refused(f"everything is frozen {said(freeze, self._clock.now())}", "cockpit unfreeze --reason …")
-        await self._replace(host, spec, actor, outdated or "nothing was outdated", line_of(asked))
+        await self._replace(host, spec, peer.actor, outdated or "nothing was outdated", line_of(asked))
         await self._watch.edges.look()
         return EdgeUpgrade(host.name, outdated, gap, done=True)
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
+from cockpit.engine.api import Handler, Peer
 from cockpit.engine.audit import ENGINE, line_of
 from cockpit.engine.locks import Of, said, when
 from cockpit.engine.shared import Shared
 from cockpit.engine.window import Window
 from cockpit.errors import Refused, UsageError
-from cockpit.model import Actor, Lock, Operation, PlacementKey
+from cockpit.model import Lock, Operation, PlacementKey
 from cockpit.protocol import (
+    FREEZE,
+    LOCK,
     MAX_LOCK_SECONDS,
+    UNFREEZE,
+    UNLOCK,
     Done,
     FreezeRequest,
     LockRequest,
@@ -31,16 +37,21 @@ class Locking:
         self._window = window
         self._one = asyncio.Lock()  # what the log has and what is in force change together
 
-    async def set(self, asked: LockRequest | FreezeRequest, actor: Actor) -> Done:
+    def handlers(self) -> Mapping[str, Handler]:
+        return {LOCK.name: self._set, FREEZE.name: self._set, UNLOCK.name: self._lift, UNFREEZE.name: self._lift}
+
+    async def _set(self, peer: Peer, asked: LockRequest | FreezeRequest) -> Done:
         """In place of one that there is. Raises UsageError without a reason, or for no sensible time."""
         key, what = (asked.key, "lock") if isinstance(asked, LockRequest) else (None, "freeze")
+        if key is not None:
+            self._world.find(key)
         seconds = _sensible(asked.seconds)
         now = self._ports.clock.now()
-        lock = Lock(actor.name, now, needed(asked.reason, "why nothing may be deployed"), now + seconds)
+        lock = Lock(peer.actor.name, now, needed(asked.reason, "why nothing may be deployed"), now + seconds)
         async with self._one:
             before = self._world.locks.of(key)
             text = f"for {_length(seconds)}" + (f", instead of the one {said(before, now)}" if before else "")
-            row = self._audit.row(actor, what, "done", key, text=text, reason=lock.reason, cli=line_of(asked))
+            row = self._audit.row(peer.actor, what, "done", key, text=text, reason=lock.reason, cli=line_of(asked))
             await self._ports.store.set_lock(key, lock, row)
             self._world.locks.put(key, lock)
         await self._window.tell()
@@ -48,16 +59,18 @@ class Locking:
         on = "".join(f" · {each.kind.value} {each.id} of {each.key} goes on" for each in self._running(key))
         return Done(f"{state} until {when(lock.until, now)}; rollbacks go on{on}")
 
-    async def lift(self, asked: UnlockRequest | UnfreezeRequest, actor: Actor) -> Done:
+    async def _lift(self, peer: Peer, asked: UnlockRequest | UnfreezeRequest) -> Done:
         """Anybody's. Raises Refused when there is none."""
         key, what = (asked.key, "unlock") if isinstance(asked, UnlockRequest) else (None, "unfreeze")
+        if key is not None:
+            self._world.find(key)
         reason = needed(asked.reason, "why it is safe to deploy again")
         async with self._one:
             lock = self._world.locks.of(key)
             if lock is None:
                 raise Refused(_none(key), self._hint(key))
             text = f"it was set {said(lock, self._ports.clock.now())}"
-            row = self._audit.row(actor, what, "done", key, text=text, reason=reason, cli=line_of(asked))
+            row = self._audit.row(peer.actor, what, "done", key, text=text, reason=reason, cli=line_of(asked))
             await self._ports.store.set_lock(key, None, row)
             self._world.locks.put(key, None)
         await self._window.tell()

@@ -26,7 +26,7 @@ from cockpit.engine.traffic import MOVE, undo_start
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
 from cockpit.engine.world import Seen
-from cockpit.errors import CockpitError, EdgeError, Refused, SourceError, StoreError, UsageError
+from cockpit.errors import CockpitError, EdgeError, Refused, SourceError, StoreError
 from cockpit.model import Actor, AuditRow, Operation, OperationKind, OperationState, PlacementKey, Step, Tier
 from cockpit.protocol import DeployRequest, Event, RestartRequest, RollbackRequest
 from cockpit.store.base import ReleaseRecord
@@ -60,17 +60,10 @@ class Operations:
         last = await self._ports.store.last_operation()
         self._numbers = itertools.count(max(next(self._numbers), last + 1))
 
-    def find(self, key: PlacementKey) -> PlacementSettings:
-        placement = self._world.known.get(key)
-        if placement is None:
-            known = ", ".join(map(str, self._world.known))
-            raise UsageError(f"there is no {clean(str(key))}", f"there are: {known or 'none'}")
-        return placement
-
     # ------------------------------------------------------------ deploy
 
     async def deploy(self, request: DeployRequest, actor: Actor) -> Operation:
-        placement = self.find(request.key)
+        placement = self._world.find(request.key)
         with self._alone(request.key):
             await self._rows.reload(request.key)  # a hold may have been entered late
             seen = self._rows.seen(request.key)
@@ -104,7 +97,7 @@ class Operations:
     # ------------------------------------------------------------ rollback
 
     async def rollback(self, request: RollbackRequest, actor: Actor) -> Operation:
-        placement = self.find(request.key)
+        placement = self._world.find(request.key)
         seen = await self._rows.whole(request.key)
         await self._look_at_the_pointer(placement)
         self._must_be_as_shown(seen, request.seen_live)
@@ -168,7 +161,7 @@ class Operations:
 
     async def restart(self, request: RestartRequest, actor: Actor) -> Operation:
         """The live release in new containers beside the old ones, and then the switch to them."""
-        placement = self.find(request.key)
+        placement = self._world.find(request.key)
         with self._alone(request.key):
             seen = self._rows.seen(request.key)
             self._must_be_as_shown(seen, request.seen_live)

@@ -9,11 +9,10 @@ from contextlib import aclosing
 
 from cockpit.engine.following import of_containers
 from cockpit.engine.learning import Learning
-from cockpit.engine.ports import Ports
-from cockpit.engine.rows import Rows
-from cockpit.engine.world import World
+from cockpit.engine.shared import Shared
 from cockpit.errors import CockpitError
 from cockpit.model import LogLine, PlacementKey
+from cockpit.protocol import MAX_TAIL, LogRequest
 from cockpit.targets.base import Container
 
 LOOK = 1.0  # seconds between looks for another live release, or a replica that came back
@@ -23,30 +22,19 @@ Lines = tuple[LogLine, ...]
 
 
 class ServiceLog:
-    """`release` None: whichever is live. The first `tail` lines are history."""
+    """Of whichever release is live, when none is asked for. The first `tail` lines are history."""
 
-    def __init__(
-        self,
-        ports: Ports,
-        world: World,
-        rows: Rows,
-        learning: Learning,
-        key: PlacementKey,
-        release: int | None,
-        tail: int,
-        follow: bool,
-        process: str = "",
-    ) -> None:
-        self._ports = ports
-        self._world = world
-        self._rows = rows
+    def __init__(self, shared: Shared, learning: Learning, key: PlacementKey, asked: LogRequest) -> None:
+        self._ports = shared.ports
+        self._world = shared.world
+        self._rows = shared.rows
         self._learning = learning
-        self._known = ports.secrets.known
+        self._known = shared.ports.secrets.known
         self._key = key
-        self._release = release
-        self._tail = tail
-        self._follow = follow
-        self._process = process
+        self._release = asked.release
+        self._tail = min(asked.tail, MAX_TAIL)
+        self._follow = asked.follow
+        self._process = asked.process
         self._numbers = itertools.count()
         self._shown: int | None = None
         self._since: float | None = None  # what was written later has not been shown yet,

@@ -13,9 +13,11 @@ from cockpit.engine import spec, views
 from cockpit.engine.host import Host
 from cockpit.engine.locks import Locks
 from cockpit.engine.run import Run
+from cockpit.errors import UsageError
 from cockpit.model import Health, Operation, OperationState, Pending, Placement, PlacementKey, Replica
 from cockpit.store.base import PlacementRecord, ReleaseRecord
 from cockpit.targets.base import Container
+from cockpit.text import clean
 
 
 @dataclass(slots=True)
@@ -71,6 +73,13 @@ class World:
         self._keys: frozenset[PlacementKey] = frozenset()
         self.moves: dict[PlacementKey, int] = {}  # the release that customers are on, as the edge was last told
         self._stopping: dict[tuple[PlacementKey, int], asyncio.Event] = {}
+
+    def find(self, key: PlacementKey) -> PlacementSettings:
+        placement = self.known.get(key)
+        if placement is None:
+            known = ", ".join(map(str, self.known))
+            raise UsageError(f"there is no {clean(str(key))}", f"there are: {known or 'none'}")
+        return placement
 
     def host(self, key: PlacementKey) -> Host:
         return self.hosts[self.known[key].environment.host]
