@@ -40,7 +40,7 @@ from cockpit.protocol import (
     RollbackRequest,
     UnholdRequest,
 )
-from cockpit.targets.labels import INSTALLATION, LOCK, RELEASE
+from cockpit.targets.labels import INSTALLATION, LOCK, RELEASE, SLOT
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -66,6 +66,7 @@ SHOP = Service(
         "  web: {}",
         "  worker:",
         "    command: [sh, -c, \"trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done\"]",
+        '    healthcheck: {test: [CMD, "true"], interval: 200ms}',  # without one it is watched for 10 s
     ),
 )
 _DOCKERFILE = 'ARG RUNTIME\nFROM $RUNTIME\nWORKDIR /app\nCOPY . ./\nCMD ["sh", "/app/start"]\n'
@@ -283,7 +284,11 @@ class Crashes:
         )
         of_releases = [each for each in listed if RELEASE in each["Labels"]]
         here = {int(each["Labels"][RELEASE]) for each in of_releases}
-        running = sum(each["State"] == "running" and int(each["Labels"][RELEASE]) == live for each in of_releases)
+        slot = self._slot(live)  # a restart leaves the old containers to their open requests, in another one
+        running = sum(
+            each["State"] == "running" and (int(each["Labels"][RELEASE]), each["Labels"][SLOT]) == (live, slot)
+            for each in of_releases
+        )
         workers = [
             each["Labels"][RELEASE]
             for each in of_releases
@@ -318,6 +323,11 @@ class Crashes:
     def _leased(self) -> set[int]:
         with closing(sqlite3.connect(f"file:{self.world.world.paths.database}?mode=ro", uri=True)) as db:
             return {int(number) for (number,) in db.execute("SELECT release FROM slots WHERE freed_at IS NULL")}
+
+    def _slot(self, release: int) -> str:
+        with closing(sqlite3.connect(f"file:{self.world.world.paths.database}?mode=ro", uri=True)) as db:
+            (slot,) = db.execute("SELECT slot FROM releases WHERE number = ?", (release,)).fetchone()
+            return str(slot)
 
     def _scratch(self) -> list[str]:
         directory = self.world.world.paths.state / "scratch"

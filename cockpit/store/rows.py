@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from cockpit.model import Operation, OperationKind, PlacementKey
-from cockpit.store import history, placements, releases, retention
+from cockpit.store import history, placements, releases, retention, slots
 from cockpit.store.base import PlacementRows, ReleaseRecord
 
 OPERATIONS = 5  # of a placement that are looked through for its newest deploy or rollback,
@@ -19,14 +19,13 @@ def of(db: sqlite3.Connection, key: PlacementKey, limit: int, live: int | None) 
 
 
 def _releases(db: sqlite3.Connection, key: PlacementKey, limit: int, live: int | None) -> tuple[ReleaseRecord, ...]:
-    """The newest, and behind them the live one and the last good one: many failed deploys must not hide those."""
-    found = releases.newest(db, key, limit)
+    """The newest, and behind them the live one, the last good one, and what still has addresses on its host: many
+    failed deploys must hide none of those."""
+    found = {each.number: each for each in releases.newest(db, key, limit)}
     good = retention.last_good(db, key, live)
-    for number in (live, good.number if good else None):
-        if number is not None and all(each.number != number for each in found):
-            older = releases.one(db, key, number)
-            found += (older,) if older else ()
-    return found
+    needed = {live, good.number if good else None, *slots.held_by(db, key)} - found.keys() - {None}
+    older = (releases.one(db, key, number) for number in sorted(filter(None, needed), reverse=True))
+    return (*found.values(), *filter(None, older))
 
 
 def _operations(db: sqlite3.Connection, key: PlacementKey) -> tuple[Operation, ...]:

@@ -59,6 +59,14 @@ def free(db: sqlite3.Connection, slot: int, at: float) -> None:
     db.execute("UPDATE releases SET slot = NULL WHERE slot = ?", (slot,))
 
 
+def held_by(db: sqlite3.Connection, key: PlacementKey) -> frozenset[int]:
+    """Numbers of the placement's releases that hold one."""
+    rows = db.execute(
+        "SELECT release FROM slots WHERE placement = ? AND freed_at IS NULL", (placements.find(db, key),)
+    )
+    return frozenset(int(number) for (number,) in rows)
+
+
 def leases(db: sqlite3.Connection) -> tuple[SlotLease, ...]:
     rows = db.execute(
         """

@@ -95,3 +95,16 @@ async def test_a_release_that_restarts_has_a_second_slot_until_it_moved(log: Rel
     assert moved is not None
     assert moved.slot == second
     assert await log.lease_slot(key, number, 3, rest=REST, avoid=NONE) == second
+
+
+async def test_a_release_that_holds_a_slot_is_read_however_many_came_after_it(
+    log: ReleaseLog, add: Any, shop: PlacementKey
+) -> None:
+    for _ in range(8):
+        await add()
+    await log.lease_slot(shop, 2, 16, rest=1.0, avoid=frozenset())
+    (rows,) = await log.rows([shop], 3, {})
+    assert [each.number for each in rows.releases] == [8, 7, 6, 2]
+    await log.free_slot(0, 5.0)
+    (rows,) = await log.rows([shop], 3, {})
+    assert [each.number for each in rows.releases] == [8, 7, 6]
