@@ -27,7 +27,7 @@ from cockpit.errors import (
     StoreError,
     TargetError,
 )
-from cockpit.model import AuditRow, Failure, LogLine, Operation, OperationKind, OperationState, Side, Step, StepState
+from cockpit.model import AuditRow, Failure, LogLine, Operation, OperationKind, OperationState, Side, StepState
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.logs import OperationLog
 from cockpit.text import clean_log, took
@@ -368,7 +368,3 @@ def unlogged(operation: Operation, outcome: str, text: str, at: float, cli: str 
         overrides=operation.overrides,
         cli=cli,
     )
-
-
-def fresh_steps(names: tuple[str, ...], usual: Mapping[str, float]) -> tuple[Step, ...]:
-    return tuple(Step(name, usual_seconds=usual.get(name)) for name in names)
