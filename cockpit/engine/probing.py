@@ -97,9 +97,8 @@ class Probing:
 
     async def recall(self) -> None:
         """The last hour by the minute, as the log has it: an engine that is new does not begin from nothing."""
-        since = self._ports.clock.now() - HOUR
-        for key in self._world.placements:
-            self.samples.remember(await self._ports.store.minutes(key, since))
+        found = await self._ports.store.minutes(self._ports.clock.now() - HOUR)
+        self.samples.remember(each for each in found if each.key in self._world.placements)
 
     async def close(self) -> None:
         await self._rounds.close()

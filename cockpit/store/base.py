@@ -54,7 +54,9 @@ class PlacementRecord:
 
 @dataclass(frozen=True, slots=True)
 class PlacementRows:
-    """What the engine keeps in memory of one placement: both newest first, the live and the last good release last."""
+    """What the engine keeps in memory of one placement: both newest first, the live and the last good release last.
+
+    Only the newest operation comes with its steps."""
 
     row: PlacementRecord
     releases: tuple[ReleaseRecord, ...]

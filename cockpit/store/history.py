@@ -38,11 +38,14 @@ def one(db: sqlite3.Connection, operation: int) -> Operation | None:
     return found[0] if found else None
 
 
-def newest(db: sqlite3.Connection, key: PlacementKey | None, limit: int) -> tuple[Operation, ...]:
+def newest(
+    db: sqlite3.Connection, key: PlacementKey | None, limit: int, *, told: int | None = None
+) -> tuple[Operation, ...]:
+    """Steps only of the first `told`: they are most of what there is to read."""
     if key is None:
-        return _operations(db, "ORDER BY operations.id DESC LIMIT ?", (limit,))
+        return _operations(db, "ORDER BY operations.id DESC LIMIT ?", (limit,), told)
     placement = placements.find(db, key)
-    return _operations(db, "WHERE placement = ? ORDER BY operations.id DESC LIMIT ?", (placement, limit))
+    return _operations(db, "WHERE placement = ? ORDER BY operations.id DESC LIMIT ?", (placement, limit), told)
 
 
 def unfinished(db: sqlite3.Connection) -> tuple[Operation, ...]:
@@ -98,9 +101,11 @@ def _durations(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> d
     return {name: statistics.median(seconds[:USUAL_OF]) for name, seconds in taken.items()}
 
 
-def _operations(db: sqlite3.Connection, clause: str, values: tuple[Any, ...]) -> tuple[Operation, ...]:
+def _operations(
+    db: sqlite3.Connection, clause: str, values: tuple[Any, ...], told: int | None = None
+) -> tuple[Operation, ...]:
     rows = db.execute(f"{_SELECT} {clause}", values).fetchall()
-    steps = _steps(db, [row[0] for row in rows])
+    steps = _steps(db, [row[0] for row in rows[:told]])
     return tuple(_operation(row, tuple(steps[row[0]])) for row in rows)
 
 

@@ -274,9 +274,9 @@ class ReleaseLog:
     async def add_minutes(self, minutes: Sequence[Minute]) -> None:
         await self._write(lambda db: health.add(db, minutes))
 
-    async def minutes(self, key: PlacementKey, since: float) -> tuple[Minute, ...]:
-        """Oldest first."""
-        return await self._read(lambda db: health.since(db, key, since))
+    async def minutes(self, since: float) -> tuple[Minute, ...]:
+        """Of all placements, each oldest first."""
+        return await self._read(lambda db: health.since(db, since))
 
     async def prune_minutes(self, before: float) -> None:
         await self._write(lambda db: health.prune(db, before))

@@ -29,7 +29,7 @@ def _releases(db: sqlite3.Connection, key: PlacementKey, limit: int, live: int |
 
 
 def _operations(db: sqlite3.Connection, key: PlacementKey) -> tuple[Operation, ...]:
-    found = history.newest(db, key, OPERATIONS)
+    found = history.newest(db, key, OPERATIONS, told=1)
     if found and all(each.kind is OperationKind.RESTART for each in found):
-        return history.newest(db, key, MANY)
+        return history.newest(db, key, MANY, told=1)
     return found

@@ -52,8 +52,11 @@ class Process:
         """Referred to while the process is remembered: a coroutine that is collected runs its `finally`."""
         self._tasks.append(task)
         if len(self._tasks) > self._kept:
-            self._tasks = [each for each in self._tasks if not each.done()]
-            self._kept = 2 * len(self._tasks) + 100
+            self.forget_ended()
+
+    def forget_ended(self) -> None:
+        self._tasks = [each for each in self._tasks if not each.done()]
+        self._kept = 2 * len(self._tasks) + 100
 
     def bury(self) -> None:
         """Only when nothing that its last words could change matters any more."""

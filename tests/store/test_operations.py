@@ -160,6 +160,6 @@ async def test_a_rollbacks_usual_time_is_to_the_switch_and_by_its_tier(
 async def test_minutes_replace_themselves_and_are_pruned(log: ReleaseLog, shop: PlacementKey) -> None:
     await log.add_minutes([Minute(shop, 60.0, 30), Minute(shop, 120.0, 31, 2, 9.0, 5, 1, 12.5)])
     await log.add_minutes([Minute(shop, 60.0, 32)])
-    assert [minute.probes for minute in await log.minutes(shop, 0.0)] == [32, 31]
+    assert [minute.probes for minute in await log.minutes(0.0)] == [32, 31]
     await log.prune_minutes(120.0)
-    assert await log.minutes(shop, 0.0) == (Minute(shop, 120.0, 31, 2, 9.0, 5, 1, 12.5),)
+    assert await log.minutes(0.0) == (Minute(shop, 120.0, 31, 2, 9.0, 5, 1, 12.5),)
