@@ -76,7 +76,8 @@ class Chaos:
             self._ran(await self._world.run(Death(first.what, first.point, then=then)))
 
     def _chosen(self, new: Counter[str], done: Counter[str]) -> list[tuple[str, int]]:
-        """Each passing of each point, in the order in which they were first passed."""
+        """Each passing of each point, in the order in which they were first passed, but for what goes on beside."""
+        new = Counter({point: times for point, times in new.items() if not point.startswith("clean-up")})
         every = [(point, done[point] + count) for point, times in new.items() for count in range(1, times + 1)]
         return every if self._share is None else every[:: max(1, len(every) // self._share)]
 

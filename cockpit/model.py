@@ -334,7 +334,7 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """One thing that somebody did, tried to do, or that the engine did by itself. Each row is chained to the one before.
+    """One thing that somebody did or tried to do, or that the engine did by itself; chained to the row before.
 
     `action` is one of docs/audit.md's words (“deploy”, “lock”, “exec” …), and so is `outcome` (“began”, “succeeded”,
     “refused” …)."""

@@ -65,11 +65,11 @@ async def deploy_sheet(ports: Ports, scene: Scene, wanted: str, marked: Marked) 
 
 async def _shipping(ports: Ports, scene: Scene, wanted: str) -> tuple[Commit, tuple[Commit, ...], int]:
     where, path = repository(scene.placement), scene.placement.service.path
-    known = await ports.source.known(where) or await ports.source.fetch(where)
     try:
+        known = await ports.source.known(where) or await ports.source.fetch(where)
         commit = await ports.source.commit(where, wanted or known.head)
-    except SourceError:  # perhaps pushed a moment ago
-        await ports.source.fetch(where)
+    except SourceError:  # perhaps pushed a moment ago, and perhaps the first
+        known = await ports.source.fetch(where)
         commit = await ports.source.commit(where, wanted or known.head)
     if scene.live is None:
         return commit, (commit,), 1

@@ -29,7 +29,7 @@ DEAF = 5.0  # seconds without a look, after which we could not have heard one ei
 TRIES = 10  # at a lock that others take and give up meanwhile
 AGAIN = 0.05  # seconds between them
 PATIENCE = 1.0  # seconds that a rollback waits for a lock before it goes on without
-RECOVERY = "recovery"
+ROLLBACK, RECOVERY, TIDYING = OperationKind.ROLLBACK.value, "recovery", "clean-up"
 
 
 class Claim:
@@ -82,8 +82,12 @@ class Claim:
         while self.lock is not None:
             await ports.clock.sleep(BEAT)
             beats += 1
-            with suppress(CockpitError):  # the next change finds out
-                await self.host.target.beat_lock(self.lock, beats)
+            try:
+                await self.host.target.beat_lock(self.lock, beats)  # one that is gone is found by the next change
+            except CockpitError as error:
+                log.info("the lock of %s: %s", self.key, error.message)
+            except Exception:  # a heart that stops by our own defect would hand the placement to others
+                log.exception("the lock of %s", self.key)
 
 
 class Exclusion:
@@ -99,16 +103,14 @@ class Exclusion:
 
     # ------------------------------------------------------------ taking and giving back
 
-    async def claim(
-        self, host: Host, key: PlacementKey, operation: int, kind: OperationKind | None, actor: Actor
-    ) -> Claim:
-        """`kind` None is a recovery. Raises Refused when another is at it; a rollback takes over from a deploy."""
+    async def claim(self, host: Host, key: PlacementKey, operation: int, kind: str, actor: Actor) -> Claim:
+        """`kind` is an operation's, RECOVERY or TIDYING. Raises Refused when another is at it; a rollback takes over
+        from anything but a rollback."""
         if key in self._claims:
             self._claims[key].users += 1
             return self._claims[key]
-        must = kind is not OperationKind.ROLLBACK
-        what = kind.value if kind is not None else RECOVERY
-        order = LockOrder(key, operation, what, actor.name, self._ports.clock.now(), self._ports.me)
+        must = kind != ROLLBACK
+        order = LockOrder(key, operation, kind, actor.name, self._ports.clock.now(), self._ports.me)
         self._taking.add(key)
         try:
             if key in self._going:
@@ -176,8 +178,8 @@ class Exclusion:
         """Why, or "" when its holder has to be asked."""
         if self._gone(host, other):
             return "its holder is gone"
-        over = order.kind == OperationKind.ROLLBACK.value and other.order.kind == OperationKind.DEPLOY.value
-        return "a rollback does not wait for a deploy" if over else ""
+        over = order.kind == ROLLBACK != other.order.kind
+        return f"a rollback does not wait for a {other.order.kind}" if over else ""
 
     async def _take_over(self, host: Host, other: HostLock, actor: Actor, why: str) -> None:
         await host.target.release_lock(other)

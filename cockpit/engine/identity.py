@@ -1,4 +1,4 @@
-"""Who is at the other end of a socket, from the kernel: SO_PEERCRED, its groups, and the login uid (`sudo` keeps it)."""
+"""Who is at the other end of a socket, from the kernel: SO_PEERCRED, groups, and the login uid that `sudo` keeps."""
 
 from __future__ import annotations
 

@@ -235,15 +235,36 @@ class Operations:
         with doing(f"{operation.kind.value}/begin"):
             claim = await self._claimed(operation, placement)
             try:
-                return await self._launch(await self._entered(operation), placement, live, release, claim)
+                if operation.kind is OperationKind.ROLLBACK:
+                    await self._must_not_have_moved(operation, placement)
+                entered = await self._entered(operation)
+                try:
+                    return await self._launch(entered, placement, live, release, claim)
+                except CockpitError as error:
+                    await self._never_began(entered, error)
+                    raise
             except BaseException:  # also a cancellation: a claim without an operation would bar the next one
                 await self._exclusion.release(claim)
                 raise
 
+    async def _must_not_have_moved(self, operation: Operation, placement: PlacementSettings) -> None:
+        """Another bastion may have switched before this one had the lock; the pointer tells that without Docker."""
+        await self._look_at_the_pointer(placement)
+        live = self._rows.seen(operation.key).row.live
+        if live != operation.from_release:
+            name = f"r{live}" if live else "nothing"
+            raise Refused(f"{name} is live now, not r{operation.from_release}", "open the sheet again")
+
+    async def _never_began(self, operation: Operation, error: CockpitError) -> None:
+        """What stands in the log has an end there as well."""
+        at = self._ports.clock.now()
+        with suppress(StoreError):  # then the next engine finds it
+            await self._ports.store.end_operation(operation.id, OperationState.FAILED, error.message, None, at)
+
     async def _claimed(self, operation: Operation, placement: PlacementSettings) -> Claim:
         """A Docker that hangs takes its time over it: a rollback waits for none of it, and cuts a deploy's short."""
         key, host = placement.key, self._world.host(placement.key)
-        taking = self._exclusion.claim(host, key, operation.id, operation.kind, operation.actor)
+        taking = self._exclusion.claim(host, key, operation.id, operation.kind.value, operation.actor)
         if operation.kind is OperationKind.ROLLBACK:
             return await taking
         claiming = asyncio.create_task(self._knowing(taking, placement), name=f"claim of {operation.id}")
@@ -356,14 +377,10 @@ class Operations:
         """A rollback does without a log that stays, rather than not being done."""
         try:
             return await asyncio.to_thread(OperationLog.open, self._ports.paths.logs, operation.id)
-        except StoreError as error:
+        except StoreError:
             if operation.kind is OperationKind.DEPLOY:
-                await self._ports.store.end_operation(
-                    operation.id, OperationState.FAILED, error.message, None, self._ports.clock.now()
-                )
                 raise
-            elsewhere = Path(await asyncio.to_thread(tempfile.mkdtemp))
-            return await asyncio.to_thread(OperationLog.open, elsewhere, operation.id)
+            return await asyncio.to_thread(OperationLog.open, await asyncio.to_thread(_elsewhere), operation.id)
 
     def _changed(self, operation: Operation) -> None:
         self._hub.publish(Event(operation=operation))
@@ -404,6 +421,14 @@ class Operations:
             await run.ended.wait()
         for ending in list(self._endings):
             ending.cancel()
+
+
+def _elsewhere() -> Path:
+    """Where a log may be written that nobody keeps: not on a disk, when all of those are full."""
+    try:
+        return Path(tempfile.mkdtemp())
+    except OSError:
+        return Path(tempfile.mkdtemp(dir="/dev/shm"))
 
 
 def _line(operation: Operation) -> str:

@@ -223,6 +223,8 @@ async def believe_pointer(ports: Ports, world: World, key: PlacementKey) -> bool
     pointer = await world.host(key).edge.pointer(key)
     release = await ports.store.release(key, pointer.release) if pointer is not None else None
     if pointer is None or release is None:
+        if pointer is not None:
+            world.host(key).caught_up = False  # another bastion deployed it: the next look learns it
         return False
     row = await ports.store.placement(key)
     if world.busy(key):

@@ -15,7 +15,7 @@ from cockpit.engine import recover
 from cockpit.engine.acting import doing
 from cockpit.engine.api import Handler, Peer
 from cockpit.engine.audit import ENGINE, line_of
-from cockpit.engine.exclusion import Exclusion
+from cockpit.engine.exclusion import RECOVERY, Exclusion
 from cockpit.engine.host import Host
 from cockpit.engine.shared import Shared
 from cockpit.engine.watch import Watch
@@ -124,7 +124,7 @@ class Recoveries:
         trying.result()
 
     async def _once(self, host: Host, operation: Operation) -> None:
-        claim = await self._exclusion.claim(host, operation.key, operation.id, None, ENGINE)
+        claim = await self._exclusion.claim(host, operation.key, operation.id, RECOVERY, ENGINE)
         try:
             with doing("recovery", claim.fence(must=True)):
                 await recover.once(self._ports, host, operation)

@@ -11,12 +11,15 @@ from dataclasses import replace
 from cockpit.clock import Clock
 from cockpit.config.settings import PlacementSettings
 from cockpit.engine import memory, plan, recover, spec
+from cockpit.engine.acting import doing
+from cockpit.engine.audit import ENGINE
+from cockpit.engine.exclusion import TIDYING, Exclusion
 from cockpit.engine.host import Host
 from cockpit.engine.pointed import put_back
 from cockpit.engine.ports import Ports
 from cockpit.engine.rows import Rows
 from cockpit.engine.world import Seen, World
-from cockpit.errors import TargetError
+from cockpit.errors import Refused, TargetError
 from cockpit.model import Health, PlacementKey
 from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import Container, Standing, Target
@@ -44,10 +47,11 @@ class Evenly:
 
 
 class Tidy:
-    def __init__(self, ports: Ports, world: World, rows: Rows) -> None:
+    def __init__(self, ports: Ports, world: World, rows: Rows, exclusion: Exclusion) -> None:
         self._ports = ports
         self._world = world
         self._rows = rows
+        self._exclusion = exclusion
         self._evenly = Evenly(ports.clock, world.started_at)
 
     async def one(self, placement: PlacementSettings) -> bool:
@@ -65,7 +69,7 @@ class Tidy:
         return changed
 
     async def _containers(self, placement: PlacementSettings, seen: Seen) -> bool:
-        ports, world, changed = self._ports, self._world, False
+        ports, world = self._ports, self._world
         host = world.host(placement.key)
         if seen.row.live is not None and seen.settled != seen.row.live:
             with suppress(TargetError):  # it has no containers: that is for health to say
@@ -74,13 +78,28 @@ class Tidy:
                 seen.settled = seen.row.live
         await _stand(host, seen)
         await memory.keep(host, ports.clock, placement.key, seen.records)
+        now = ports.clock.now()
+        stops, removes = to_stop(host.containers, seen, now), to_remove(host.containers, seen, now)
+        if not (stops or removes or left_by_restart(world, seen)):
+            return False
+        try:
+            claim = await self._exclusion.claim(host, placement.key, 0, TIDYING, ENGINE)
+        except Refused:  # another bastion is at it
+            return False
+        try:
+            with doing(TIDYING, claim.fence(must=True)):
+                return await self._clean(seen, stops, removes)
+        finally:
+            await self._exclusion.release(claim)
+
+    async def _clean(self, seen: Seen, stops: tuple[ReleaseRecord, ...], removes: tuple[ReleaseRecord, ...]) -> bool:
+        ports, world, changed = self._ports, self._world, False
         spare = plan.rollback_default(seen.records, seen.row.live)
-        for record in to_stop(host.containers, seen, ports.clock.now()):
+        for record in stops:
             changed |= await stop(ports, world, record, keep=record is spare)
-        for record in to_remove(host.containers, seen, ports.clock.now()):
+        for record in removes:
             changed |= await remove(ports, world, record)
-        changed |= await clear(ports, world, seen)
-        return changed
+        return await clear(ports, world, seen) or changed
 
 
 async def _stand(host: Host, seen: Seen) -> None:
@@ -190,13 +209,18 @@ async def _free(ports: Ports, record: ReleaseRecord) -> None:
         await ports.store.free_slot(slot, ports.clock.now())
 
 
+def left_by_restart(world: World, seen: Seen) -> frozenset[int]:
+    """Slots of the live release's containers that it is in no longer."""
+    live = seen.live
+    if live is None or live.slot is None:
+        return frozenset()
+    return frozenset(each.slot for each in world.of(live.key) if each.release == live.number) - {live.slot}
+
+
 async def clear(ports: Ports, world: World, seen: Seen) -> bool:
     """What a restart left: containers of the live release that customers are no longer sent to."""
-    live, since = seen.live, seen.switched_at
-    if live is None or live.slot is None or world.busy(live.key) or ports.clock.now() - since < MOVED:
-        return False
-    left = {each.slot for each in world.of(live.key) if each.release == live.number} - {live.slot}
-    if not left:
+    live, since, left = seen.live, seen.switched_at, left_by_restart(world, seen)
+    if live is None or not left or world.busy(live.key) or ports.clock.now() - since < MOVED:
         return False
     frozen, host, changed = spec.from_text(live.spec), world.host(live.key), False
     grace = max(process.stop_grace for process in frozen.processes.values())

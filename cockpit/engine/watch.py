@@ -62,7 +62,7 @@ class Watch:
         self._exclusion = exclusion
         self._window = window
         self._probing = probing
-        self._tidying = Tidy(ports, world, rows)
+        self._tidying = Tidy(ports, world, rows, exclusion)
         self.edges = Edges(ports, world)
         self.repositories = Repositories(ports, world, rows, hub)
         self._rereading = asyncio.Lock()

@@ -49,7 +49,7 @@ def spare(
     return chosen
 
 
-def _give(db: sqlite3.Connection, slot: int, placement: int, release: int, at: float) -> None:
+def _give(db: sqlite3.Connection, slot: int, placement: int | None, release: int, at: float) -> None:
     row = (slot, placement, release, at)
     db.execute("INSERT OR REPLACE INTO slots (slot, placement, release, leased_at) VALUES (?, ?, ?, ?)", row)
 
@@ -61,9 +61,7 @@ def free(db: sqlite3.Connection, slot: int, at: float) -> None:
 
 def held_by(db: sqlite3.Connection, key: PlacementKey) -> frozenset[int]:
     """Numbers of the placement's releases that hold one."""
-    rows = db.execute(
-        "SELECT release FROM slots WHERE placement = ? AND freed_at IS NULL", (placements.find(db, key),)
-    )
+    rows = db.execute("SELECT release FROM slots WHERE placement = ? AND freed_at IS NULL", (placements.find(db, key),))
     return frozenset(int(number) for (number,) in rows)
 
 

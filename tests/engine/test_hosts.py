@@ -69,18 +69,15 @@ async def test_a_recovery_waits_for_a_host_that_is_away_however_long(
         await shop.until(lambda: 2 in shop.running())
         await shop.down()
 
-        tries = 0
-
         async def pointer(_: PlacementKey) -> Pointer | None:
-            nonlocal tries
-            tries += 1
             raise EdgeError("the line to far is down")
 
         monkeypatch.setattr(shop.edge, "pointer", pointer)
         shop.target.down = "the line to far is down"
         shop.clock.hurry()
         await shop.up(wait=False)
-        await shop.until(lambda: tries > 10)
+        shop.target.calls.clear()
+        await shop.until(lambda: shop.target.calls.count(f"take_lock {SHOP}") > 10)
         shop.target.down = ""
         monkeypatch.undo()
         await shop.settled()

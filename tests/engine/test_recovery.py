@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,9 +135,10 @@ async def test_what_begins_while_the_engine_comes_up_is_not_taken_for_a_leftover
         await shop.down()
         gate = shop.target.hold_looks()
         await shop.up(wait=False)
-        running = await shop.deploy(shop.commit("first"))
+        deploying = asyncio.create_task(shop.deploy(shop.commit("first")))
+        await shop.until(lambda: SHOP in shop.target.held)
         gate.set()
-        assert (await shop.ended(running)).state is OperationState.SUCCEEDED
+        assert (await shop.ended(await deploying)).state is OperationState.SUCCEEDED
 
 
 async def test_a_pointer_moved_by_hand_is_seen_and_believed(tmp_path: Path) -> None:

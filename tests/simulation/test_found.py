@@ -10,9 +10,10 @@ import pytest
 from cockpit.config.settings import Healthcheck, Process
 from cockpit.edge.base import Pointer
 from cockpit.engine import tidy
+from cockpit.engine.exclusion import RECOVERY
 from cockpit.engine.journal import Backlog, Journal
 from cockpit.errors import StoreError
-from cockpit.model import OperationKind, OperationState, PlacementKey
+from cockpit.model import OperationState, PlacementKey
 from cockpit.targets.base import Standing
 from cockpit.targets.host_lock import HostLock, LockOrder
 from tests.engine.rig import ANA, SHOP, Rig, rig, service, settings
@@ -135,8 +136,8 @@ async def test_a_rollback_and_a_recovery_that_ask_at_the_same_time_share_one_cla
             return await take(order)
 
         shop.target.take_lock = take_slowly  # type: ignore[method-assign]  # Docker is slow for one of them
-        rollback = asyncio.create_task(exclusion.claim(shop.host, SHOP, 2, OperationKind.ROLLBACK, ANA))
-        recovery = await exclusion.claim(shop.host, SHOP, 1, None, ANA)
+        rollback = asyncio.create_task(exclusion.claim(shop.host, SHOP, 2, "rollback", ANA))
+        recovery = await exclusion.claim(shop.host, SHOP, 1, RECOVERY, ANA)
         claim = await rollback
         assert claim is recovery
         assert claim.lock == await shop.target.lock_of(SHOP) is not None
