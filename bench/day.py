@@ -190,8 +190,13 @@ class Day:
         engine, process = self._bastion.engine, self._bastion.process
         assert engine is not None, "it was given time to start"
         assert process is not None, "as above"
+        handler = engine.handlers()[call.name]
+
+        async def asking() -> None:
+            await handler(Peer(ANA, "cli"), asked)
+
         with suppress(CockpitError):
-            await process.begin(engine.handlers()[call.name](Peer(ANA, "cli"), asked), f"request {call.name}")
+            await process.begin(asking(), f"request {call.name}")
             self.done[what] += 1
 
     # ------------------------------------------------------------ what is held

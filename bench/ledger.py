@@ -184,8 +184,8 @@ class _Turn:
             operations.outcome(db, number, name, state, "", at + position + 0.9)
             if name == last:
                 break
-        state, ended = OperationState.FAILED if failed else OperationState.SUCCEEDED, at + len(names)
-        operations.end(db, number, state, f"r{new}", None, ended)
+        outcome = OperationState.FAILED if failed else OperationState.SUCCEEDED
+        operations.end(db, number, outcome, f"r{new}", None, at + len(names))
         return number
 
 

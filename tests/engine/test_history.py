@@ -32,9 +32,9 @@ async def after_many_failed_deploys(
             await shop.make_good(1)
         r1 = await shop.store.release(SHOP, 1)
         assert r1 is not None
+        never = replace(r1, number=0, slot=None, took_traffic_at=None, good_at=None, left_traffic_at=None)
         for _ in range(FAILED):
-            fields = {"took_traffic_at": None, "good_at": None, "left_traffic_at": None, "hot_until": None}
-            await shop.store.add_release(replace(r1, number=0, slot=None, failed=True, **fields))
+            await shop.store.add_release(replace(never, hot_until=None, failed=True))
         if monkeypatch is not None:
             monkeypatch.setattr(Rows, "complete", _never)
         await shop.again()

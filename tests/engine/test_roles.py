@@ -103,7 +103,10 @@ def test_what_is_about_no_placement_is_not_done_by_a_deployer_of_one() -> None:
     assert refusal(gate, member("ops"), DEPLOY, None) == ""
 
 
-@pytest.mark.parametrize("peer", [member(uid=0), member(uid=ENGINE), member("platform")], ids=("root", "engine", "admin"))
+MIGHTY = {"root": member(uid=0), "engine": member(uid=ENGINE), "admin": member("platform")}
+
+
+@pytest.mark.parametrize("peer", MIGHTY.values(), ids=MIGHTY)
 def test_root_the_engines_user_and_admins_may_do_everything(peer: Peer) -> None:
     gate = permission(Roles(admin=("platform",)), shop=())
     assert [each.name for each in CALLS.values() if refusal(gate, peer, each, SHOP)] == []
