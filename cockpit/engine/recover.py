@@ -135,6 +135,7 @@ async def _restarted(ports: Ports, host: Host, operation: Operation, release: Re
     New containers that never had customers go now; old ones may still be answering, and `tidy.py` clears them."""
     frozen, mine = spec.from_text(release.spec), await held(ports, release)
     moved = await _pointed(host, release, mine) if frozen.routed else release.slot
+    serves = await _has_customers(ports, host, release)
     now = ports.clock.now()
     where = "new" if operation.switched_at is not None or moved != release.slot else "old"
     if moved != release.slot:
@@ -145,7 +146,7 @@ async def _restarted(ports: Ports, host: Host, operation: Operation, release: Re
         await _finish(ports, host, release)
     seen = {each.slot for each in await host.target.observe()}
     for slot in mine:
-        if slot != moved and (where == "old" or slot not in seen):
+        if slot != moved and ((serves and where == "old") or slot not in seen):
             await host.target.stop(release.key, release.number, slot=slot, grace=UNDO_GRACE, remove=True)
             await ports.store.free_slot(slot, now)
     summary = f"the engine died in it; customers are on the {where} containers of {release.name}"

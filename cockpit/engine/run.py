@@ -313,6 +313,8 @@ class Run:
         if state is OperationState.CANCELLED:
             return f"{verb} {name} was cancelled by {self._cancelled_by} · {self._never(name)} · {serves}"
         where = f" at {failure.step}" if failure else ""
+        if self.committed and not self.switched.is_set():
+            return f"{verb} {name} failed{where} after {seconds} · nobody could tell whether customers were moved"
         if self.committed:
             return f"{verb} {name} moved the customers and then failed{where} after {seconds} · {name} serves"
         return f"{verb} {name} failed{where} after {seconds} · {self._never(name)} · {serves}"

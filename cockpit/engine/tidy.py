@@ -146,17 +146,21 @@ def to_stop(containers: tuple[Container, ...], seen: Seen, now: float) -> tuple[
 
 
 def to_remove(containers: tuple[Container, ...], seen: Seen, now: float) -> tuple[ReleaseRecord, ...]:
-    """Releases that have stopped and serve no purpose, also what was left when the log refused to say that they were
-    stopped. All but where `B` would go. Pure."""
+    """Releases that serve no purpose: they have stopped, also when the log refused to say so, or they never had
+    customers, as when the edge could not be asked what became of their switch. All but where `B` would go. Pure."""
     running, spare = _running(containers, seen), plan.rollback_default(seen.records, seen.row.live)
     return tuple(
         record
         for record in seen.records
         if record.number != seen.row.live
         and record is not spare
-        and (record.stopped or (record.slot is not None and (record.failed or record.number not in running)))
+        and (record.stopped or (record.slot is not None and (_never_served(record) or record.number not in running)))
         and not plan.hot(record, now)
     )
+
+
+def _never_served(record: ReleaseRecord) -> bool:
+    return record.failed or record.took_traffic_at is None
 
 
 def _running(containers: tuple[Container, ...], seen: Seen) -> frozenset[int]:
@@ -198,7 +202,8 @@ async def remove(ports: Ports, world: World, record: ReleaseRecord) -> bool:
         if not allowed:
             return False
         await world.host(record.key).target.stop(record.key, record.number, grace=0.0, remove=True)
-        await ports.store.update_release(record.key, record.number, stopped=False, hot_until=None)
+        failed = _never_served(record)
+        await ports.store.update_release(record.key, record.number, stopped=False, hot_until=None, failed=failed)
         await _free(ports, record)
     return True
 

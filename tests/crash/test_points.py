@@ -7,7 +7,7 @@ import pytest
 from bench import chaos
 from bench.report import Result
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.blocking("a bench has its world in its own process")]
 
 
 def held(result: Result) -> None:
