@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cockpit.errors import TargetDown
 from cockpit.model import Failure, Operation, OperationState, Side
 from tests.stories import services
 from tests.stories.world import World, world
@@ -24,16 +25,16 @@ def failure_of(operation: Operation) -> Failure:
     return operation.failure
 
 
-async def test_without_docker_the_engine_runs_says_so_and_fails_a_deploy_with_the_next_step() -> None:
+async def test_without_docker_the_engine_runs_says_so_and_refuses_a_deploy_with_the_next_step() -> None:
     async with world() as made:
         made.engine_host = "unix:///nowhere.sock"
         made.configure("shop")
         await made.up()
         commit = made.commit("shop", services.web(made.runtime), "Open the shop")
-        failure = failure_of(await made.deploy("shop", commit))
-        assert (failure.step, failure.side) == ("preflight", Side.INFRASTRUCTURE)
-        assert "/nowhere.sock" in failure.summary + failure.next
-        assert failure.next
+        with pytest.raises(TargetDown) as down:
+            await made.deploy("shop", commit)
+        assert "/nowhere.sock" in down.value.message + down.value.hint
+        assert down.value.hint
         engine = (await made.snapshot()).engine
         assert not engine.docker_ok
         assert "Docker: " in await made.says("status")
