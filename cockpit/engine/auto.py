@@ -50,6 +50,8 @@ class Auto:
                 log.info("%s is not deployed by itself now: %s", placement.key, error.message)
 
     def _why_not(self, placement: PlacementSettings, seen: Seen) -> str:
+        if self._world.host(placement.key).owner is not None:
+            return f"{placement.environment.host} belongs to another cockpit"
         locks = self._world.locks
         if (freeze := locks.freeze) is not None:
             return f"frozen by {freeze.by}: {freeze.reason}"

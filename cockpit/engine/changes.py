@@ -67,12 +67,15 @@ class Changes:
         if asked.commit and not COMMIT.fullmatch(asked.commit):  # no operation, and no log, has it as a commit
             raise UsageError(f"{clean(asked.commit, 80)!r} is not a commit's sha", "give its hexadecimal digits")
         await self._watch.reread()  # what was saved a moment ago is what is meant
+        self._world.ours(asked.key)
         return await self._operations.deploy(asked, peer.actor)
 
     async def _rollback(self, peer: Peer, asked: RollbackRequest) -> Operation:
+        self._world.ours(asked.key)
         return await self._operations.rollback(asked, peer.actor)
 
     async def _restart(self, peer: Peer, asked: RestartRequest) -> Operation:
+        self._world.ours(asked.key)
         return await self._operations.restart(asked, peer.actor)
 
     async def _cancel(self, peer: Peer, asked: OperationRequest) -> Done:

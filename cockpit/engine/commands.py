@@ -49,7 +49,7 @@ class Commands:
 
     async def _begin(self, peer: Peer, asked: ExecRequest) -> ExecTicket:
         """Raises Refused when nothing runs that it could be run in."""
-        self._world.find(asked.key)
+        self._world.ours(asked.key)
         await self._watch.look(asked.key)
         live = self._rows.seen(asked.key).live
         if live is None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from cockpit.engine.acting import Fence
 from cockpit.engine.audit import ENGINE, Audit
+from cockpit.engine.holder import predecessor
 from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
 from cockpit.errors import CockpitError, EdgeError, Fenced, Refused, TargetError
@@ -23,6 +25,9 @@ from cockpit.text import age
 
 log = logging.getLogger(__name__)
 
+Tell = Callable[[str], None]
+
+LOST = "somebody took the placement over, or pruned containers"
 BEAT = 1.5  # seconds between beats
 SILENT = 7.0  # seconds without one, by our own watch: its holder is gone
 DEAF = 5.0  # seconds without a look, after which we could not have heard one either
@@ -39,11 +44,23 @@ class Claim:
         self.lock = lock  # None: Docker was away, and a rollback does not wait for it
         self.users = 1
         self.host, self.key = host, key
+        self.tell: set[Tell] = set()  # called once, when the lock is found to be gone
+        self._guarded = ""  # the id of the lock that the edge knows of
+        self._steady = asyncio.Event()  # not set while the lock is exchanged for another of ours
+        self._steady.set()
         self._beating: asyncio.Task[None] | None = None
 
     @property
     def token(self) -> str:
         return self.lock.short if self.lock is not None else ""
+
+    async def guard(self) -> None:
+        """From here on the pointer is moved for this lock alone. Asked again before a switch, in case the edge could
+        not do it when the lock was taken: what it has not done must not read as a takeover. Raises EdgeError."""
+        if self.lock is not None and self._guarded != self.lock.id:
+            lock = self.lock
+            await self.host.edge.guard(self.key, lock.short)
+            self._guarded = lock.id
 
     def fence(self, *, must: bool) -> Fence:
         """Raises Fenced when somebody else has the lock. What `must` hold it also raises when nobody can tell."""
@@ -54,7 +71,7 @@ class Claim:
             return
         try:
             async with asyncio.timeout(None if must else PATIENCE):
-                held = await self.host.target.lock_of(self.key)
+                held = await self._found()
         except (TargetError, TimeoutError):
             if must:
                 raise
@@ -62,13 +79,37 @@ class Claim:
         if held is None and must:
             raise Fenced(
                 f"the lock of {self.key} is gone from its host: nothing more is done here",
-                "somebody took the placement over, or pruned containers: look at what serves, then try again",
+                f"{LOST}: look at what serves, then try again",
             )
         if held is not None and held.id != self.lock.id:
             raise Fenced(
                 f"{held.order.by} on {held.order.holder.bastion} has taken {self.key} over: nothing more is done here",
                 "look there what is going on",
             )
+
+    async def _found(self) -> HostLock | None:
+        """The lock that stands there, while ours stays the same."""
+        while True:
+            await self._steady.wait()
+            mine = self.lock
+            held = await self.host.target.lock_of(self.key)
+            if self.lock is mine and self._steady.is_set():
+                return held
+
+    @contextmanager
+    def exchanged(self, ports: Ports) -> Iterator[None]:
+        """The lock may become another one of ours meanwhile, and nobody takes that for a takeover."""
+        self.stop()
+        self._steady.clear()
+        try:
+            yield
+        finally:
+            self._steady.set()
+            self.keep(ports)
+
+    def become(self, other: Claim) -> None:
+        """It has the lock from here on."""
+        self.lock, self._guarded = other.lock, other._guarded
 
     def keep(self, ports: Ports) -> None:
         self._beating = asyncio.create_task(self._beat(ports), name=f"lock of {self.key}")
@@ -78,16 +119,19 @@ class Claim:
             self._beating.cancel()
 
     async def _beat(self, ports: Ports) -> None:
-        beats = 0
-        while self.lock is not None:
+        beats, there = 0, True
+        while self.lock is not None and there:
             await ports.clock.sleep(BEAT)
             beats += 1
             try:
-                await self.host.target.beat_lock(self.lock, beats)  # one that is gone is found by the next change
+                there = await self.host.target.beat_lock(self.lock, beats)
             except CockpitError as error:
                 log.info("the lock of %s: %s", self.key, error.message)
             except Exception:  # a heart that stops by our own defect would hand the placement to others
                 log.exception("the lock of %s", self.key)
+        if not there:
+            for tell in self.tell:
+                tell(f"the lock of {self.key} is gone from its host: {LOST}")
 
 
 class Exclusion:
@@ -104,33 +148,51 @@ class Exclusion:
     # ------------------------------------------------------------ taking and giving back
 
     async def claim(self, host: Host, key: PlacementKey, operation: int, kind: str, actor: Actor) -> Claim:
-        """`kind` is an operation's, RECOVERY or TIDYING. Raises Refused when another is at it; a rollback takes over
-        from anything but a rollback."""
-        if key in self._claims:
-            self._claims[key].users += 1
-            return self._claims[key]
-        must = kind != ROLLBACK
+        """`kind` is an operation's, RECOVERY or TIDYING. Raises Refused when another is at it, or the host is another
+        cockpit's; a rollback takes over from anything but a rollback."""
+        host.must_be_ours()
         order = LockOrder(key, operation, kind, actor.name, self._ports.clock.now(), self._ports.me)
+        if key in self._claims:
+            return await self._joined(self._claims[key], order, actor)
         self._taking.add(key)
         try:
             if key in self._going:
                 await asyncio.wait({self._going[key]}, timeout=PATIENCE)
-            lock = await self._lock(host, order, actor, must=must)
+            made = await self._made(host, order, actor)
         finally:
             self._taking.discard(key)
         if key in self._claims:  # a rollback and a recovery asked at the same time
-            return self._share(self._claims[key], lock)
-        made = self._claims[key] = Claim(host, key, lock)
+            return self._share(self._claims[key], made)
+        self._claims[key] = made
         made.keep(self._ports)
         return made
 
-    def _share(self, claim: Claim, lock: HostLock | None) -> Claim:
+    async def _joined(self, claim: Claim, order: LockOrder, actor: Actor) -> Claim:
+        """A rollback that joins what still cleans up is what others must see, and not take over from."""
+        claim.users += 1
+        if order.kind != ROLLBACK or claim.lock is None or claim.lock.order.kind == ROLLBACK:
+            return claim
+        try:
+            with claim.exchanged(self._ports):
+                await self._exchange(claim, claim.lock, order, actor)
+        except BaseException:  # also a cancellation: its share would keep the claim for ever
+            await self.release(claim)
+            raise
+        return claim
+
+    async def _exchange(self, claim: Claim, old: HostLock, order: LockOrder, actor: Actor) -> None:
+        """The words of a lock cannot be changed. A rollback waits for no Docker: then it goes on under the old ones."""
+        with suppress(TargetError, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await claim.host.target.release_lock(old)
+                claim.become(await self._taken(claim.host, order, actor))
+
+    def _share(self, claim: Claim, made: Claim) -> Claim:
         """One claim for both, with the lock that was taken last: the edge's guard is of that one."""
         claim.users += 1
-        if lock is not None:
-            claim.stop()
-            claim.lock = lock
-            claim.keep(self._ports)
+        if made.lock is not None:
+            with claim.exchanged(self._ports):
+                claim.become(made)
         return claim
 
     async def release(self, claim: Claim) -> None:
@@ -148,22 +210,23 @@ class Exclusion:
             finally:
                 self._going.pop(claim.key, None)
 
-    async def _lock(self, host: Host, order: LockOrder, actor: Actor, *, must: bool) -> HostLock | None:
-        if must:
-            return await self._locked(host, order, actor)
+    async def _made(self, host: Host, order: LockOrder, actor: Actor) -> Claim:
+        if order.kind != ROLLBACK:
+            return await self._taken(host, order, actor)
         try:
             async with asyncio.timeout(PATIENCE):
-                return await self._locked(host, order, actor)
+                return await self._taken(host, order, actor)
         except (TargetError, TimeoutError):
-            return None
+            return Claim(host, order.key, None)
 
-    async def _locked(self, host: Host, order: LockOrder, actor: Actor) -> HostLock:
+    async def _taken(self, host: Host, order: LockOrder, actor: Actor) -> Claim:
         for _ in range(TRIES):
             lock = await host.target.take_lock(order)
             if lock is not None:
-                with suppress(EdgeError):  # then it cannot be pointed either
-                    await host.edge.guard(order.key, lock.short)
-                return lock
+                claim = Claim(host, order.key, lock)
+                with suppress(EdgeError):  # asked again before the switch
+                    await claim.guard()
+                return claim
             other = await host.target.lock_of(order.key)
             if other is None:  # Docker is still removing it
                 await self._ports.clock.sleep(AGAIN)
@@ -186,6 +249,9 @@ class Exclusion:
         with suppress(EdgeError):  # a deploy would find out at its switch
             await host.edge.guard(other.order.key, "")
         was = other.order
+        if predecessor(was.holder, self._ports.me):
+            log.info("%s: let go of the lock that the engine before this one left, of a %s", was.key, was.kind)
+            return
         text = f"the lock {other.short} of {was.by} on {was.holder.bastion}, who began a {was.kind}: {why}"
         log.warning("%s: %s", was.key, text)
         row = self._audit.row(actor, "takeover", "done", was.key, text=text, reason=why)

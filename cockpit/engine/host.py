@@ -10,7 +10,8 @@ from typing import Protocol
 
 from cockpit.build.base import Builder
 from cockpit.edge.base import Edge
-from cockpit.engine import views
+from cockpit.engine import ownership, views
+from cockpit.errors import Refused
 from cockpit.health.probe import Probe
 from cockpit.model import HostStatus, PlacementKey
 from cockpit.targets.base import Claim, Container, Target
@@ -133,6 +134,16 @@ class Host:
     def forget_gone(self) -> None:
         here = {views.address(each) for each in self.containers}
         self.probed = {address: probed for address, probed in self.probed.items() if address in here}
+
+    @property
+    def anothers(self) -> str:
+        """Whose it is instead of ours, and what to do; "" when we may change it."""
+        return "" if self.owner is None else " · ".join(ownership.words(self.name, self.owner))
+
+    def must_be_ours(self) -> None:
+        """Raises Refused on a host of another cockpit: whoever has the customers there knows nothing of us."""
+        if self.owner is not None:
+            raise Refused(*ownership.words(self.name, self.owner))
 
     def status(self) -> HostStatus:
         return HostStatus(

@@ -70,6 +70,7 @@ class Hosts:
         """Looked at first; with `confirmed` done, while no operation runs on that host."""
         await self._watch.reread()  # what was saved a moment ago is what is meant
         host = self.named(asked.host)
+        host.must_be_ours()
         spec = await self._watch.edges.spec(host)
         outdated = (await host.target.ensure_edge(spec)).outdated
         gap = GAP_NETWORKS if spec.networks else GAP_HOST

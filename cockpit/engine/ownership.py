@@ -32,5 +32,5 @@ def words(host: str, owner: Claim) -> tuple[str, str]:
     """What is wrong, and what to do."""
     whose = f"{owner.user} on {owner.bastion} (installation {owner.installation}, state {owner.state})"
     there = f"use it there: ssh {owner.user}@{owner.bastion}, then cockpit"
-    gone = "when that bastion is gone, docs/break-glass.md says how to take it over"
-    return f"{host} belongs to the cockpit of {whose}", f"{there}; {gone}"
+    gone = f"when that bastion is gone, take it over: cockpit engine adopt {owner.installation}"
+    return f"{host} belongs to the cockpit of {whose}: here it is only looked at", f"{there}; {gone}"

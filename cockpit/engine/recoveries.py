@@ -63,6 +63,7 @@ class Recoveries:
         reason = clean(asked.reason, 500)
         if not reason:
             raise UsageError("a reason is needed", "say in a few words why its holder must not go on")
+        self._world.ours(asked.key)
         lock = await self._exclusion.take_over(
             self._world.host(asked.key), asked.key, clean(asked.lock, 80), peer.actor, reason
         )
@@ -75,6 +76,8 @@ class Recoveries:
         found = await self._ports.store.operation(number)
         if found is None or found.state is not OperationState.STUCK:
             raise Refused(f"operation {number} is not stuck", "cockpit status says what runs")
+        if found.key in self._world.known:
+            self._world.ours(found.key)
         if self._world.busy(found.key) or found.key in self._world.recovering:
             raise Refused(f"something else is being done to {found.key}", "wait for its end")
         now, reason = self._ports.clock.now(), clean(asked.reason, 500)

@@ -22,6 +22,8 @@ OPTIONS = 8  # releases that a rollback sheet offers
 
 async def rollback_sheet(ports: Ports, scene: Scene) -> RollbackSheet:
     key, live = scene.placement.key, scene.live
+    if scene.host.anothers:
+        return RollbackSheet(key, scene.release(live) if live else None, refused=scene.host.anothers)
     if live is None:
         return RollbackSheet(key, None, refused="nothing is live here: there is nothing to roll back")
     records = plan.returnable(scene.records, live.number)[:OPTIONS]

@@ -113,7 +113,7 @@ class Window:
             configured=self._world.configured(placement.key),
             settings_changed=self._rows.settings_changed(placement),
             now=now,
-            locked=self._world.locks.refusal(placement.key),
+            locked=self._world.host(placement.key).anothers or self._world.locks.refusal(placement.key),
             overrides=self._world.locks.overrides(placement.key),
             freeze=self._world.locks.freeze,
         )

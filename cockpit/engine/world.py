@@ -81,6 +81,12 @@ class World:
             raise UsageError(f"there is no {clean(str(key))}", f"there are: {known or 'none'}")
         return placement
 
+    def ours(self, key: PlacementKey) -> PlacementSettings:
+        """Raises UsageError when there is no such placement, Refused when its host is another cockpit's."""
+        placement = self.find(key)
+        self.host(key).must_be_ours()
+        return placement
+
     def host(self, key: PlacementKey) -> Host:
         return self.hosts[self.known[key].environment.host]
 

@@ -21,7 +21,7 @@ from cockpit.engine.lock import Lock
 from cockpit.model import EngineStatus
 from cockpit.paths import Paths
 from cockpit.protocol import DOCTOR, Check, CheckState, Nothing
-from cockpit.targets.base import HostInfo
+from cockpit.targets.base import Claim, HostInfo
 from cockpit.targets.docker import DockerTarget
 from tests.engine.rig import SHOP, rig, service, settings
 from tests.world import fresh_installation
@@ -300,6 +300,22 @@ def test_builds_without_buildx_are_found() -> None:
     is_found(docker_hosts.buildx("BuildKit (/usr/bin/docker)"), WARN, "without buildx", "docker-buildx-plugin")
     is_found(docker_hosts.buildx(""), WARN, "no docker command", "docker-buildx-plugin")
     assert docker_hosts.buildx("BuildKit (/usr/bin/docker buildx)").state is PASS
+
+
+def test_a_host_of_another_cockpit_is_named_with_the_way_there_and_the_way_to_take_it_over() -> None:
+    other = Claim("bb", "m2", "bastion-2", "tom", "/srv/cockpit", frozenset({SHOP}))
+    is_found(docker_hosts.owner(other), WARN, "tom on bastion-2", "ssh tom@bastion-2", "cockpit engine adopt bb")
+    assert docker_hosts.owner(None).state is PASS
+
+
+async def test_a_host_that_cannot_remember_releases_is_found(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        shop.target.forgetful = "no volumes here"
+        await shop.shipped("first")
+        found = {each.name: each for each in (await shop.call(DOCTOR, Nothing())).checks}
+        is_found(found["memory"], WARN, "no volumes here", "docker volume ls")
+        assert found["owner"].state is PASS
+    assert docker_hosts.memory("").state is PASS
 
 
 async def test_an_engine_asks_for_all_of_it_and_a_host_that_is_away_is_no_hazard_of_its_own(tmp_path: Path) -> None:

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cockpit.engine import ownership
+from cockpit.errors import Refused
 from cockpit.model import OperationState, PlacementKey
+from cockpit.protocol import (
+    DEPLOY,
+    DEPLOY_SHEET,
+    EDGE_UPGRADE,
+    EXEC,
+    RESTART,
+    ROLLBACK,
+    ROLLBACK_SHEET,
+    TAKEOVER,
+    Call,
+    CommitRequest,
+    DeployRequest,
+    EdgeUpgradeRequest,
+    ExecRequest,
+    For,
+    RestartRequest,
+    RollbackRequest,
+    TakeoverRequest,
+)
 from cockpit.targets.base import Claim
 from cockpit.targets.host_lock import Holder
 from tests.engine.rig import SHOP, rig
@@ -54,20 +75,75 @@ async def test_a_host_says_whose_it_is_from_the_first_look_on(tmp_path: Path) ->
         assert claim.state == str(shop.paths.state)
 
 
-async def test_a_host_of_another_cockpit_is_left_alone_and_says_where_to_go(tmp_path: Path) -> None:
+Asked = tuple[Call[Any, Any], Any]
+CHANGES: tuple[Asked, ...] = (
+    (DEPLOY, DeployRequest(SHOP, "c0ffee")),
+    (ROLLBACK, RollbackRequest(SHOP)),
+    (RESTART, RestartRequest(SHOP)),
+    (EXEC, ExecRequest(SHOP)),
+    (EXEC, ExecRequest(SHOP, one_off=True)),
+    (TAKEOVER, TakeoverRequest(SHOP, "1f2e", "it hangs")),
+    (EDGE_UPGRADE, EdgeUpgradeRequest("local")),
+)
+
+
+async def test_on_a_host_of_another_cockpit_whatever_changes_it_is_refused_with_its_name_and_the_way(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.down()
+        shop.target.owners = {"bb": OTHERS}
+        await shop.up()
+        pointers, containers = dict(shop.edge.pointers), [each.id for each in shop.target.containers]
+        shop.target.calls.clear()
+        shop.edge.moves.clear()
+        for call, asked in CHANGES:
+            with pytest.raises(
+                Refused, match=r"local belongs to the cockpit of tom on bastion-2 \(installation bb"
+            ) as no:
+                await shop.call(call, asked)
+            assert "ssh tom@bastion-2, then cockpit" in no.value.hint
+            assert "cockpit engine adopt bb" in no.value.hint
+        await shop.engine.watch.changed(SHOP)
+        assert not [each for each in shop.target.calls if each.startswith(("start", "stop", "activate", "remove"))]
+        assert "test" not in shop.target.owners
+        assert (shop.edge.pointers, shop.edge.moves) == (pointers, [])
+        assert [each.id for each in shop.target.containers] == containers
+        refused = [each for each in await shop.store.audit(20) if each.outcome == "refused"]
+        assert {each.action for each in refused} == {"deploy", "rollback", "restart", "exec", "takeover"}
+
+
+async def test_the_sheets_of_a_host_of_another_cockpit_refuse_before_anybody_types(tmp_path: Path) -> None:
     async with rig(tmp_path) as shop:
         await shop.down()
         shop.target.owners = {"bb": OTHERS}
-        shop.edge.moves.clear()
         await shop.up()
-        refused = await shop.shipped("first")
-        assert refused.state is OperationState.FAILED
-        assert refused.failure is not None
-        assert "local belongs to the cockpit of tom on bastion-2 (installation bb" in refused.failure.summary
-        assert "ssh tom@bastion-2" in refused.failure.next
-        assert "when that bastion is gone" in refused.failure.next
-        assert "test" not in shop.target.owners
-        assert shop.running() == set()
+        shop.commit("first")
+        for sheet in (
+            await shop.call(DEPLOY_SHEET, CommitRequest(SHOP)),
+            await shop.call(ROLLBACK_SHEET, For(SHOP)),
+        ):
+            assert "belongs to the cockpit of tom on bastion-2" in sheet.refused
+
+
+async def test_what_an_engine_left_behind_there_waits_until_the_host_is_ours_again(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.prober.answers[2] = 0
+        begun = await shop.deploy(shop.commit("second"))
+        await shop.until(lambda: 2 in shop.running())
+        await shop.down()
+        shop.target.owners = {"bb": OTHERS}
+        shop.clock.hurry()
+        await shop.up(wait=False)
+        await shop.until(lambda: shop.host.owner == OTHERS)
+        await shop.until(lambda: shop.engine.world.recovering == {SHOP})
+        assert shop.running() == {1, 2}
+        shop.target.owners.clear()
+        await shop.settled()
+        assert (await shop.ended(begun)).state is OperationState.INTERRUPTED
+        assert (shop.running(), shop.customers_on()) == ({1}, 1)
 
 
 async def test_it_is_used_as_soon_as_nobody_else_has_it(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""Hazards of the Docker hosts: what a restart of the daemon would do, its API, clock and tools, the edge's image."""
+"""Hazards of the Docker hosts: whose they are, what they remember, what a restart of the daemon would do, its API,
+clock and tools, the edge's image."""
 
 from __future__ import annotations
 
@@ -6,11 +7,12 @@ import asyncio
 from pathlib import Path
 
 from cockpit.clock import Clock
+from cockpit.engine import ownership
 from cockpit.engine.doctor import disks
 from cockpit.engine.host import Host
 from cockpit.errors import CockpitError
 from cockpit.protocol import Check, CheckState
-from cockpit.targets.base import HostInfo
+from cockpit.targets.base import Claim, HostInfo
 
 WITHIN = 10.0  # seconds for all that one host is asked
 OLDEST_API = (1, 41)  # of Docker 20.10
@@ -20,8 +22,14 @@ DAY = 86400.0
 
 
 async def examine(host: Host, clock: Clock, *, several: bool) -> tuple[Check, ...]:
-    """Nothing of a host that does not answer: that is said elsewhere."""
+    """Of a host that does not answer only what was known before: the rest is said elsewhere."""
+    known = (owner(host.owner), memory(host.memory_note))
+    found = (*known, *await _asked(host, clock))
     where = f" on {host.name}" if several else ""
+    return tuple(Check(f"{each.name}{where}", each.state, each.evidence, each.next) for each in found)
+
+
+async def _asked(host: Host, clock: Clock) -> tuple[Check, ...]:
     try:
         async with asyncio.timeout(WITHIN):
             before = clock.now()
@@ -32,7 +40,22 @@ async def examine(host: Host, clock: Clock, *, several: bool) -> tuple[Check, ..
         return ()
     checks = (live_restore(info), api(info), offset(info, between), edge_age(made, clock.now()), buildx(tool))
     root = (await asyncio.to_thread(disks.free, "Docker's disk", Path(info.root)),) if _here(host, info) else ()
-    return tuple(Check(f"{each.name}{where}", each.state, each.evidence, each.next) for each in (*checks, *root))
+    return (*checks, *root)
+
+
+def owner(other: Claim | None) -> Check:
+    """An engine that may only look lets a deploy be refused, and nobody should find out by that."""
+    if other is None:
+        return Check("owner", CheckState.PASS, "no other cockpit has what this one would change")
+    return Check("owner", CheckState.WARN, *ownership.words("this host", other))
+
+
+def memory(note: str) -> Check:
+    name = "memory"
+    if not note:
+        return Check(name, CheckState.PASS, "it keeps what a lost state directory is built again from")
+    cure = "see Docker's volumes there (docker volume ls); until then: cockpit backup FILE after each deploy"
+    return Check(name, CheckState.WARN, f"it cannot remember releases, so a lost log costs their history: {note}", cure)
 
 
 def live_restore(info: HostInfo) -> Check:
