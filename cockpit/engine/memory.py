@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from cockpit.clock import Clock
 from cockpit.engine.host import Host
+from cockpit.engine.rows import RECORDS
 from cockpit.errors import CockpitError, TargetDown, TargetError
 from cockpit.json_form import decode, encode
 from cockpit.model import PlacementKey
@@ -83,12 +84,15 @@ async def keep(host: Host, clock: Clock, key: PlacementKey, records: Iterable[Re
 
 
 async def _keep(host: Host, key: PlacementKey, records: dict[int, ReleaseRecord]) -> None:
-    """Of releases that are too old to be among `records`, what is remembered stays as it is."""
+    """What nobody can go back to any more is forgotten: releases too old to be among `records`, once all of those that
+    are kept are there. Of others that are not among them, which another engine knows, everything stays as it is."""
     wanted = {number: text_of(each) for number, each in records.items() if worth_it(each)}
     for number, text in wanted.items():
         if host.memory.get((key, number)) != text:
             await host.target.remember(key, number, text)
             host.memory[key, number] = text
-    for number in [number for of, number in host.memory if of == key and number in records and number not in wanted]:
+    oldest = sorted(records)[-RECORDS] if len(records) >= RECORDS else 0
+    mine = [number for of, number in host.memory if of == key and (number in records or number < oldest)]
+    for number in [number for number in mine if number not in wanted]:
         await host.target.forget(key, number)
         del host.memory[key, number]

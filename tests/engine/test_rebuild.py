@@ -268,6 +268,18 @@ async def test_a_host_that_cannot_remember_does_not_keep_anybody_from_deploying(
         assert await shop.live() == shop.customers_on() == 1
 
 
+async def test_what_is_too_old_to_go_back_to_is_forgotten_and_what_another_engine_knows_is_not(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        host = shop.engine.world.host(SHOP)
+        for number in (1, 2, 3, 60):
+            await memory.note(host, record(number))
+        newest = [record(number) for number in range(53, 3, -1)]
+        await memory.keep(host, shop.clock, SHOP, newest[:5])  # as at a start, before the others are read
+        assert {1, 2, 3, 60} <= {number for _, number in shop.target.records}
+        await memory.keep(host, shop.clock, SHOP, [*newest, record(2)])  # the live one
+        assert {number for _, number in shop.target.records} == {2, *range(4, 54), 60}
+
+
 async def test_what_failed_or_whose_image_is_gone_is_forgotten(tmp_path: Path) -> None:
     async with rig(tmp_path) as shop:
         await shop.shipped("first")

@@ -117,9 +117,34 @@ def test_more_than_an_hour_is_not_remembered() -> None:
         ask(samples, MINUTE + second, 1.0)
         if second % 60 == 0:
             samples.minutes(MINUTE + second)
-    assert len(samples._slices[SHOP]) <= 3600 / 5 + 24
+    assert len(samples._slices[SHOP]) <= 3 * 60 / 5
+    assert len(samples._closed[SHOP]) <= 62
     samples.forget(SHOP)
     assert samples.traffic(SHOP, MINUTE + 3 * 3600) == Traffic()
+
+
+def test_an_hour_reads_the_same_when_only_its_sums_are_kept() -> None:
+    kept, summed = Samples(), Samples()
+    for second in range(1800):
+        for samples in (kept, summed):
+            ask(samples, MINUTE + second, float(second % 97), status=500 if second % 50 == 0 else 200)
+            samples.add_probe(SHOP, MINUTE + second, good=second % 7 > 0, ms=2.0)
+        if second % 10 == 0:
+            summed.minutes(MINUTE + second)
+            assert summed.traffic(SHOP, MINUTE + second) == kept.traffic(SHOP, MINUTE + second)
+    now = MINUTE + 1799
+    assert len(summed._slices[SHOP]) < len(kept._slices[SHOP]) / 5
+    assert summed.trend(SHOP, now) == kept.trend(SHOP, now)
+    assert summed.usual_p95(SHOP, now) == kept.usual_p95(SHOP, now)
+
+
+def test_a_clock_that_went_back_takes_no_minute_out_of_the_trend() -> None:
+    samples = Samples()
+    samples.minutes(MINUTE + 3600)
+    for second in range(0, 300, 10):
+        ask(samples, MINUTE + second, 8.0)
+        samples.minutes(MINUTE + second)
+    assert samples.trend(SHOP, MINUTE + 299, bins=5).p95_ms == (8.0, 8.0, 8.0, 8.0, 8.0)
 
 
 def test_minutes_of_an_engine_that_is_gone_are_in_the_trend_again() -> None:
