@@ -39,7 +39,7 @@ async def _open(paths: Paths, hosts: Collection[str] = ()) -> Ports:
     await asyncio.to_thread(leftovers.clear, paths.state)
     await asyncio.to_thread(lent.clear)
     clock = SystemClock()
-    me = await asyncio.to_thread(this_process)
+    me = await asyncio.to_thread(this_process, str(paths.state))
     found = await _lost(paths, hosts, me, clock)
     name = await asyncio.to_thread(installation, paths, found)
     return Ports(

@@ -173,19 +173,12 @@ class Exclusion:
         if order.kind != ROLLBACK or claim.lock is None or claim.lock.order.kind == ROLLBACK:
             return claim
         try:
-            with claim.exchanged(self._ports):
-                await self._exchange(claim, claim.lock, order, actor)
+            with claim.exchanged(self._ports):  # a lock's words cannot be changed: it is taken over from ourselves
+                claim.become(await self._made(claim.host, order, actor))
         except BaseException:  # also a cancellation: its share would keep the claim for ever
             await self.release(claim)
             raise
         return claim
-
-    async def _exchange(self, claim: Claim, old: HostLock, order: LockOrder, actor: Actor) -> None:
-        """The words of a lock cannot be changed. A rollback waits for no Docker: then it goes on under the old ones."""
-        with suppress(TargetError, TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                await claim.host.target.release_lock(old)
-                claim.become(await self._taken(claim.host, order, actor))
 
     def _share(self, claim: Claim, made: Claim) -> Claim:
         """One claim for both, with the lock that was taken last: the edge's guard is of that one."""
@@ -250,7 +243,7 @@ class Exclusion:
             await host.edge.guard(other.order.key, "")
         was = other.order
         if predecessor(was.holder, self._ports.me):
-            log.info("%s: let go of the lock that the engine before this one left, of a %s", was.key, was.kind)
+            log.info("%s: let go of the lock %s of our own, of a %s", was.key, other.short, was.kind)
             return
         text = f"the lock {other.short} of {was.by} on {was.holder.bastion}, who began a {was.kind}: {why}"
         log.warning("%s: %s", was.key, text)

@@ -13,7 +13,7 @@ from cockpit.text import clean
 _START = 19  # of the fields in a process's stat that follow its name: clock ticks from the boot to its start
 
 
-def this_process(proc: Path = Path("/proc"), etc: Path = Path("/etc")) -> Holder:
+def this_process(state: str = "", proc: Path = Path("/proc"), etc: Path = Path("/etc")) -> Holder:
     """Blocks for a moment."""
     pid = os.getpid()
     return Holder(
@@ -23,6 +23,7 @@ def this_process(proc: Path = Path("/proc"), etc: Path = Path("/etc")) -> Holder
         processes=_processes(proc),
         pid=pid,
         started=_started(proc, pid) or 0,
+        state=state,
     )
 
 
@@ -35,6 +36,12 @@ def lives(other: Holder, me: Holder, proc: Path = Path("/proc")) -> bool | None:
         return None if started is None and _hidden(other.pid) else started == other.started
     here = (other.machine, other.bastion) == (me.machine, me.bastion)  # cloned machines share the first
     return False if here and me.machine else None
+
+
+def predecessor(other: Holder, me: Holder) -> bool:
+    """This engine, or one before it: of a state directory only one lives at a time."""
+    here = (other.machine, other.bastion, other.state) == (me.machine, me.bastion, me.state)
+    return other == me or (here and bool(me.state))
 
 
 def _processes(proc: Path) -> str:

@@ -99,6 +99,7 @@ async def switch(run: Run) -> str:
     pointer = run.world.pointer(release)
     await _come_back(run)
     if pointer is not None:
+        await run.claim.guard()
         run.committed = True
         await _point(run, pointer)
     at = ports.clock.now()

@@ -20,6 +20,7 @@ class Holder:
     processes: str
     pid: int
     started: int
+    state: str = ""  # its directory: only one process at a time has that
 
 
 @dataclass(frozen=True, slots=True)

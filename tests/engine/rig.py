@@ -148,7 +148,8 @@ class Rig:
     async def up(self, *, wait: bool = True) -> None:
         self.disk = Disk(await Database.open(self.paths.database))
         self.store = ReleaseLog(self.disk, self.clock, self.recorded)  # type: ignore[arg-type]  # the part of a Database it uses
-        me = self.me = Holder(self.bastion, f"machine of {self.bastion}", "boot", "processes", 1, next(_engines))
+        machine, started = f"machine of {self.bastion}", next(_engines)
+        me = self.me = Holder(self.bastion, machine, "boot", "processes", 1, started, str(self.paths.state))
         ports = Ports(
             installation="test",
             paths=self.paths,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from cockpit.engine import exclusion
-from cockpit.errors import Fenced, Refused
-from cockpit.model import Elsewhere, OperationState
+from cockpit.errors import EdgeError, Fenced, Refused
+from cockpit.health.probe import Probe
+from cockpit.model import Elsewhere, Operation, OperationState, PlacementKey, Side
 from cockpit.protocol import (
     AUDIT,
     DEPLOY_SHEET,
+    OPERATION,
     ROLLBACK_SHEET,
     STATUS,
     TAKEOVER,
@@ -24,6 +26,7 @@ from cockpit.protocol import (
     CommitRequest,
     For,
     Nothing,
+    OperationRequest,
     TakeoverRequest,
 )
 from cockpit.targets.host_lock import HostLock, LockOrder
@@ -297,3 +300,150 @@ async def test_two_engines_of_one_machine_know_which_of_them_lives(tmp_path: Pat
         await shop.shipped("first")
         await shop.again()
         assert (await shop.shipped("second")).state is OperationState.SUCCEEDED
+
+
+async def _deploying(shop: Rig) -> Operation:
+    """r2 is live, and r3 runs and never gets well."""
+    await shop.shipped("first")
+    await shop.shipped("second")
+    shop.prober.answers[3] = 503
+    deploy = await shop.deploy(shop.commit("third"))
+    await shop.until(lambda: 3 in shop.running())
+    return deploy
+
+
+async def test_a_rollback_beside_a_deploy_that_still_cleans_up_is_seen_as_a_rollback_by_others(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        deploy = await _deploying(shop)
+        cleaned = shop.target.hold_stops()
+        rolling = await shop.rollback(TOM)
+        lock = await shop.target.lock_of(SHOP)
+        assert lock is not None
+        assert (lock.order.kind, lock.order.by, lock.order.operation) == ("rollback", "tom", rolling.id)
+        await shop.until(lambda: shop.customers_on() == 1)
+        assert not (await shop.call(OPERATION, OperationRequest(deploy.id))).state.ended
+        cleaned.set()
+        assert (await shop.ended(deploy)).state is OperationState.CANCELLED
+        assert (await shop.ended(rolling)).state is OperationState.SUCCEEDED
+        assert shop.running() == {1, 2}
+        await shop.until(lambda: not shop.target.held)
+        assert "takeover" not in {each.action for each in await shop.store.audit(50)}
+
+
+async def test_a_rollback_beside_a_deploy_that_still_cleans_up_is_not_taken_over_from_by_another_rollback(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path) as shop, second(shop, tmp_path / "two") as other:
+        await _deploying(shop)
+        await other.until(lambda: other.engine.rows.seen(SHOP).row.live == 2)
+        cleaned, asked = shop.target.hold_stops(), asyncio.Event()
+        shop.prober.probe = _hanging(asked)  # type: ignore[method-assign]  # its verification takes its time
+        await shop.rollback()
+        await asked.wait()
+        with pytest.raises(Refused, match="ana on bastion-1 began a rollback"):
+            await other.rollback(TOM)
+        cleaned.set()
+
+
+def _hanging(asked: asyncio.Event) -> Callable[..., Awaitable[Probe]]:
+    async def probe(*_: object) -> Probe:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody lets it go on")
+
+    return probe
+
+
+async def test_a_rollback_that_shares_a_deploys_lock_waits_a_second_at_most_for_a_docker_that_hangs(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path) as shop:
+        await _deploying(shop)
+        cleaned = shop.target.hold_stops()
+
+        async def hang(*_: object) -> HostLock | None:
+            await asyncio.Event().wait()
+            return None
+
+        shop.target.lock_of = hang  # type: ignore[method-assign]  # a Docker that hangs
+        shop.target.take_lock = hang  # type: ignore[method-assign]
+        shop.clock.ahead += 60  # its bake was long
+        async with asyncio.timeout(10 * exclusion.PATIENCE):
+            await shop.rollback(TOM)
+            await shop.until(lambda: shop.customers_on() == 1)
+        cleaned.set()
+
+
+async def test_a_rollback_whose_lock_cannot_be_read_any_more_goes_on_after_a_second(tmp_path: Path) -> None:
+    """It has the lock, and each of its changes asks for it."""
+    async with rig(tmp_path) as shop:
+        await _deploying(shop)
+        asked = 0
+
+        async def hang(*_: object) -> HostLock | None:
+            nonlocal asked
+            asked += 1
+            await asyncio.Event().wait()
+            return None
+
+        taken = shop.target.take_lock
+
+        async def take(order: LockOrder) -> HostLock | None:
+            lock = await taken(order)
+            if lock is not None and order.kind == "rollback":
+                shop.target.lock_of = hang  # type: ignore[method-assign]  # from here on Docker hangs
+            return lock
+
+        shop.target.take_lock = take  # type: ignore[method-assign]
+        await shop.rollback(TOM)
+        await shop.until(lambda: shop.customers_on() == 1)
+        assert asked
+
+
+async def test_an_edge_that_could_not_guard_the_pointer_at_first_is_asked_again_before_the_switch(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.edge.refuses = "no space left on device"
+        shop.prober.answers[2] = 503
+        operation = await shop.deploy(shop.commit("second"))
+        await shop.until(lambda: 2 in shop.running())
+        assert shop.customers_on() == 1
+        shop.edge.refuses = ""
+        shop.prober.answers[2] = 200
+        assert (await shop.ended(operation)).state is OperationState.SUCCEEDED
+        assert shop.customers_on() == 2
+
+
+async def test_an_edge_that_never_guards_the_pointer_is_what_the_failure_names_and_no_takeover(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+
+        async def full(key: PlacementKey, token: str) -> None:
+            raise EdgeError("a file of the edge cannot be used: No space left on device")
+
+        shop.edge.guard = full  # type: ignore[method-assign]  # and the pointer itself could be moved
+        ended = await shop.shipped("second")
+        assert ended.failure is not None
+        assert (ended.failure.step, ended.failure.side) == ("switch", Side.INFRASTRUCTURE)
+        assert ended.failure.summary == "a file of the edge cannot be used: No space left on device"
+        assert "customers were never on it" in ended.summary
+        assert (shop.customers_on(), shop.running()) == (1, {1})
+
+
+async def test_a_lock_that_the_engine_before_this_one_left_is_no_takeover_in_the_audit(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await taken(shop, holder=replace(shop.me, started=0))
+        await shop.until(lambda: not shop.target.held)
+        await taken(shop, holder=replace(shop.me, started=0))
+        assert (await shop.shipped("first")).state is OperationState.SUCCEEDED
+        assert "takeover" not in {each.action for each in await shop.store.audit(50)}
+
+
+async def test_a_lock_that_a_dead_engine_of_another_state_directory_left_is_one(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await taken(shop, holder=replace(shop.me, started=0, state="/srv/other"))
+        await shop.until(lambda: not shop.target.held)
+        (row,) = [each for each in await shop.store.audit(50) if each.action == "takeover"]
+        assert "its holder is gone" in row.text
