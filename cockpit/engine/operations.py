@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.config.settings import PlacementSettings
-from cockpit.engine import plan, rebuild, recover, spec, steps
+from cockpit.engine import plan, spec, steps
 from cockpit.engine.acting import doing
 from cockpit.engine.audit import line_of
+from cockpit.engine.catching_up import AGAIN, CatchingUp
 from cockpit.engine.deploy_sheet import GONE, busy, refuse_deploy
 from cockpit.engine.exclusion import Claim, Exclusion
 from cockpit.engine.journal import Journal
@@ -26,7 +27,7 @@ from cockpit.engine.traffic import MOVE, undo_start
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
 from cockpit.engine.world import Seen
-from cockpit.errors import CockpitError, EdgeError, Refused, SourceError, StoreError
+from cockpit.errors import CockpitError, Refused, SourceError, StoreError
 from cockpit.model import Actor, AuditRow, Operation, OperationKind, OperationState, PlacementKey, Step, Tier
 from cockpit.protocol import DeployRequest, Event, RestartRequest, RollbackRequest
 from cockpit.store.base import ReleaseRecord
@@ -47,6 +48,7 @@ class Operations:
         self._window = window
         self._watch = watch
         self._exclusion = exclusion
+        self._catching_up = CatchingUp(shared)
         self._backlog = shared.backlog
         self._starting: dict[PlacementKey, _Alone] = {}
         self._claiming: dict[PlacementKey, asyncio.Task[Claim]] = {}  # of deploys and restarts
@@ -99,49 +101,15 @@ class Operations:
     async def rollback(self, request: RollbackRequest, actor: Actor) -> Operation:
         placement = self._world.find(request.key)
         seen = await self._rows.whole(request.key)
-        await self._look_at_the_pointer(placement)
+        await self._catching_up.by_pointer(placement)
         self._must_be_as_shown(seen, request.seen_live)
         await self._make_way(request, actor)
         with self._alone(request.key), self._world.before_recovery(request.key):
             self._must_be_as_shown(seen, request.seen_live)
-            target = self._target(seen, request.to)
+            target = plan.rollback_target(seen.records, seen.row.live, request.to)
             names = plan.moves(spec.from_text(target.spec), _frozen(seen.live))
             operation = self._new(OperationKind.ROLLBACK, request, actor, seen.live, target, target.commit, names)
             return await self._begin(operation, placement, seen.live, target)
-
-    def _target(self, seen: Seen, wanted: int | None) -> ReleaseRecord:
-        live = seen.row.live
-        if live is None:
-            raise Refused("nothing is live here: there is nothing to roll back")
-        options = plan.returnable(seen.records, live)
-        chosen = (
-            plan.rollback_default(seen.records, live)
-            if wanted is None
-            else next((each for each in options if each.number == wanted), None)
-        )
-        if chosen is None:
-            names = ", ".join(each.name for each in options) or "none"
-            what = f"r{wanted} is not a release to go back to" if wanted is not None else "no release is known good"
-            raise Refused(what, f"releases to go back to: {names}")
-        return chosen
-
-    async def _look_at_the_pointer(self, placement: PlacementSettings) -> None:
-        """The rows may be behind what customers know: the log refused, or an engine died and is not recovered yet."""
-        if not placement.service.routed or self._world.busy(placement.key):
-            return
-        with suppress(EdgeError):
-            pointer = await self._world.host(placement.key).edge.pointer(placement.key)
-            if pointer is not None and not self._world.busy(placement.key):
-                await self._learn(placement.key, pointer.release)
-                self._world.moved(placement.key, pointer.release)
-
-    async def _learn(self, key: PlacementKey, release: int) -> None:
-        """Of a release that another bastion brought up. Nothing waits for Docker when it is known."""
-        if all(each.number != release for each in self._rows.seen(key).records):
-            host = self._world.host(key)
-            with suppress(CockpitError):  # then what is known has to do
-                await rebuild.rebuild(self._ports, host, await host.target.observe(), only=key)
-                await self._rows.reload(key)
 
     async def _make_way(self, request: RollbackRequest, actor: Actor) -> None:
         """A rollback never queues: a deploy that has not switched is cancelled, another one is cut short."""
@@ -187,7 +155,7 @@ class Operations:
         who = ""
         if live is not None and live.live_since is not None:
             who = f": {live.by} did this {age(self._ports.clock.now() - live.live_since)} ago"
-        raise Refused(f"{name} is live now, not r{shown}{who}", "open the sheet again to see what is so now")
+        raise Refused(f"{name} is live now, not r{shown}{who}", AGAIN)
 
     def _alone(self, key: PlacementKey) -> _Alone:
         run = self._world.runs.get(key)
@@ -236,7 +204,7 @@ class Operations:
             claim = await self._claimed(operation, placement)
             try:
                 if operation.kind is OperationKind.ROLLBACK:
-                    await self._must_not_have_moved(operation, placement)
+                    await self._catching_up.must_not_have_moved(operation, placement)
                 entered = await self._entered(operation)
                 try:
                     return await self._launch(entered, placement, live, release, claim)
@@ -246,14 +214,6 @@ class Operations:
             except BaseException:  # also a cancellation: a claim without an operation would bar the next one
                 await self._exclusion.release(claim)
                 raise
-
-    async def _must_not_have_moved(self, operation: Operation, placement: PlacementSettings) -> None:
-        """Another bastion may have switched before this one had the lock; the pointer tells that without Docker."""
-        await self._look_at_the_pointer(placement)
-        live = self._rows.seen(operation.key).row.live
-        if live != operation.from_release:
-            name = f"r{live}" if live else "nothing"
-            raise Refused(f"{name} is live now, not r{operation.from_release}", "open the sheet again")
 
     async def _never_began(self, operation: Operation, error: CockpitError) -> None:
         """What stands in the log has an end there as well."""
@@ -282,24 +242,11 @@ class Operations:
     async def _knowing(self, taking: Coroutine[Any, Any, Claim], placement: PlacementSettings) -> Claim:
         claim = await taking
         try:
-            await self._must_know_all(placement)
+            await self._catching_up.must_know_all(placement)
         except BaseException:  # also a cancellation: a claim without an operation would bar the next one
             await self._exclusion.release(claim)
             raise
         return claim
-
-    async def _must_know_all(self, placement: PlacementSettings) -> None:
-        """Another bastion may have changed the placement: what its sheet showed here is not so any more."""
-        key, host = placement.key, self._world.host(placement.key)
-        learnt = await rebuild.rebuild(self._ports, host, await host.target.observe(), only=key)
-        moved = placement.service.routed and await recover.believe_pointer(self._ports, self._world, key)
-        if learnt or moved:
-            await self._rows.reload(key)
-            live = self._rows.seen(key).row.live
-            raise Refused(
-                f"another bastion has changed {key} meanwhile: {f'r{live}' if live else 'nothing'} is live now",
-                "open the sheet again to see what is so now",
-            )
 
     async def _entered(self, operation: Operation) -> Operation:
         """With what its steps usually take. A rollback goes on when the log refuses it."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from cockpit.config.settings import BuildSettings, Service
 from cockpit.engine.spec import ReleaseSpec, leads
+from cockpit.errors import Refused
 from cockpit.model import PlacementKey
 from cockpit.store.base import ReleaseRecord
 from cockpit.targets.orders import ContainerSpec
@@ -96,3 +97,18 @@ def rollback_default(releases: Iterable[ReleaseRecord], live: int | None) -> Rel
     ]
     good = [release for release in candidates if release.good_at is not None]
     return next(iter(good or candidates), None)
+
+
+def rollback_target(releases: Iterable[ReleaseRecord], live: int | None, wanted: int | None) -> ReleaseRecord:
+    """Where a rollback goes: to the release that was asked for, else by default. Raises Refused when there is none."""
+    if live is None:
+        raise Refused("nothing is live here: there is nothing to roll back")
+    options = returnable(releases, live)
+    if wanted is None:
+        chosen, lacking = rollback_default(options, live), "no release is known good"
+    else:
+        chosen = next((each for each in options if each.number == wanted), None)
+        lacking = f"r{wanted} is not a release to go back to"
+    if chosen is None:
+        raise Refused(lacking, f"releases to go back to: {', '.join(each.name for each in options) or 'none'}")
+    return chosen
