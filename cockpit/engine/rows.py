@@ -83,7 +83,8 @@ class Rows:
         seen = self.seen(placement.key)
         if seen.live is None or not self._world.configured(placement.key):
             return False
-        return spec.settings_changed(placement, spec.from_text(seen.live.spec), seen.files)
+        live, keyed_by = spec.from_text(seen.live.spec), self._ports.secrets.keyed_by
+        return spec.settings_changed(placement, live, seen.files, keyed_by)
 
     def tier(self, record: ReleaseRecord) -> Tier:
         return views.tier(record, self.seen(record.key).row.live, self._world.running(record.key))

@@ -22,6 +22,7 @@ from cockpit.errors import ConfigError
 
 COMMAND_TIMEOUT = 15.0  # seconds
 LARGEST = 1024 * 1024  # bytes of one file or one answer
+_NAMING = b"\0the key's name"  # no value has a NUL byte
 
 
 class Source(Protocol):
@@ -36,12 +37,14 @@ class Source(Protocol):
 
 
 class Secrets:
-    """`key` is a file of 32 random bytes, mode 0600, made on first use; it keys the fingerprints.
+    """`key` is a file of 32 random bytes, mode 0600, made on first use; it keys the fingerprints, and `keyed_by` names
+    it: fingerprints of two keys say nothing about each other.
 
     `known` learns every value before whoever asked for it gets it."""
 
     def __init__(self, key: Path) -> None:
         self._key = _load_key(key)
+        self.keyed_by = hmac.new(self._key, _NAMING, hashlib.sha256).hexdigest()[:8]
         self.known = Known()
 
     async def resolve(self, sources: Mapping[str, Source]) -> dict[str, str]:

@@ -27,7 +27,9 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSpec:
-    """`listen` and `host` say where its customers arrived, for the day when the configuration no longer does."""
+    """`listen` and `host` say where its customers arrived, for the day when the configuration no longer does.
+
+    `keyed_by` names the key of its fingerprints; "" is of before keys had names."""
 
     processes: dict[str, ContainerSpec]  # in the order of the configuration
     order: tuple[str, ...] = ()  # in which they are started; () is the order of `processes`
@@ -37,6 +39,7 @@ class ReleaseSpec:
     drain: float = 30.0
     files: dict[str, dict[str, str]] = field(default_factory=dict)  # process → variable of its env files → fingerprint
     aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)  # process → its names in its networks
+    keyed_by: str = ""
 
     @property
     def image(self) -> str:
@@ -72,6 +75,10 @@ class ReleaseSpec:
         """Variable → keyed digest, of the secrets and the env files of a process, when it was frozen."""
         secrets = self.processes[process].secrets
         return {**self.files.get(process, {}), **{name: source.fingerprint for name, source in secrets.items()}}
+
+    def comparable(self, keyed_by: str) -> bool:
+        """Its fingerprints tell whether a value is the same now."""
+        return self.keyed_by in ("", keyed_by)
 
     def one_off(self, command: tuple[str, ...]) -> ContainerSpec:
         """The main process with another command, once."""
@@ -216,20 +223,24 @@ def from_text(text: str) -> ReleaseSpec:
     return decode(ReleaseSpec, said)
 
 
-def settings_changed(placement: PlacementSettings, live: ReleaseSpec, files: Fingerprints) -> bool:
+def settings_changed(placement: PlacementSettings, live: ReleaseSpec, files: Fingerprints, keyed_by: str) -> bool:
     """The configuration differs from what runs, whatever the commit: pending like a commit.
 
-    `files` are the fingerprints of what the env files say now. Where customers arrive is not part of a release."""
+    `files` are the fingerprints of what the env files say now, by the key of that name; when it is not the key of then,
+    only their variables' names are compared. Where customers arrive is not part of a release."""
     secrets = {
         name: {variable: source.fingerprint for variable, source in process.secrets.items()}
         for name, process in live.processes.items()
     }
-    now = freeze(placement, live.image, secrets, files)
+    now, kept = freeze(placement, live.image, secrets, files), live.files
+    if not live.comparable(keyed_by):
+        kept = {process: dict.fromkeys(of, "") for process, of in live.files.items()}
+        now = replace(now, files={process: dict.fromkeys(of, "") for process, of in now.files.items()})
     return (now.processes, now.order, now.migrate, now.files) != (
         live.processes,
         live.order or tuple(live.processes),
         live.migrate,
-        live.files,
+        kept,
     )
 
 

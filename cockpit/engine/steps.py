@@ -191,7 +191,8 @@ async def _frozen(run: Run, image: str) -> None:
     """The image is there: from here on the release is complete and never changes."""
     release, secrets = run.bringing, await run.values.fingerprints(spec.freeze(run.placement, "", {}, {}))
     files = await file_fingerprints(run.ports.secrets, run.placement.service)
-    frozen = spec.to_text(spec.freeze(run.placement, image, secrets, files))
+    whole = replace(spec.freeze(run.placement, image, secrets, files), keyed_by=run.ports.secrets.keyed_by)
+    frozen = spec.to_text(whole)
     await run.ports.store.update_release(release.key, release.number, image=image, spec=frozen)
     run.release = replace(release, image=image, spec=frozen)
 

@@ -59,7 +59,10 @@ async def _start(run: Run, process: str) -> int:
 
 
 async def _say_changed_secrets(run: Run, frozen: ReleaseSpec) -> None:
-    if run.operation.kind is not OperationKind.ROLLBACK:
+    if run.operation.kind is not OperationKind.ROLLBACK or not any(map(frozen.fingerprints, frozen.processes)):
+        return
+    if not frozen.comparable(run.ports.secrets.keyed_by):
+        run.say("the key that fingerprints secrets was lost; comparisons start anew")
         return
     now = await run.values.fingerprints(frozen)
     changed = sorted(

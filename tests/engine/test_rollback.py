@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from cockpit.config.settings import Secret
 from cockpit.errors import Refused
 from cockpit.model import OperationState, StepState, Tier
 from cockpit.protocol import ROLLBACK_SHEET, UNHOLD, For, UnholdRequest
-from tests.engine.rig import SHOP, TOM, rig, service, settings
+from tests.engine.rig import SHOP, TOM, Rig, rig, service, settings
 
 
 async def test_a_hot_rollback_starts_nothing_and_moves_the_customers_back(tmp_path: Path) -> None:
@@ -145,3 +146,38 @@ async def test_the_first_release_has_nowhere_to_go_back_to(tmp_path: Path) -> No
             await shop.rollback()
         sheet = await shop.call(ROLLBACK_SHEET, For(SHOP))
         assert "r1 is the first release" in sheet.refused
+
+
+async def _back_to_a_cold_one(shop: Rig) -> str:
+    """A rollback to r1, whose containers are gone; what its log says of the secrets."""
+    await shop.target.stop(SHOP, 1, grace=0, remove=True)
+    await shop.engine.watch.look(SHOP)
+    back = await shop.ended(await shop.rollback())
+    assert (back.state, shop.customers_on()) == (OperationState.SUCCEEDED, 1)
+    (log,) = shop.paths.logs.rglob(f"operation-{back.id:06d}.log")
+    lines = log.read_text()
+    return "\n".join(line for line in lines.splitlines() if "TOKEN" in line or "fingerprint" in line)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_rollback_names_changed_secrets_and_with_the_key_lost_says_once_that_nobody_can_tell(
+    tmp_path: Path, lost: bool
+) -> None:
+    sources = {name: tmp_path / name for name in ("TOKEN", "TOKEN_2")}
+    for path in sources.values():
+        path.write_text("before")
+    secrets = {name: Secret(file=str(path)) for name, path in sources.items()}
+    async with rig(tmp_path, settings((SHOP, service(secrets=secrets)))) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        await shop.down()
+        if lost:
+            (shop.paths.state / "secret.key").unlink()
+        sources["TOKEN"].write_text("after")
+        await shop.up()
+        said = await _back_to_a_cold_one(shop)
+        if lost:
+            assert said.count("the key that fingerprints secrets was lost; comparisons start anew") == 1
+            assert "TOKEN" not in said
+        else:
+            assert "not as it was with r1: TOKEN changed since" in said

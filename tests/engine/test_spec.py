@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from cockpit.targets.subnet import Subnet
 
 SHOP = PlacementKey("shop", "production")
 SUBNET = Subnet("10.231.0.0/18")
+KEY = "1f2e3d4c"  # the name of the key of the fingerprints
 
 
 def placement(processes: dict[str, Process], **more: Any) -> PlacementSettings:
@@ -94,11 +96,19 @@ def test_changed_settings_are_noticed_and_where_customers_arrive_is_none_of_them
     live = frozen(web=WEB)
     same = placement({"web": WEB})
     elsewhere = same.model_copy(update={"environment": Environment.model_validate({"edge": {"listen": ":81"}})})
-    assert not spec.settings_changed(same, live, {})
-    assert not spec.settings_changed(elsewhere, live, {})
-    assert spec.settings_changed(placement({"web": WEB, "worker": WORKER}), live, {})
-    assert spec.settings_changed(placement({"web": WEB.model_copy(update={"environment": {"A": "1"}})}), live, {})
-    assert spec.settings_changed(same, live, {"web": {"FROM_FILE": "new"}})
+    assert not spec.settings_changed(same, live, {}, KEY)
+    assert not spec.settings_changed(elsewhere, live, {}, KEY)
+    assert spec.settings_changed(placement({"web": WEB, "worker": WORKER}), live, {}, KEY)
+    assert spec.settings_changed(placement({"web": WEB.model_copy(update={"environment": {"A": "1"}})}), live, {}, KEY)
+    assert spec.settings_changed(same, live, {"web": {"FROM_FILE": "new"}}, KEY)
+
+
+def test_of_fingerprints_by_a_lost_key_only_the_names_of_the_variables_are_compared() -> None:
+    same = placement({"web": WEB})
+    live = replace(frozen(web=WEB), files={"web": {"FROM_FILE": "old"}}, keyed_by="the lost one")
+    assert not spec.settings_changed(same, live, {"web": {"FROM_FILE": "new"}}, KEY)
+    assert spec.settings_changed(same, live, {"web": {"FROM_FILE": "old", "MORE": "x"}}, KEY)
+    assert spec.settings_changed(same, live, {"web": {"FROM_FILE": "new"}}, "the lost one")
 
 
 def test_a_placement_that_the_configuration_lost_keeps_its_routes() -> None:
