@@ -83,6 +83,10 @@ class Engine(Protocol):
     async def start(self) -> None:
         """Before the socket opens. A CockpitError raised here is what the client that started the engine shows."""
 
+    async def lasts(self) -> None:
+        """Raises what ended a part of it that should go on for as long as the engine does; else never returns. What it
+        shows and does would be less than it says from then on, so the process ends."""
+
     async def close(self) -> None:
         """Leaves running operations as they are, for recovery."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from cockpit import __version__
@@ -42,7 +43,7 @@ from cockpit.engine.shared import Shared
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
 from cockpit.engine.world import World
-from cockpit.errors import Refused
+from cockpit.errors import Refused, StoreError
 from cockpit.model import PlacementKey
 from cockpit.protocol import STOP_ENGINE, Call, Event, ExecEnded, OperationRequest
 
@@ -88,7 +89,7 @@ class Cockpit:
         }
         self._permission = Permission(self.world)
         self._auto = Auto(self.world, self.operations, ports.clock)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self.rows.load()
@@ -99,12 +100,13 @@ class Cockpit:
         await self._probing.recall()
         await self.operations.load()
         await self.recoveries.find()
-        self._spawn(self._bring_up(), "bring-up")
+        self._loops = asyncio.create_task(self._bring_up(), name="bring-up")
 
     async def _bring_up(self) -> None:
-        """Docker may be away: the socket answers meanwhile, and says so."""
+        """Docker may be away: the socket answers meanwhile, and says so. Each loop outlives what it can foresee."""
         await self.watch.first_look()
-        await self.operations.load()
+        with suppress(StoreError):  # then they are numbered as at the start, and rollbacks go on
+            await self.operations.load()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watch.run(), name="watch")
             group.create_task(self.rows.complete(), name="history")
@@ -112,21 +114,15 @@ class Cockpit:
             group.create_task(self.watch.forever(self._locking.expire, 1.0), name="locks that are over")
             group.create_task(self.recoveries.run(), name="recovery")
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("%s ended", task.get_name(), exc_info=task.exception())
+    async def lasts(self) -> None:
+        assert self._loops is not None, "asked of an engine that has started"
+        await asyncio.shield(self._loops)
 
     async def close(self) -> None:
         self.operations.abandon()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._loops is not None:
+            self._loops.cancel()
+            await asyncio.gather(self._loops, return_exceptions=True)
         await self.following.close_all()
         await self.operations.wait_abandoned()
         await self.watch.close()

@@ -78,7 +78,7 @@ async def _serve_until(stopping: asyncio.Event, engine: Engine, paths: Paths, ba
             if background:
                 _stderr_into_log(paths)
             log.info("cockpit %s serves %s, pid %d", __version__, paths.state, os.getpid())
-            await _first(stopping, server, lock)
+            await _first(stopping, server, lock, engine)
         finally:
             await server.close()
     finally:
@@ -86,10 +86,14 @@ async def _serve_until(stopping: asyncio.Event, engine: Engine, paths: Paths, ba
     log.info("stopped")
 
 
-async def _first(stopping: asyncio.Event, server: Server, lock: Lock) -> None:
-    waits = [asyncio.create_task(wait) for wait in (stopping.wait(), server.stop_requested.wait(), _loss(lock))]
+async def _first(stopping: asyncio.Event, server: Server, lock: Lock, engine: Engine) -> None:
+    """Raises what broke the engine: the next client, or the service manager, starts one that works."""
+    ends = (stopping.wait(), server.stop_requested.wait(), _loss(lock), engine.lasts())
+    waits: list[asyncio.Task[Any]] = [asyncio.create_task(wait) for wait in ends]
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for each in done:
+            each.result()
     finally:
         for wait in waits:
             wait.cancel()

@@ -146,6 +146,15 @@ class Rig:
         self.peer = Peer(ANA, "tui", self.notes.append)
 
     async def up(self, *, wait: bool = True) -> None:
+        await self.make()
+        await self.engine.start()
+        self.engine.joined(self.peer)
+        self.engine.hub.subscribe(self.peer)
+        if wait:
+            await self.settled()
+
+    async def make(self) -> Cockpit:
+        """An engine that has not started."""
         self.disk = Disk(await Database.open(self.paths.database))
         self.store = ReleaseLog(self.disk, self.clock, self.recorded)  # type: ignore[arg-type]  # the part of a Database it uses
         machine, started = f"machine of {self.bastion}", next(_engines)
@@ -163,11 +172,7 @@ class Rig:
         )
         self.paths.config.touch()
         self.engine = Cockpit(ports, ConfigurationFile(self.paths.config, lambda _: self.settings, self.clock))
-        await self.engine.start()
-        self.engine.joined(self.peer)
-        self.engine.hub.subscribe(self.peer)
-        if wait:
-            await self.settled()
+        return self.engine
 
     async def _open_host(self, name: str, _: Settings) -> Host:
         async def place() -> EdgePlace:

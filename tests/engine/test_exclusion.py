@@ -337,7 +337,7 @@ async def test_a_rollback_beside_a_deploy_that_still_cleans_up_is_not_taken_over
         await _deploying(shop)
         await other.until(lambda: other.engine.rows.seen(SHOP).row.live == 2)
         cleaned, asked = shop.target.hold_stops(), asyncio.Event()
-        shop.prober.probe = _hanging(asked)  # type: ignore[method-assign]  # its verification takes its time
+        shop.prober.probe = _hanging(asked)  # type: ignore[assignment, method-assign]  # its verification takes its time
         await shop.rollback()
         await asked.wait()
         with pytest.raises(Refused, match="ana on bastion-1 began a rollback"):
@@ -365,8 +365,8 @@ async def test_a_rollback_that_shares_a_deploys_lock_waits_a_second_at_most_for_
             await asyncio.Event().wait()
             return None
 
-        shop.target.lock_of = hang  # type: ignore[method-assign]  # a Docker that hangs
-        shop.target.take_lock = hang  # type: ignore[method-assign]
+        shop.target.lock_of = hang  # type: ignore[assignment, method-assign]  # a Docker that hangs
+        shop.target.take_lock = hang  # type: ignore[assignment, method-assign]
         shop.clock.ahead += 60  # its bake was long
         async with asyncio.timeout(10 * exclusion.PATIENCE):
             await shop.rollback(TOM)
@@ -391,7 +391,7 @@ async def test_a_rollback_whose_lock_cannot_be_read_any_more_goes_on_after_a_sec
         async def take(order: LockOrder) -> HostLock | None:
             lock = await taken(order)
             if lock is not None and order.kind == "rollback":
-                shop.target.lock_of = hang  # type: ignore[method-assign]  # from here on Docker hangs
+                shop.target.lock_of = hang  # type: ignore[assignment, method-assign]  # from here on Docker hangs
             return lock
 
         shop.target.take_lock = take  # type: ignore[method-assign]

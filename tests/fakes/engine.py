@@ -94,6 +94,9 @@ class FakeEngine:
     async def start(self) -> None:
         pass
 
+    async def lasts(self) -> None:
+        await asyncio.Event().wait()
+
     async def close(self) -> None:
         for task in self._playing:
             task.cancel()
