@@ -50,6 +50,7 @@ from cockpit.protocol import STOP_ENGINE, Call, Event, ExecEnded, OperationReque
 log = logging.getLogger(__name__)
 
 AUTO_EVERY = 2.0  # seconds between looks for a commit that is deployed by itself
+CHECK_AGAIN = 5.0  # seconds until the log is checked again after somebody wrote
 
 
 class Cockpit:
@@ -113,6 +114,15 @@ class Cockpit:
             group.create_task(self.watch.forever(self._auto.tick, AUTO_EVERY), name="automatic deploys")
             group.create_task(self.watch.forever(self._locking.expire, 1.0), name="locks that are over")
             group.create_task(self.recoveries.run(), name="recovery")
+            group.create_task(self._check_log(), name="check of the release log")
+
+    async def _check_log(self) -> None:
+        """What its opening had no time for. It makes way to whoever writes."""
+        while (damage := await self.ports.store.check()) is None:
+            await self.ports.clock.sleep(CHECK_AGAIN)
+        if damage:
+            log.critical("the release log: %s", self.ports.store.note)
+            await self.audit.record_anyway(self.audit.row(ENGINE, "release log", "damaged", text=damage))
 
     async def lasts(self) -> None:
         assert self._loops is not None, "asked of an engine that has started"

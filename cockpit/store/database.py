@@ -16,6 +16,7 @@ import aiosqlite
 
 from cockpit.errors import StoreError, StoreRejected
 from cockpit.store.ballast import Ballast
+from cockpit.store.checking import Checker
 from cockpit.store.migrations import MIGRATIONS, Migration
 from cockpit.store.opening import Opened, open_file, suspect
 
@@ -23,6 +24,7 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 CLOSE_SECONDS = 10.0
+CURE = "restart the engine: it sets the damaged file aside and begins a new one"
 
 
 class Database:
@@ -34,6 +36,8 @@ class Database:
         self.read_only_reason = ""
         self._migrations = migrations
         self._ballast = Ballast(path)
+        self._checker = Checker(path)
+        self._whole = True  # it was checked
         self._closed = False
         self._connection = aiosqlite.Connection(self._open, iter_chunk_size=64)
         self._connection._thread.daemon = True  # an unclosed connection must not hang the interpreter's exit
@@ -57,13 +61,35 @@ class Database:
         """All of `work` is durable, or none. A `vital` write may use the ballast when the disk is full."""
         if self.read_only_reason:
             raise StoreError(self.read_only_reason, "start the newer cockpit, or choose another state directory")
-        return await self._run(lambda db: self._transaction(db, work, vital))
+
+        def writing(db: sqlite3.Connection) -> T:
+            with self._checker.aside():
+                return self._transaction(db, work, vital)
+
+        return await self._run(writing)
+
+    async def check(self) -> str | None:
+        """What is wrong in all that opening had no time for, "" when nothing is. None: somebody wrote, ask again.
+
+        Damage is in `note` from then on, and at the next opening the file is set aside."""
+        if self._whole:
+            return ""
+        found = await asyncio.to_thread(self._checker.run)
+        if found is None:
+            return None
+        self._whole = True
+        if found:
+            await asyncio.to_thread(suspect(self.path).touch, mode=0o600)
+            self.note = f"it is damaged ({found}): {CURE}"
+        return found
 
     async def close(self) -> None:
         """What was asked before is finished first. Safe to call twice."""
         if self._closed:
             return
         self._closed = True
+        if not self._whole:
+            await asyncio.to_thread(self._checker.stop)
         closing = asyncio.ensure_future(self._connection.close())
         try:
             await asyncio.wait_for(asyncio.shield(closing), CLOSE_SECONDS)
@@ -101,7 +127,7 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         opened: Opened = open_file(self.path, self._migrations)
-        self.note, self.read_only_reason = opened.note, opened.read_only_reason
+        self.note, self.read_only_reason, self._whole = opened.note, opened.read_only_reason, opened.whole
         if not self.read_only_reason:
             self._ballast.hold()
         return opened.db
@@ -147,7 +173,4 @@ def _store_error(error: sqlite3.Error) -> StoreError:
         )
     if isinstance(error, sqlite3.OperationalError):
         return StoreError(f"the release log cannot be used: {error}", "check the disk that holds the state directory")
-    return StoreError(
-        f"the release log is damaged: {error}",
-        "restart the engine: it sets the damaged file aside and begins a new one",
-    )
+    return StoreError(f"the release log is damaged: {error}", CURE)

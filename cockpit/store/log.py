@@ -59,8 +59,12 @@ class ReleaseLog:
 
     @property
     def note(self) -> str:
-        """What was unusual at opening: "" or that a damaged file was set aside."""
+        """What was unusual at opening: "" or that a damaged file was set aside; and what `check` found since."""
         return self._database.note
+
+    async def check(self) -> str | None:
+        """What is wrong in all that opening had no time for, "" when nothing is. None: somebody wrote, ask again."""
+        return await self._database.check()
 
     @property
     def read_only_reason(self) -> str:
@@ -147,6 +151,10 @@ class ReleaseLog:
         `update_release(slot=…)` says so. Raises StoreError when there is none."""
         at = self._clock.now()
         return await self._vital(lambda db: leasing.spare(db, key, release, slots, rest=rest, avoid=avoid, at=at))
+
+    async def hold_slot(self, key: PlacementKey, release: int, slot: int) -> None:
+        """The release was found there, wherever the log thought that it was."""
+        await self._vital(lambda db: leasing.hold(db, key, release, slot, self._clock.now()))
 
     async def free_slot(self, slot: int, at: float) -> None:
         await self._vital(lambda db: leasing.free(db, slot, at))

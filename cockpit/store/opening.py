@@ -9,27 +9,29 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cockpit.errors import StoreError
+from cockpit.store.checking import problem
 from cockpit.store.migrations import MIGRATIONS, Migration, migrate, version
 
 APPLICATION_ID = 0x636F636B  # "cock": another program's database is never touched
 BUILD = sqlite3.sqlite_version_info
 BUSY_SECONDS = 1.0  # nobody else has business in it, and a rollback waits for it twice
 SIDECARS = ("-journal", "-wal", "-shm")
-CHECK_SECONDS = 0.1  # neither a start nor a rollback must wait for a check of years of history
-FIRST_CHECKED = ("placements", "slots", "releases", "operations")  # what a rollback stands on
+WHOLE_BYTES = 8 * 2**20  # of a log that is checked whole at opening, in 50 ms; of a larger one `checking` does the rest
+DECISIVE = ("placements", "slots", "locks", "releases")  # what a start and a rollback stand on; 70 000 releases: 40 ms
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """`note` says what was unusual; `read_only_reason` is set when nothing may be written."""
+    """`note` says what was unusual; `read_only_reason` is set when nothing may be written. `whole`: all was checked."""
 
     db: sqlite3.Connection
     note: str = ""
     read_only_reason: str = ""
+    whole: bool = True
 
 
 class _Damaged(Exception):
@@ -54,7 +56,7 @@ def open_file(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Opene
             aside = _set_aside(path)
             _create(path)
             note = f"the release log was damaged ({damage}); it is kept as {aside.name}, a new one was begun"
-            return Opened(_open(path, migrations).db, note)
+            return replace(_open(path, migrations), note=note)
     except (sqlite3.Error, OSError, _Damaged) as error:
         raise StoreError(
             f"the release log {path} cannot be opened: {error}",
@@ -80,60 +82,56 @@ def _open(path: Path, migrations: Sequence[Migration]) -> Opened:
 
 
 def _ready(db: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> Opened:
-    found = _check(db, path)
+    found, whole = _check(db, path)
     for pragma in ("foreign_keys = ON", "trusted_schema = OFF", "cell_size_check = ON", "synchronous = FULL"):
         db.execute(f"PRAGMA {pragma}")
     if found > len(migrations):
         db.execute("PRAGMA query_only = ON")
         reason = f"the release log was written by a newer cockpit (schema {found}, this one knows {len(migrations)})"
-        return Opened(db, read_only_reason=reason)
+        return Opened(db, read_only_reason=reason, whole=whole)
     suspect(path).unlink(missing_ok=True)
     db.execute(f"PRAGMA journal_mode = {journal_mode()}").fetchone()
     if not found:
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     migrate(db, path, migrations)
-    return Opened(db)
+    return Opened(db, whole=whole)
 
 
-def _check(db: sqlite3.Connection, path: Path) -> int:
-    """The schema's version, 0 for an empty file. Raises _Damaged, or StoreError for another program's file."""
+def _check(db: sqlite3.Connection, path: Path) -> tuple[int, bool]:
+    """The schema's version, 0 for an empty file, and whether all of it was checked.
+
+    Raises _Damaged, or StoreError for another program's file."""
     try:
         found = version(db)
         application = int(db.execute("PRAGMA application_id").fetchone()[0])
         tables = int(db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
-        problem = _problem(db, None if suspect(path).exists() else CHECK_SECONDS)
+        whole = suspect(path).exists() or _bytes(db) <= WHOLE_BYTES
+        damage = problem(db) if whole else next(filter(None, (problem(db, each) for each in _decisive(db))), "")
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:
         raise _Damaged(str(error)) from error
-    if problem != "ok":
-        raise _Damaged(problem.splitlines()[0])
+    if damage:
+        raise _Damaged(damage)
     if application != APPLICATION_ID and (application or tables):
         raise StoreError(f"{path} belongs to another program", "choose another state directory (COCKPIT_STATE)")
-    return found
+    return found, whole
 
 
 def suspect(path: Path) -> Path:
-    """There when the log showed damage while it was used: then the next check takes all the time it needs."""
+    """There when the log showed damage while it was used: then the next opening checks all of it."""
     return path.with_name(f"{path.name}.suspect")
 
 
-def _problem(db: sqlite3.Connection, limit: float | None) -> str:
-    """ "ok", also when nothing was found within `limit` seconds."""
+def _bytes(db: sqlite3.Connection) -> int:
+    pages, size = (int(db.execute(f"PRAGMA {each}").fetchone()[0]) for each in ("page_count", "page_size"))
+    return pages * size
+
+
+def _decisive(db: sqlite3.Connection) -> Sequence[str]:
+    """Those of them that there are already."""
     there = {str(name) for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    arguments = [f"'{table}'" for table in FIRST_CHECKED if table in there] + ["1"]
-    if limit is not None:
-        end = time.monotonic() + limit
-        db.set_progress_handler(lambda: time.monotonic() > end, 10_000)
-    try:
-        found = (str(db.execute(f"PRAGMA quick_check({each})").fetchone()[0]) for each in arguments)
-        return next((problem for problem in found if problem != "ok"), "ok")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-            raise
-        return "ok"
-    finally:
-        db.set_progress_handler(None, 0)
+    return [table for table in DECISIVE if table in there]
 
 
 def _set_aside(path: Path) -> Path:

@@ -54,6 +54,11 @@ def _give(db: sqlite3.Connection, slot: int, placement: int | None, release: int
     db.execute("INSERT OR REPLACE INTO slots (slot, placement, release, leased_at) VALUES (?, ?, ?, ?)", row)
 
 
+def hold(db: sqlite3.Connection, key: PlacementKey, release: int, slot: int, at: float) -> None:
+    """A slot in which the release was found."""
+    _give(db, slot, placements.find(db, key), release, at)
+
+
 def free(db: sqlite3.Connection, slot: int, at: float) -> None:
     db.execute("UPDATE slots SET freed_at = ? WHERE slot = ? AND freed_at IS NULL", (at, slot))
     db.execute("UPDATE releases SET slot = NULL WHERE slot = ?", (slot,))

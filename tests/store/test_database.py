@@ -17,14 +17,15 @@ from typing import Any
 import pytest
 
 from cockpit.errors import StoreError
-from cockpit.model import Actor, AuditRow, Minute, OperationKind, OperationState, PlacementKey, StepState
-from cockpit.store import opening
+from cockpit.model import Actor, AuditRow, Hold, Minute, OperationKind, OperationState, PlacementKey, StepState
+from cockpit.store import checking, opening
 from cockpit.store.ballast import FLOOR, SIZE, Ballast
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.database import Database
 from cockpit.store.log import ReleaseLog
 from cockpit.store.migrations import MIGRATIONS
 from tests.store.conftest import operation
+from tests.waiting import until
 
 
 def execute(path: Path, sql: str) -> list[Any]:
@@ -125,23 +126,27 @@ async def test_a_damaged_log_is_set_aside_and_a_new_one_begun(
     await fresh.close()
 
 
-def damage_history(path: Path) -> None:
-    """Only pages of the table that is checked last."""
-    (pages,) = (execute(path, "SELECT rootpage FROM sqlite_schema WHERE name = 'audit'")[0],)
+def damage(path: Path, table: str) -> None:
+    """The first of its pages."""
+    (page,) = execute(path, f"SELECT rootpage FROM sqlite_schema WHERE name = '{table}'")[0]
     with path.open("r+b") as file:
-        file.seek((pages[0] - 1) * 4096)
+        file.seek((page - 1) * 4096)
         file.write(b"\xa5" * 4096)
 
 
-async def test_damage_that_a_short_check_misses_is_found_after_it_showed(
-    tmp_path: Path, log: ReleaseLog, clock: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any log is one that is too large to be checked whole at opening."""
+    monkeypatch.setattr(opening, "WHOLE_BYTES", 0)
+
+
+@pytest.mark.usefixtures("large")
+async def test_damage_that_opening_does_not_look_for_is_found_after_it_showed(
+    tmp_path: Path, log: ReleaseLog, clock: Any
 ) -> None:
     await log.close()
     path = tmp_path / "releases.db"
-    damage_history(path)
-    monkeypatch.setattr(
-        opening, "_problem", lambda db, limit, check=opening._problem: check(db, limit) if limit is None else "ok"
-    )
+    damage(path, "audit")
     opened = await ReleaseLog.open(path, clock)
     assert opened.note == ""
     with pytest.raises(StoreError, match="damaged") as raised:
@@ -155,17 +160,75 @@ async def test_damage_that_a_short_check_misses_is_found_after_it_showed(
     await again.close()
 
 
-@pytest.mark.blocking("checks the file in this thread")
-async def test_a_check_that_runs_out_of_time_takes_the_log_as_sound(tmp_path: Path, log: ReleaseLog) -> None:
+@pytest.mark.usefixtures("large")
+async def test_damage_that_opening_does_not_look_for_is_told_by_the_check_and_the_next_opening_begins_a_new_log(
+    tmp_path: Path, log: ReleaseLog, clock: Any
+) -> None:
+    assert await log.check() == ""
     await log.close()
     path = tmp_path / "releases.db"
-    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
-    execute(path, f"INSERT INTO placements (service, environment) {numbers} SELECT 's' || i, 'production' FROM n")
-    damage_history(path)
-    db = sqlite3.connect(path)
-    assert opening._problem(db, 0.0) == "ok"
-    assert opening._problem(db, None) != "ok"
-    db.close()
+    damage(path, "audit")
+    opened = await ReleaseLog.open(path, clock)
+    found = await opened.check()
+    assert found
+    assert found in opened.note
+    assert "restart the engine" in opened.note
+    await opened.close()
+    again = await ReleaseLog.open(path, clock)
+    assert "a new one was begun" in again.note
+    await again.close()
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("table", opening.DECISIVE)
+async def test_damage_to_what_decides_about_customers_is_always_found_at_opening(
+    tmp_path: Path, log: ReleaseLog, clock: Any, table: str
+) -> None:
+    await log.close()
+    path = tmp_path / "releases.db"
+    damage(path, table)
+    opened = await ReleaseLog.open(path, clock)
+    assert "a new one was begun" in opened.note
+    await opened.close()
+
+
+@pytest.mark.usefixtures("large")
+async def test_a_check_makes_way_to_whoever_writes_and_goes_on_later(
+    tmp_path: Path, log: ReleaseLog, clock: Any, shop: PlacementKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await log.close()
+    opened = await ReleaseLog.open(tmp_path / "releases.db", clock)
+    await opened.set_hold(shop, None)
+    with monkeypatch.context() as patch:
+        patch.setattr(checking, "problem", reads_for_ever)
+        looking = asyncio.create_task(opened.check())
+        await until(lambda: opened._database._checker._reading is not None, what="it reads")
+        await opened.set_hold(shop, Hold("ana", 1.0, "the cause"))
+        assert await looking is None
+    assert (await opened.placement(shop)).hold is not None
+    assert await opened.check() == ""
+    await opened.close()
+
+
+@pytest.mark.usefixtures("large")
+async def test_a_check_does_not_hold_up_the_end(
+    tmp_path: Path, log: ReleaseLog, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "problem", reads_for_ever)
+    await log.close()
+    opened = await ReleaseLog.open(tmp_path / "releases.db", clock)
+    looking = asyncio.create_task(opened.check())
+    await until(lambda: opened._database._checker._reading is not None, what="it reads")
+    await opened.close()
+    assert await looking is None
+
+
+def reads_for_ever(db: sqlite3.Connection) -> str:
+    """With the lock that keeps others from committing."""
+    db.execute(
+        "WITH RECURSIVE n(i) AS (SELECT count(*) FROM placements UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    )
+    return ""
 
 
 async def test_a_newer_log_is_read_and_not_written(
