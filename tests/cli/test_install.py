@@ -112,12 +112,15 @@ def test_only_root_installs_it(cli: Cli, image: Path, monkeypatch: pytest.Monkey
         install._require(image, [])
 
 
-def test_a_program_that_others_can_change_or_that_lies_in_a_home_is_not_run_as_a_service(tmp_path: Path) -> None:
+def test_a_program_that_others_can_change_or_that_lies_in_a_home_is_not_run_as_a_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "HIDDEN", (tmp_path / "homes",))
     tmp_path.chmod(0o777)
     program = tmp_path / "python"
     program.touch()
     assert any("can be changed by others" in each for each in install.unfit(program, Path("/usr")))
-    assert any("is in a home" in each for each in install.unfit(Path("/home/ana/bin/python"), Path("/usr")))
+    assert any("is in a home" in each for each in install.unfit(tmp_path / "homes" / "python", Path("/usr")))
     assert list(install.unfit(Path("/usr/bin/env"), Path("/usr/lib"))) == []
 
 
