@@ -62,7 +62,7 @@ def restore(state: Path, source: Path) -> str:
             name = (folder / NAME).read_text(encoding="ascii").strip()
             _same(state, name)
             check(folder / DATABASE)
-            _set_aside(state / DATABASE)
+            set_aside(state / DATABASE)
             for path in sorted(each for each in folder.rglob("*") if each.is_file()):
                 _move(path, state / path.relative_to(folder))
         return name
@@ -114,14 +114,17 @@ def _same(state: Path, name: str) -> None:
             )
 
 
-def _set_aside(database: Path) -> None:
-    """SQLite finds a database's sidecars by its name, so they are moved with it."""
+def set_aside(database: Path) -> Path | None:
+    """Where a log is kept from now on, None when there is none. SQLite finds its sidecars by its name, so they are
+    moved with it."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    kept = database.with_name(f"{database.name}.before-{stamp}")
+    moved = False
     for suffix in ("", *_SIDECARS):
         with contextlib.suppress(FileNotFoundError):
-            database.with_name(database.name + suffix).rename(
-                database.with_name(f"{database.name}.before-{stamp}{suffix}")
-            )
+            database.with_name(database.name + suffix).rename(kept.with_name(kept.name + suffix))
+            moved = True
+    return kept if moved else None
 
 
 def _move(path: Path, to: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from cockpit.clock import Clock
@@ -121,6 +123,16 @@ class HostOpener:
 
 async def claims_on(name: str, paths: Paths, clock: Clock) -> tuple[Claim, ...]:
     """Whose the host is, asked by an engine that does not know its own name yet; () when it does not answer soon."""
+    try:
+        async with nameless(name, paths, clock) as target:
+            return await target.claims()
+    except (CockpitError, TimeoutError):
+        return ()
+
+
+@asynccontextmanager
+async def nameless(name: str, paths: Paths, clock: Clock) -> AsyncIterator[Target]:
+    """A host for who is nobody there yet, and only for a moment. Raises CockpitError, TimeoutError."""
     from cockpit.ssh.line import Line
     from cockpit.targets.contexts import resolve
     from cockpit.targets.docker import DockerTarget
@@ -135,11 +147,9 @@ async def claims_on(name: str, paths: Paths, clock: Clock) -> tuple[Claim, ...]:
         target = DockerTarget(line.docker_url if line else where, NAMELESS, subnet=None, clock=clock)
         try:
             async with asyncio.timeout(SUBNET_WAIT):
-                return await target.claims()
+                yield target
         finally:
             await target.close()
-    except (CockpitError, TimeoutError):
-        return ()
     finally:
         if line is not None:
             await line.close()

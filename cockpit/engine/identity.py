@@ -35,9 +35,13 @@ def of(connection: Socket, proc: Path = Path("/proc")) -> Identity:
     """Blocks: the user database may be a network away."""
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, gid = _CREDENTIALS.unpack(raw)
+    return Identity(actor_of(pid, uid, proc), group_names({gid, *peer_groups(connection, uid, gid)}))
+
+
+def actor_of(pid: int, uid: int, proc: Path = Path("/proc")) -> Actor:
+    """Whom the login behind a process names, and as whom it acts."""
     login = login_uid(pid, uid, proc)
-    actor = Actor(user_name(uid), uid) if login is None else Actor(user_name(login), uid, user_name(login))
-    return Identity(actor, group_names({gid, *peer_groups(connection, uid, gid)}))
+    return Actor(user_name(uid), uid) if login is None else Actor(user_name(login), uid, user_name(login))
 
 
 def login_uid(pid: int, uid: int, proc: Path = Path("/proc")) -> int | None:

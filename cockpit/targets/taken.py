@@ -23,7 +23,8 @@ class Owner:
     words: str
     traefik: bool = False
     networks: tuple[str, ...] = ()  # of a container
-    there: str = ""  # the way to the cockpit whose it is
+    there: str = ""  # the way to the cockpit whose it is,
+    installation: str = ""  # … and its name
 
 
 def refuse_taken(client: DockerClient, ports: tuple[int, ...], own: int, who: PortOwners) -> None:
@@ -48,7 +49,7 @@ def hint(port: int, owner: Owner, who: PortOwners) -> str:
     """Where to go when it is another cockpit's; else the lines that go behind it: labels for a Traefik that shares a
     network with us, or a port for its upstream."""
     if owner.there:
-        return f"Use it there: {owner.there}. Where that bastion is gone, docs/break-glass.md says how to take it over."
+        return f"Use it there: {owner.there}. Where that is gone, take it over: cockpit engine adopt {owner.installation}"
     if owner.traefik and owner.networks:
         network = owner.networks[0]
         labels = (
@@ -82,7 +83,7 @@ def _cockpit(client: DockerClient, name: str, installation: str) -> Owner:
         return Owner(f"the container {name}, the edge of another cockpit (installation {installation})")
     whose = f"{claim.user} on {claim.bastion} (installation {installation}, state {claim.state})"
     words = f"the container {name}, the edge of the cockpit of {whose}"
-    return Owner(words, there=f"ssh {claim.user}@{claim.bastion}, then cockpit")
+    return Owner(words, there=f"ssh {claim.user}@{claim.bastion}, then cockpit", installation=installation)
 
 
 def _container(client: DockerClient, identifier: str) -> Owner:

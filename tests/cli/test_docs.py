@@ -18,6 +18,7 @@ NO_JSON = {
     "cockpit engine stop",
     "cockpit engine run",
     "cockpit engine install",
+    "cockpit engine adopt",
     "cockpit demo",
     "cockpit backup",
     "cockpit restore",
