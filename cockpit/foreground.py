@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import termios
@@ -58,17 +61,28 @@ def wait_for_enter(said: str) -> None:
 
 
 def out_of_reach(environment: Mapping[str, str]) -> str:
-    """The socket of Docker's that this user may not use; "" when there is nothing against it."""
+    """Why this user may not use Docker's socket; "" when there is nothing against it."""
     path = environment.get("DOCKER_HOST", "").removeprefix("unix://")
     if not path.startswith("/"):
         return ""
     try:
-        os.stat(path)
+        found = os.stat(path)
     except PermissionError:
-        return path
+        return f"{path} lies where only the engine's user goes"
     except OSError:
         return ""
-    return "" if os.access(path, os.R_OK | os.W_OK) else path
+    return "" if os.access(path, os.R_OK | os.W_OK) else f"{path} is for {_owners(found)} alone"
+
+
+def _owners(found: os.stat_result) -> str:
+    """Whom a file is for: "root and group docker"."""
+    user, group = str(found.st_uid), str(found.st_gid)
+    with suppress(KeyError):
+        user = pwd.getpwuid(found.st_uid).pw_name
+    with suppress(KeyError):
+        group = grp.getgrgid(found.st_gid).gr_name
+    opens = found.st_mode & (stat.S_IRGRP | stat.S_IWGRP) == stat.S_IRGRP | stat.S_IWGRP
+    return f"{user} and group {group}" if opens else user
 
 
 def is_there(program: str) -> bool:

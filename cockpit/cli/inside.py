@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 import click
@@ -55,10 +56,12 @@ def exec_(context: click.Context, service: str, environment: str | None, one_off
     ticket = session.ask(EXEC, ExecRequest(key, command, process, one_off, tty))
     status = foreground.NOT_RUN
     try:
-        if socket := foreground.out_of_reach(ticket.environment):
+        if why := foreground.out_of_reach(ticket.environment):
+            options = ["--one-off"] * one_off + ["--process", process] * bool(process)
+            line = ["sudo", "cockpit", "exec", str(key), *options, *(["--", *command] if command else [])]
             raise CockpitError(
-                f"You may not use Docker's socket {socket}, and exec runs docker on this terminal",
-                "Ask someone who may, or root; all other verbs need only the engine: docs/sharing.md",
+                f"exec runs docker on this terminal, and you may not use Docker's socket: {why}",
+                f"{shlex.join(line)}, or ask who may do that; all other verbs need only the engine: docs/sharing.md",
             )
         status = foreground.run(ticket.argv, ticket.environment)
     finally:

@@ -75,6 +75,9 @@ async def hand_over(app: CockpitApp, ticket: ExecTicket) -> None:
 
 def _lend(ticket: ExecTicket) -> int:
     print(f"{clean(ticket.container)} (r{ticket.release}); leaving it comes back to the cockpit")
+    if why := foreground.out_of_reach(ticket.environment):
+        foreground.wait_for_enter(f"You may not use Docker's socket: {clean(why)}. Enter goes back to the cockpit ")
+        return foreground.NOT_RUN
     status = foreground.run(ticket.argv, ticket.environment)
     if status in DOCKERS_OWN:  # why it was, is gone with the next paint
         foreground.wait_for_enter(f"It could not be run ({status}). Enter goes back to the cockpit ")

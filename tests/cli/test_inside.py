@@ -6,7 +6,9 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,9 @@ from cockpit.paths import Paths
 from cockpit.protocol import EdgeUpgrade, Others, ProbeAddress, Snapshot
 from tests.cli.conftest import COMMAND, ROOT, Cli
 from tests.fakes import world
+from tests.several_users import User, needs_root
+
+SOMEBODY = User(61102)
 
 
 def ended(engine: Paths) -> list[str]:
@@ -298,3 +303,19 @@ def at_a_terminal(arguments: list[str], awaited: str, typed: bytes) -> tuple[int
             os.write(terminal, typed)
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown
+
+
+@needs_root
+def test_a_docker_socket_that_is_for_others_is_told_with_whom_it_is_for() -> None:
+    with tempfile.TemporaryDirectory() as name, socket.socket(socket.AF_UNIX) as docker:
+        path = Path(name) / "docker.sock"
+        docker.bind(str(path))
+        path.chmod(0o660)
+        why = f"from cockpit.foreground import out_of_reach; print(out_of_reach({{'DOCKER_HOST': 'unix://{path}'}}))"
+        assert SOMEBODY.python("-c", why).stdout == f"{path} lies where only the engine's user goes\n"
+        Path(name).chmod(0o755)
+        assert SOMEBODY.python("-c", why).stdout == f"{path} is for root and group root alone\n"
+        path.chmod(0o600)
+        assert SOMEBODY.python("-c", why).stdout == f"{path} is for root alone\n"
+        path.chmod(0o666)
+        assert SOMEBODY.python("-c", why).stdout == "\n"

@@ -85,7 +85,8 @@ async def test_a_deployer_without_dockers_group_deploys_and_rolls_back_and_no_re
 async def test_exec_says_that_it_alone_needs_docker(shop: World) -> None:
     refused = await cockpit(shop, "exec", "shop", "--", "true")
     assert refused.returncode == 1
-    assert "You may not use Docker's socket" in refused.stderr
+    assert "docker.sock is for root and group " in refused.stderr
+    assert "sudo cockpit exec shop/production -- true" in refused.stderr
 
 
 async def test_the_log_names_who_did_it_and_not_the_engines_user(shop: World) -> None:
