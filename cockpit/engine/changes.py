@@ -9,6 +9,7 @@ from cockpit.engine.api import Handler, Peer
 from cockpit.engine.audit import line_of
 from cockpit.engine.locking import needed
 from cockpit.engine.operations import Operations
+from cockpit.engine.runs import Runs
 from cockpit.engine.shared import Shared
 from cockpit.engine.watch import Watch
 from cockpit.errors import Refused, UsageError
@@ -37,12 +38,13 @@ REASON = 500  # characters
 
 
 class Changes:
-    def __init__(self, shared: Shared, watch: Watch, operations: Operations) -> None:
+    def __init__(self, shared: Shared, watch: Watch, operations: Operations, runs: Runs) -> None:
         self._ports = shared.ports
         self._world = shared.world
         self._audit = shared.audit
         self._watch = watch
         self._operations = operations
+        self._runs = runs
 
     def handlers(self) -> Mapping[str, Handler]:
         return {
@@ -60,7 +62,7 @@ class Changes:
         return found.key if found else None
 
     async def _find(self, number: int) -> Operation | None:
-        run = self._operations.run(number)
+        run = self._runs.run(number)
         return run.operation if run else await self._ports.store.operation(number)
 
     async def _deploy(self, peer: Peer, asked: DeployRequest) -> Operation:
@@ -79,7 +81,7 @@ class Changes:
         return await self._operations.restart(asked, peer.actor)
 
     async def _cancel(self, peer: Peer, asked: OperationRequest) -> Done:
-        run = self._operations.run(asked.id)
+        run = self._runs.run(asked.id)
         if run is None:
             raise Refused(f"operation {asked.id} is not running", "cockpit status shows what is")
         began = self._ports.clock.monotonic()

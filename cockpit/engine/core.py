@@ -1,8 +1,8 @@
 """The engine: what it knows, what it watches, and what clients may ask of it.
 
-`requests.py` answers questions, `changes.py` takes what is to be changed to `operations.py`, which starts and stops
-deploys and rollbacks, `watch.py` looks; this file only brings them up and takes them down. Each that answers calls
-hands out its `handlers()`.
+`requests.py` answers questions, `changes.py` takes what is to be changed to `operations.py`, which lets deploys and
+rollbacks begin, `runs.py` has those that did, `watch.py` looks; this file only brings them up and takes them down.
+Each that answers calls hands out its `handlers()`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from cockpit.engine.quiet import quiet, reasons
 from cockpit.engine.recoveries import Recoveries
 from cockpit.engine.requests import Requests
 from cockpit.engine.rows import Rows
+from cockpit.engine.runs import Runs
 from cockpit.engine.shared import Shared
 from cockpit.engine.watch import Watch
 from cockpit.engine.window import Window
@@ -72,18 +73,19 @@ class Cockpit:
         self.window = Window(shared, picture, configuration)
         self.exclusion = Exclusion(ports, self.audit)
         self.watch = Watch(shared, self.window, self._probing, configuration, self.exclusion)
-        self.operations = Operations(shared, self.window, self.watch, self.exclusion)
+        self.runs = Runs(shared, self.watch, self.exclusion)
+        self.operations = Operations(shared, self.window, self.exclusion, self.runs)
         self.recoveries = Recoveries(shared, self.watch, self.exclusion)
         self._locking = Locking(shared, self.window)
         self._commands = Commands(shared, self.watch)
-        self._changes = Changes(shared, self.watch, self.operations)
+        self._changes = Changes(shared, self.watch, self.operations, self.runs)
         hosts = Hosts(shared, self.watch)
         self._handlers = {
             **Requests(shared, self.window, self.watch).handlers(),
             **self._changes.handlers(),
             **self._commands.handlers(),
             **hosts.handlers(),
-            **Logs(shared, self.following, hosts, self.operations).handlers(),
+            **Logs(shared, self.following, hosts, self.runs).handlers(),
             **self._locking.handlers(),
             **self.audit.handlers(),
             **self.recoveries.handlers(),
@@ -99,7 +101,7 @@ class Cockpit:
         hosts = {each.environment.host for each in self.world.known.values()}
         await self.watch.open_hosts(self.world.settings, hosts)
         await self._probing.recall()
-        await self.operations.load()
+        await self.runs.load()
         await self.recoveries.find()
         self._loops = asyncio.create_task(self._bring_up(), name="bring-up")
 
@@ -107,7 +109,7 @@ class Cockpit:
         """Docker may be away: the socket answers meanwhile, and says so. Each loop outlives what it can foresee."""
         await self.watch.first_look()
         with suppress(StoreError):  # then they are numbered as at the start, and rollbacks go on
-            await self.operations.load()
+            await self.runs.load()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watch.run(), name="watch")
             group.create_task(self.rows.complete(), name="history")
@@ -129,12 +131,12 @@ class Cockpit:
         await asyncio.shield(self._loops)
 
     async def close(self) -> None:
-        self.operations.abandon()
+        self.runs.abandon()
         if self._loops is not None:
             self._loops.cancel()
             await asyncio.gather(self._loops, return_exceptions=True)
         await self.following.close_all()
-        await self.operations.wait_abandoned()
+        await self.runs.wait_abandoned()
         await self.watch.close()
         await self._probing.close()
         for host in self.world.hosts.values():
@@ -173,7 +175,7 @@ class Cockpit:
         return key if isinstance(key, PlacementKey) else None
 
     def idle(self) -> bool:
-        return self.operations.idle()
+        return self.runs.idle()
 
     def joined(self, peer: Peer) -> None:
         self.hub.joined(peer)

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Self
 
 from cockpit.errors import StoreError, StoreRejected
+from cockpit.model import AuditRow, Operation, OperationKind
 
 Write = Callable[[], Awaitable[object]]
+
+UNLOGGED = 1_000_000_000  # ids of operations that the log could not take yet start here
 
 
 class Backlog:
@@ -52,6 +56,10 @@ class Journal:
         self._must = must
         self._unlogged = unlogged
 
+    @classmethod
+    def of(cls, operation: Operation, backlog: Backlog) -> Self:
+        return cls(backlog, must=operation.kind is OperationKind.DEPLOY, unlogged=operation.id >= UNLOGGED)
+
     async def row(self, write: Write) -> None:
         """About the operation itself: intents, outcomes, its end."""
         if not self._unlogged:
@@ -82,3 +90,22 @@ class Journal:
             if self._must:
                 raise
             self._backlog.keep(write, error)
+
+
+def unlogged(operation: Operation, outcome: str, text: str, at: float, cli: str = "") -> AuditRow:
+    """The audit's row of an operation that has no row of its own, because the log refused it."""
+    seconds = None if outcome == "began" else max(0.0, at - operation.started_at)
+    return AuditRow(
+        0,
+        at,
+        operation.actor,
+        operation.kind.value,
+        outcome,
+        operation.key,
+        operation.id,
+        text=text,
+        reason=operation.reason,
+        seconds=seconds,
+        overrides=operation.overrides,
+        cli=cli,
+    )

@@ -10,7 +10,7 @@ from cockpit.engine.api import Handler, Peer
 from cockpit.engine.following import Following
 from cockpit.engine.hosts import Hosts
 from cockpit.engine.learning import Learning
-from cockpit.engine.operations import Operations
+from cockpit.engine.runs import Runs
 from cockpit.engine.service_log import ServiceLog
 from cockpit.engine.shared import Shared
 from cockpit.errors import UsageError
@@ -20,11 +20,11 @@ from cockpit.store.logs import OperationLog, path_of
 
 
 class Logs:
-    def __init__(self, shared: Shared, open_ones: Following, hosts: Hosts, operations: Operations) -> None:
+    def __init__(self, shared: Shared, open_ones: Following, hosts: Hosts, runs: Runs) -> None:
         self._shared = shared
         self._open_ones = open_ones
         self._hosts = hosts
-        self._operations = operations
+        self._runs = runs
         self._learning = Learning(shared.ports)
         self._known = shared.ports.secrets.known
 
@@ -68,7 +68,7 @@ class Logs:
         return LogOpened(self._open_ones.open(peer, lambda: self._operation_lines(number, asked)), str(path))
 
     async def _operation_lines(self, number: int, asked: LogRequest) -> AsyncIterator[tuple[LogLine, ...]]:
-        run = self._operations.run(number)
+        run = self._runs.run(number)
         if run is not None and asked.follow:
             async for lines in following.of_run(run, asked.step, min(asked.tail, MAX_TAIL)):
                 yield lines

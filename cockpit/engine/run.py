@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from cockpit.config.settings import PlacementSettings
 from cockpit.engine.acting import doing
 from cockpit.engine.exclusion import Claim
-from cockpit.engine.journal import Journal
-from cockpit.engine.ports import Ports
+from cockpit.engine.journal import Journal, unlogged
 from cockpit.engine.starting import Values
 from cockpit.errors import (
     BuildError,
@@ -27,13 +26,14 @@ from cockpit.errors import (
     StoreError,
     TargetError,
 )
-from cockpit.model import AuditRow, Failure, LogLine, Operation, OperationKind, OperationState, Side, StepState
+from cockpit.model import Failure, LogLine, Operation, OperationKind, OperationState, Side, StepState
+from cockpit.protocol import Event
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.logs import OperationLog
 from cockpit.text import clean_log, took
 
 if TYPE_CHECKING:
-    from cockpit.engine.world import World
+    from cockpit.engine.shared import Shared
 
 _log = logging.getLogger(__name__)
 
@@ -63,22 +63,19 @@ class Run:
 
     def __init__(
         self,
-        ports: Ports,
+        shared: Shared,
         operation: Operation,
         placement: PlacementSettings,
         *,
-        world: World,
         live: ReleaseRecord | None,
         log: OperationLog,
         claim: Claim,
         let_go: Callable[[], Awaitable[None]],
-        journal: Journal,
-        publish: Callable[[Operation], None],
     ) -> None:
-        self.ports = ports
+        self.ports = ports = shared.ports
         self.operation = operation
         self.placement = placement
-        self.world = world
+        self.world = world = shared.world
         self.host = world.host(operation.key)
         self.values = Values(ports.secrets)
         self.known = ports.secrets.known
@@ -95,9 +92,9 @@ class Run:
         self.claim = claim
         self._let_go = let_go
         self.log_listeners: list[Lines] = []
-        self._journal = journal
-        self._publish = publish
-        self.moved: Callable[[], Awaitable[None]]
+        self._journal = Journal.of(operation, shared.backlog)
+        self._hub = shared.hub
+        self._rows = shared.rows
         self._steps: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._cancelled_by = ""
@@ -134,14 +131,23 @@ class Run:
     def now_about(self, **fields: object) -> None:
         """Change the operation's own fields (release, commit) and tell everyone."""
         self.operation = replace(self.operation, **fields)  # type: ignore[arg-type]  # names are those of Operation
-        self._publish(self.operation)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._hub.publish(Event(operation=self.operation))
+
+    async def moved(self) -> None:
+        """Read the placement's rows again: before anybody hears that customers were moved, or that this ended."""
+        try:
+            await self._rows.reload(self.operation.key)
+        except StoreError as error:
+            _log.warning("after operation %d: %s", self.operation.id, error.message)
 
     # ------------------------------------------------------------ from start to end
 
-    def start(self, steps: Mapping[str, StepWork], undo: StepWork, reload: Callable[[], Awaitable[None]]) -> None:
-        """`reload` reads the placement's rows again: after the switch, and before `ended` is set."""
+    def start(self, steps: Mapping[str, StepWork], undo: StepWork) -> None:
+        self._tell()
         name = f"operation {self.operation.id}"
-        self.moved = reload
         self._steps = asyncio.create_task(self._take(steps), name=f"steps of {name}")
         self._task = asyncio.create_task(self._run(self._steps, undo), name=name)
         self._task.add_done_callback(lambda _: self.ended.set())  # one that is cancelled before it ran ends as well
@@ -350,23 +356,4 @@ def unexpected(error: BaseException, operation: Operation) -> Failure:
         line=clean_log(str(error)),
         means="this is a defect of the cockpit, not of your service",
         next="`cockpit doctor` shows where its log is",
-    )
-
-
-def unlogged(operation: Operation, outcome: str, text: str, at: float, cli: str = "") -> AuditRow:
-    """The audit's row of an operation that has no row of its own, because the log refused it."""
-    seconds = None if outcome == "began" else max(0.0, at - operation.started_at)
-    return AuditRow(
-        0,
-        at,
-        operation.actor,
-        operation.kind.value,
-        outcome,
-        operation.key,
-        operation.id,
-        text=text,
-        reason=operation.reason,
-        seconds=seconds,
-        overrides=operation.overrides,
-        cli=cli,
     )

@@ -37,7 +37,7 @@ async def test_a_deploy_waits_for_an_image_that_is_on_its_way(tmp_path: Path) ->
         sha = shop.commit("first")
         running = await shop.deploy(sha)
         await shop.until(lambda: len(shop.builder.asked) > 1)
-        run = shop.engine.operations.run(running.id)
+        run = shop.engine.runs.run(running.id)
         assert run is not None
         assert run.operation.current is not None
         assert f"waiting for {NAME}:{sha}" in run.operation.current.detail

@@ -77,7 +77,7 @@ async def test_a_migration_can_be_cancelled(tmp_path: Path) -> None:
         shop.target.migrations[1] = Migration(exits=None)
         running = await shop.deploy(shop.commit("first"))
         await shop.until(lambda: runs(shop) == 1)
-        run = shop.engine.operations.run(running.id)
+        run = shop.engine.runs.run(running.id)
         assert run is not None
         await run.cancel("ana")
         assert (await shop.ended(running)).state is OperationState.CANCELLED
