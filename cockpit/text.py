@@ -6,6 +6,7 @@ C1 control, no bidirectional override, no zero-width character (they are shown a
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
@@ -102,6 +103,16 @@ def age(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"
     return f"{int(seconds)}s"
+
+
+def remaining(seconds: float) -> str:
+    """What is still to come, never told too short: 4h, 1h 58m, 12m, 40s."""
+    if seconds < 60:
+        return f"{math.ceil(max(0.0, seconds))}s"
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    days, hours = divmod(hours, 24)
+    parts = [f"{count}{unit}" for count, unit in ((days, "d"), (hours, "h"), (minutes, "m")) if count]
+    return " ".join(parts[:2])
 
 
 def took(seconds: float) -> str:

@@ -29,7 +29,7 @@ from cockpit.protocol import (
     RollbackSheet,
     Snapshot,
 )
-from cockpit.text import age, took
+from cockpit.text import age, remaining, took
 
 HEALTH_WORDS: dict[Health, Cell] = {
     health: (f"{glyph} {health.value}", tone) for health, (glyph, tone) in HEALTH.items()
@@ -97,7 +97,7 @@ def _elsewhere(other: Elsewhere) -> str:
 
 
 def locked(lock: Lock) -> str:
-    return f"by {lock.by} for another {age(lock.until - time.time())}: {lock.reason}"
+    return f"by {lock.by} for another {remaining(lock.until - time.time())}: {lock.reason}"
 
 
 def _health(each: Placement) -> Cell:

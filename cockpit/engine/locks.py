@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from cockpit.clock import Clock
 from cockpit.model import Lock, PlacementKey
-from cockpit.text import age
+from cockpit.text import age, remaining
 
 DRIFT = 10.0  # seconds that the wall clock may be off before a lock's end is told anew
 SOON = 20 * 3600.0  # seconds in which a time of day says enough
@@ -83,4 +83,4 @@ def said(lock: Lock, now: float) -> str:
 
 def when(until: float, now: float) -> str:
     form = "%H:%M UTC" if until - now < SOON else "%d %b %H:%M UTC"
-    return f"{time.strftime(form, time.gmtime(until))} (in {age(until - now)})"
+    return f"{time.strftime(form, time.gmtime(until))} (in {remaining(until - now)})"

@@ -26,10 +26,10 @@ def test_a_lock_and_a_freeze_are_set_shown_and_lifted(engine: Paths, cli: Cli) -
     assert cli("freeze", "--reason", "sale").stdout == "everything is locked for 14400 s\n"
     shown = cli("status").stdout.splitlines()
     assert shown[0].startswith("⏸ everything is frozen by ")
-    assert shown[0].endswith(" for another 3h: sale")
+    assert shown[0].endswith(" for another 4h: sale")
     web = next(line for line in shown if "web/production" in line)
     assert "⏸ locked by" in web
-    assert web.endswith("for another 1h: the ledger is moved")
+    assert web.endswith("for another 1h 30m: the ledger is moved")
     seen = snapshot(cli)
     assert seen.engine.freeze is not None
     assert [each.key for each in seen.placements if each.lock] == [world.WEB]

@@ -72,7 +72,7 @@ async def test_a_lock_refuses_deploys_and_restarts_and_says_by_whom_until_when_w
         for call, request in ((DEPLOY, DeployRequest(SHOP, force=True)), (RESTART, RestartRequest(SHOP))):
             said = await refusal(shop, call, request)
             assert said.startswith("locked by tom 2h ago until ")
-            assert " UTC (in 1h): the ledger is being moved" in said
+            assert " UTC (in 1h 59m): the ledger is being moved" in said
             assert "cockpit unlock shop/production --reason" in said
         sheet = await shop.call(DEPLOY_SHEET, CommitRequest(SHOP))
         assert sheet.refused.startswith("locked by tom")

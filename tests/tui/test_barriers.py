@@ -112,7 +112,7 @@ def test_a_service_that_fails_shows_its_failing_and_the_lock_beside_its_name() -
 
 def test_health_says_who_locked_it_since_until_why_and_how_to_unlock() -> None:
     said = health_of(WEB)
-    whole = f"⏸ locked by ana since {clock(LOCK.at)}, until {clock(LOCK.until)} (in 3h): the ledger is being moved"
+    whole = f"⏸ locked by ana since {clock(LOCK.at)}, until {clock(LOCK.until)} (in 3h 58m): the ledger is being moved"
     assert whole in " ".join(said.split())
     assert "B goes through it · x unlocks" in said
 

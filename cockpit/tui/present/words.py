@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cockpit.glyphs import HEALTH, OUTCOME
 from cockpit.model import Health, OperationKind, Placement, ProcessState
-from cockpit.text import age
+from cockpit.text import age, remaining
 from cockpit.tui.line import Line, Part, paragraph
 from cockpit.tui.state import STALE_AFTER, State
 
@@ -100,7 +100,7 @@ def clock(at: float | None, *, seconds: bool = False) -> str:
 def until(at: float, now: float) -> str:
     """ "18:30 (in 3h)"; with its day when that is not this one's."""
     form = "%H:%M" if at - now < SOON else "%a %d %b, %H:%M"
-    return f"{time.strftime(form, time.localtime(at))} (in {age(at - now)})"
+    return f"{time.strftime(form, time.localtime(at))} (in {remaining(at - now)})"
 
 
 def ago(at: float | None, now: float) -> str:
