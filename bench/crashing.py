@@ -49,6 +49,8 @@ RATE = 40.0  # requests a second
 LONGEST = 30.0  # seconds for an operation to reach its point, or its end
 RESTORED = 30.0  # seconds after which a run counts as not recovered
 LOOK = 0.02  # seconds
+KEPT = 8  # releases that may have containers before a run begins: the clean-up has to keep up with the deploys
+TIDIED = 60.0  # seconds for it to do so
 SICK = 1  # the number of the commit whose release never becomes healthy
 REPLICAS = 2
 SHOP = Service(
@@ -59,7 +61,7 @@ SHOP = Service(
         "deploy_timeout: 20s",
         "drain_timeout: 1s",
         "stop_grace_period: 1s",
-        "keep_hot: 20s",
+        "keep_hot: 2s",
         "bake: 0",
         'migrate: ["true"]',
         "processes:",
@@ -178,6 +180,16 @@ class Crashes:
         done = await self._ended(await self.deploys(self._other()))
         if done.state is not OperationState.SUCCEEDED:
             raise CockpitError(f"the next deploy {done.state}: {done.summary}")
+        await self._tidied()
+
+    async def _tidied(self) -> None:
+        """Until releases that served their time are gone. An engine that is killed every few seconds is late with it,
+        and hundreds of containers are no world to measure in."""
+        deadline = time.monotonic() + TIDIED
+        while len(kept := _kept(await self.world.client.call(RELEASES, For(self._key)))) > KEPT:
+            if time.monotonic() > deadline:
+                raise CockpitError(f"releases keep their containers: {sorted(kept)}")
+            await asyncio.sleep(LOOK)
 
     # ------------------------------------------------------------ points
 
@@ -278,7 +290,7 @@ class Crashes:
             yield each
 
     def _orphans(self, releases: Releases, live: int) -> list[str]:
-        kept = {each.number for each in releases.releases if each.tier in (Tier.LIVE, Tier.HOT, Tier.STOPPED)}
+        kept = _kept(releases)
         listed = self._docker.api.containers(
             all=True, filters={"label": [f"{INSTALLATION}={self.world.world.installation}"]}
         )
@@ -332,6 +344,10 @@ class Crashes:
     def _scratch(self) -> list[str]:
         directory = self.world.world.paths.state / "scratch"
         return sorted(each.name for each in directory.iterdir()) if directory.exists() else []
+
+
+def _kept(releases: Releases) -> set[int]:
+    return {each.number for each in releases.releases if each.tier in (Tier.LIVE, Tier.HOT, Tier.STOPPED)}
 
 
 def _alive(begun: asyncio.Task[None]) -> bool:
