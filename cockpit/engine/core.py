@@ -36,7 +36,7 @@ from cockpit.engine.picture import Picture
 from cockpit.engine.ports import Ports
 from cockpit.engine.probing import Probing
 from cockpit.engine.quiet import quiet, reasons
-from cockpit.engine.recoveries import Recoveries
+from cockpit.engine.recoveries import FOLLOW_EVERY, Recoveries
 from cockpit.engine.requests import Requests
 from cockpit.engine.rows import Rows
 from cockpit.engine.runs import Runs
@@ -116,6 +116,7 @@ class Cockpit:
             group.create_task(self.watch.forever(self._auto.tick, AUTO_EVERY), name="automatic deploys")
             group.create_task(self.watch.forever(self._locking.expire, 1.0), name="locks that are over")
             group.create_task(self.recoveries.run(), name="recovery")
+            group.create_task(self.watch.forever(self.recoveries.follow, FOLLOW_EVERY), name="workers that are behind")
             group.create_task(self._check_log(), name="check of the release log")
 
     async def _check_log(self) -> None:

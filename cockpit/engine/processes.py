@@ -18,7 +18,7 @@ from cockpit.targets.orders import ContainerSpec
 Bring = Callable[[str], Awaitable[None]]  # starts a process of the new release, and returns when it runs
 Former = Callable[[int], Awaitable[ReleaseRecord | None]]  # another release of the same placement, by its number
 
-_WORKING = (ContainerState.RUNNING, ContainerState.RESTARTING)
+WORKING = (ContainerState.RUNNING, ContainerState.RESTARTING)
 
 
 async def take_over(host: Host, release: ReleaseRecord, former: Former, bring: Bring) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ async def _stop(host: Host, release: ReleaseRecord, former: Former, process: str
         and each.port is None
         and process in (None, each.process)
         and (each.release, each.slot) != (release.number, release.slot)
-        and each.state in _WORKING
+        and each.state in WORKING
     }
     for number, name, slot in sorted(old):
         record = await former(number)

@@ -29,14 +29,19 @@ TRIES = 5  # then the operation is parked as stuck
 WAIT = 2.0  # seconds between tries
 
 
-async def until_done(ports: Ports, host: Host, operation: Operation, attempt: Callable[[], Awaitable[None]]) -> None:
-    """An operation that the last engine left open gets its end, however long Docker, the log or its lock are away."""
-    failures = 0
+async def until_done(
+    ports: Ports, host: Host, operation: Operation, attempt: Callable[[], Awaitable[None]], say: Callable[[str], None]
+) -> None:
+    """An operation that the last engine left open gets its end, however long Docker, the log or its lock are away.
+    What it waits for is said once."""
+    failures, waits_for = 0, ""
     while True:
         try:
             return await (attempt() if failures < TRIES else _park(ports, operation))
-        except (TargetDown, Refused):
-            pass
+        except (TargetDown, Refused) as error:
+            if error.code != waits_for:
+                waits_for = error.code
+                say(f"it waits: {error.message}")
         except CockpitError as error:
             waits = isinstance(error, StoreError) and not isinstance(error, StoreRejected)  # for its disk
             failures += not (waits or (isinstance(error, EdgeError) and await _away(host)))
@@ -232,10 +237,13 @@ async def believe_pointer(ports: Ports, world: World, key: PlacementKey) -> bool
         return False  # an operation began meanwhile, and knows better
     world.moved(key, pointer.release)
     if pointer.release == row.live:
-        return await _believe_slot(ports, world, release, pointer)
+        believed = await _believe_slot(ports, world, release, pointer)
+        world.placements[key].behind |= believed
+        return believed
     now = ports.clock.now()
     await ports.store.set_live(key, pointer.release, now, hot_until=now + plan.SERVED_GOOD, baking_until=None)
     text = f"the log said r{row.live or '–'}, customers were found on r{pointer.release}"
+    world.placements[key].behind = True
     await ports.store.record(AuditRow(0, now, ENGINE, "recovery", "done", key, text=text))
     return True
 

@@ -7,24 +7,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
-from cockpit.engine import recover
+from cockpit.engine import recover, workers
 from cockpit.engine.acting import doing
 from cockpit.engine.api import Handler, Peer
 from cockpit.engine.audit import ENGINE, line_of
-from cockpit.engine.exclusion import RECOVERY, Exclusion
+from cockpit.engine.exclusion import RECOVERY, Exclusion, elsewhere
 from cockpit.engine.host import Host
 from cockpit.engine.shared import Shared
 from cockpit.engine.watch import Watch
-from cockpit.errors import CockpitError, Refused, StoreError, UsageError
-from cockpit.model import AuditRow, Operation, OperationState
+from cockpit.engine.world import Seen
+from cockpit.errors import CockpitError, Refused, StoreError, TargetDown, UsageError
+from cockpit.model import AuditRow, Operation, OperationState, PlacementKey
 from cockpit.protocol import RECOVER, TAKEOVER, Done, Event, OperationRequest, TakeoverRequest
+from cockpit.store.base import ReleaseRecord
 from cockpit.text import clean
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
+
+FOLLOW_EVERY = 2.0  # seconds between looks for customers whom no operation moved
 
 
 class Recoveries:
@@ -32,6 +40,7 @@ class Recoveries:
         self._ports = shared.ports
         self._world = shared.world
         self._hub = shared.hub
+        self._audit = shared.audit
         self._watch = watch
         self._exclusion = exclusion
         self._left: list[Operation] = []
@@ -108,15 +117,26 @@ class Recoveries:
                     self._hub.publish(Event(operation=ended))
 
     async def _recover(self, operation: Operation) -> None:
-        host = self._world.host(operation.key)
-        await recover.until_done(self._ports, host, operation, partial(self._try, host, operation))
+        """Clients see that it is worked at, and what it waits for."""
+        host, found = self._world.host(operation.key), self._world.as_it_is(operation)
+        shown = replace(found, state=OperationState.RECOVERING, failure=None, ended_at=None)
+        self._hub.publish(Event(operation=shown))
 
-    async def _try(self, host: Host, operation: Operation) -> None:
+        def say(words: str) -> None:
+            words = self._ports.secrets.known.hide(words)
+            log.info("recovery of operation %d: %s", operation.id, words)
+            self._hub.publish(Event(operation=replace(shown, summary=f"{shown.summary} · {words}")))
+
+        once = partial(recover.once, self._ports, host, operation)
+        work = partial(self._try, host, operation.key, operation.id, once)
+        await recover.until_done(self._ports, host, operation, work, say)
+
+    async def _try(self, host: Host, key: PlacementKey, number: int, work: Callable[[], Awaitable[T]]) -> T:
         """Cut short when a rollback wants the placement; Refused has it tried again."""
-        key = operation.key
         if not self._world.may_recover(key):
             raise Refused(f"{key} is being rolled back", "the recovery waits")
-        trying = self._world.tries[key] = asyncio.create_task(self._once(host, operation), name=f"recovery of {key}")
+        trying = asyncio.create_task(self._once(host, key, number, work), name=f"recovery of {key}")
+        self._world.tries[key] = trying
         try:
             await asyncio.wait({trying})
         finally:
@@ -124,12 +144,45 @@ class Recoveries:
             trying.cancel()
         if trying.cancelled():
             raise Refused(f"{key} is being rolled back", "the recovery waits")
-        trying.result()
+        return trying.result()
 
-    async def _once(self, host: Host, operation: Operation) -> None:
-        claim = await self._exclusion.claim(host, operation.key, operation.id, RECOVERY, ENGINE)
+    async def _once(self, host: Host, key: PlacementKey, number: int, work: Callable[[], Awaitable[T]]) -> T:
+        claim = await self._exclusion.claim(host, key, number, RECOVERY, ENGINE)
         try:
-            with doing("recovery", claim.fence(must=True)):
-                await recover.once(self._ports, host, operation)
+            with doing(RECOVERY, claim.fence(must=True)):
+                return await work()
         finally:
             await self._exclusion.release(claim)
+
+    # ------------------------------------------------------------ customers whom no operation moved
+
+    async def follow(self) -> None:
+        """Their workers take over where they are now, once nobody else is at it."""
+        for key, seen in list(self._world.placements.items()):
+            if seen.behind and seen.live is not None and self._may_follow(key, seen):
+                if workers.behind(self._world, seen.live):
+                    seen.behind = await self._follow(key, seen.live)
+                else:
+                    seen.behind = False
+
+    def _may_follow(self, key: PlacementKey, seen: Seen) -> bool:
+        host = self._world.host(key)
+        ours = host.docker_ok and host.owner is None and elsewhere(host, key, self._ports.me) is None
+        return ours and not seen.stuck and key not in self._world.recovering and self._world.may_recover(key)
+
+    async def _follow(self, key: PlacementKey, live: ReleaseRecord) -> bool:
+        """Whether it is to be tried again: not one that does not run, or it would begin again for ever."""
+        outcome, host = "done", self._world.host(key)
+        self._world.recovering.add(key)  # no deploy begins meanwhile, and a rollback cuts it short
+        try:
+            text = await self._try(host, key, 0, partial(workers.follow, self._ports, self._world, live))
+        except (TargetDown, Refused):
+            return True
+        except CockpitError as error:
+            outcome, text = "failed", f"the workers of {live.name} do not follow the customers: {error.message}"
+            log.warning("%s: %s", key, text)
+        finally:
+            self._world.recovering.discard(key)
+        await self._audit.record_anyway(self._audit.row(ENGINE, RECOVERY, outcome, key, text=text))
+        await self._watch.changed(key)
+        return False

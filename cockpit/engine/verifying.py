@@ -120,7 +120,7 @@ class _Check:
                 for container in self.containers:
                     if self._cause_unknown(container):
                         continue
-                    facts = _facts(container, await target.listeners(container.id))
+                    facts = facts_of(container, await target.listeners(container.id))
                     self._verification.observed(ports.clock.monotonic(), container.index, facts)
             except CockpitError as error:
                 self._run.say(f"could not look at the containers: {error.message}")
@@ -155,7 +155,7 @@ class _Check:
         return told
 
 
-def _facts(container: Container, listeners: tuple[str, ...]) -> Facts:
+def facts_of(container: Container, listeners: tuple[str, ...]) -> Facts:
     ran = None
     if container.started_at and container.finished_at and not container.running:
         ran = max(0.0, container.finished_at - container.started_at)  # Docker may note an end before its start

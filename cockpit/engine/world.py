@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from cockpit.config.settings import PlacementSettings, Settings
 from cockpit.edge.base import Pointer
@@ -38,6 +39,7 @@ class Seen:
     left_at: float | None = None  # when customers were last rolled back, also while the log cannot say so
     auto: str = ""  # as Placement.auto
     files: dict[str, dict[str, str]] = field(default_factory=dict)  # what its env files say now: ReleaseSpec.files
+    behind: bool = False  # customers were found where no operation moved them, and its workers may have to follow
     settled: int | None = None  # the release whose containers are known to come back by themselves
     sent: Placement | None = None  # as clients know it
     sent_at: float = 0.0
@@ -66,7 +68,7 @@ class World:
         self.placements: dict[PlacementKey, Seen] = {}
         self.runs: dict[PlacementKey, Run] = {}
         self.recovering: set[PlacementKey] = set()
-        self.tries: dict[PlacementKey, asyncio.Task[None]] = {}  # of recoveries, under way
+        self.tries: dict[PlacementKey, asyncio.Task[Any]] = {}  # of recoveries, under way
         self._first: set[PlacementKey] = set()
         self.at_work: set[int] = set()  # operations that this engine runs, also those that only clean up
         self._indexed: Settings | None = None

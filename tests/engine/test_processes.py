@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cockpit.config.settings import Healthcheck, Process, Settings
+from cockpit.edge.base import Pointer
 from cockpit.engine import spec, tidy
 from cockpit.errors import Refused
 from cockpit.model import Health, Operation, OperationKind, OperationState, StepState
 from cockpit.protocol import RESTART, RestartRequest
+from cockpit.targets.host_lock import LockOrder
 from tests.engine.rig import SHOP, Rig, rig, service, settings
 from tests.fakes.target import Program
+from tests.waiting import until
 
 QUICK = Healthcheck(interval=0.1, timeout=1.0, retries=2)
 WEB = Process(port=8000, healthcheck=QUICK, stop_grace_period=0.1)
@@ -373,3 +377,91 @@ async def test_a_hot_release_that_lost_a_process_is_made_whole_before_customers_
         back = await shop.ended(await shop.rollback())
         assert back.state is OperationState.SUCCEEDED
         assert 1 in running(shop, "admin")
+
+
+# ---------------------------------------------------------------- customers whom no operation moved
+
+
+def moved_by_hand(shop: Rig, release: int) -> None:
+    where = tuple(
+        f"{each.address}:{each.port}" for each in shop.target.containers if each.port and each.release == release
+    )
+    shop.edge.pointers[SHOP] = Pointer(release, where)
+
+
+async def recorded(shop: Rig, action: str, outcome: str) -> list[str]:
+    return [each.text for each in await shop.store.audit(50, SHOP) if (each.action, each.outcome) == (action, outcome)]
+
+
+async def test_workers_follow_a_pointer_that_was_moved_by_hand(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB, worker=WORKER)) as shop:
+        workers_run(shop, "worker")
+        await shop.shipped("first")
+        await shop.shipped("second")
+        shop.clock.hurry()
+        moved_by_hand(shop, 1)
+        await shop.until(lambda: running(shop, "worker") == {1} and not shop.engine.rows.seen(SHOP).behind)
+        assert (shop.customers_on(), await shop.live(), running(shop, "web")) == (1, 1, {1, 2})
+        assert "worker took over on r1, where customers were found" in await recorded(shop, "recovery", "done")
+        assert shop.engine.world.recovering == set()
+
+
+async def test_a_worker_that_does_not_run_where_customers_were_moved_by_hand_leaves_its_predecessor_working(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path, shop_with(web=WEB, worker=WORKER)) as shop:
+        workers_run(shop, "worker")
+        await shop.shipped("first")
+        await shop.shipped("second")
+        shop.target.programs[1] = Program(exits=1)  # of what is started from now on
+        shop.clock.hurry()
+        moved_by_hand(shop, 1)
+
+        async def told() -> bool:
+            return bool(await recorded(shop, "recovery", "failed"))
+
+        await until(told)
+        (text,) = await recorded(shop, "recovery", "failed")
+        assert text.startswith("the workers of r1 do not follow the customers: ")
+        assert 2 in running(shop, "worker")
+        assert "stop shop/production r2" not in shop.target.calls
+        assert not shop.engine.rows.seen(SHOP).behind
+
+
+async def test_a_rollback_waits_for_no_worker_that_follows_a_pointer_moved_by_hand(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB, worker=WORKER)) as shop:
+        workers_run(shop, "worker")
+        await shop.shipped("first")
+        await shop.shipped("second")
+        await shop.shipped("third")
+        shop.target.process_programs[2, "worker"] = Program(starts_in=3600.0)
+        starting = "start shop/production r2"
+        shop.target.calls.clear()
+        moved_by_hand(shop, 2)
+        await shop.until(lambda: starting in shop.target.calls)
+        done = await shop.ended(await shop.rollback())
+        assert done.state is OperationState.SUCCEEDED
+        await shop.until(lambda: not shop.engine.rows.seen(SHOP).behind)
+        assert (shop.customers_on(), running(shop, "worker")) == (1, {1})
+
+
+async def test_nothing_follows_while_another_bastion_is_at_it_or_where_all_is_in_its_place(tmp_path: Path) -> None:
+    async with rig(tmp_path, shop_with(web=WEB, worker=WORKER)) as shop:
+        workers_run(shop, "worker")
+        await shop.shipped("first")
+        await shop.shipped("second")
+        there = replace(shop.me, bastion="bastion-9", machine="machine-9", boot="another")
+        lock = await shop.target.take_lock(LockOrder(SHOP, 5, "deploy", "tom", shop.clock.now(), there))
+        assert lock is not None
+        await shop.engine.watch.look(SHOP)
+        seen = shop.engine.rows.seen(SHOP)
+        seen.behind = True
+        shop.target.calls.clear()
+        await shop.engine.recoveries.follow()
+        assert seen.behind
+        await shop.target.release_lock(lock)
+        await shop.engine.watch.look(SHOP)
+        await shop.engine.recoveries.follow()
+        assert not seen.behind
+        assert acts(shop, "worker") == []
+        assert await recorded(shop, "recovery", "done") == []

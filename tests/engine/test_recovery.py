@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cockpit.edge.base import Pointer
-from cockpit.errors import Refused
+from cockpit.errors import Refused, StoreError
 from cockpit.model import Operation, OperationKind, OperationState, PlacementKey, Step
-from cockpit.protocol import OPERATION, RECOVER, STATUS, Event, Nothing, OperationRequest
+from cockpit.protocol import DEPLOY, OPERATION, RECOVER, STATUS, DeployRequest, Event, Nothing, OperationRequest
 from cockpit.store.log import ReleaseLog
 from tests.engine.rig import ANA, SHOP, Rig, rig, service, settings
+from tests.waiting import until
 
 
 async def _died_in(shop: Rig, *, switched: bool) -> int:
@@ -28,6 +30,10 @@ async def _died_in(shop: Rig, *, switched: bool) -> int:
     shop.prober.answers.clear()
     await shop.again()
     return running.id
+
+
+async def _is_live(shop: Rig, number: int) -> bool:
+    return await shop.live() == number
 
 
 async def test_a_crash_before_the_switch_leaves_the_old_release_serving(tmp_path: Path) -> None:
@@ -110,7 +116,7 @@ async def test_where_log_and_pointer_disagree_the_pointer_is_right(tmp_path: Pat
         where = tuple(f"{each.address}:{each.port}" for each in shop.target.containers if each.release == 1)
         shop.edge.pointers[SHOP] = Pointer(1, where)
         await shop.again()
-        assert await shop.live() == 1
+        await until(lambda: _is_live(shop, 1))
 
 
 async def test_a_row_that_nobody_foresaw_parks_its_operation_and_nothing_else(tmp_path: Path) -> None:
@@ -206,3 +212,87 @@ async def test_an_operation_of_a_service_that_is_gone_reaches_an_end_too(tmp_pat
         assert found is not None
         assert found.state is OperationState.INTERRUPTED
         assert await shop.store.unfinished() == ()
+
+
+def heard_of(shop: Rig, operation: int) -> list[Operation]:
+    """In the order in which clients were told."""
+    told = [each.operation for each in shop.notes if isinstance(each, Event) and each.operation]
+    return [each for each in told if each.id == operation]
+
+
+async def test_those_who_look_see_that_an_operation_is_recovered_and_once_what_that_waits_for(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.prober.answers[2] = 0
+        running = await shop.deploy(shop.commit("second"))
+        await shop.until(lambda: 2 in shop.running())
+        await shop.down()
+        shop.target.down = "Docker does not answer"
+        shop.notes.clear()
+        shop.clock.hurry()
+        await shop.up(wait=False)
+        waits = "finding out how it is · it waits: Docker does not answer"
+        await shop.until(lambda: any(waits in each.summary for each in heard_of(shop, running.id)))
+        asked = len(shop.target.calls)
+        await shop.until(lambda: len(shop.target.calls) > asked + 50)  # it was tried again and again
+        assert sum(waits in each.summary for each in heard_of(shop, running.id)) == 1
+        shop.target.down = ""
+        await shop.settled()
+        await shop.until(lambda: heard_of(shop, running.id)[-1].state is OperationState.INTERRUPTED)
+        assert [each.state for each in heard_of(shop, running.id)][:-1] == [OperationState.RECOVERING] * 2
+
+
+async def test_a_recovery_that_is_cut_short_while_its_last_row_is_written_is_not_done_twice(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        await shop.shipped("second")
+        shop.prober.answers[3] = 0
+        running = await shop.deploy(shop.commit("third"))
+        await shop.until(lambda: 3 in shop.running())
+        await shop.down()
+        await shop.make()
+        ends, written = shop.store.end_operation, asyncio.Event()
+
+        async def end_operation(operation: int, *rest: Any, **more: Any) -> None:
+            await ends(operation, *rest, **more)
+            if operation == running.id:
+                written.set()
+                await asyncio.Event().wait()  # the row is there, and the one who wrote it never hears of it
+
+        shop.store.end_operation = end_operation  # type: ignore[method-assign]
+        await shop.engine.start()
+        await written.wait()
+        done = await shop.ended(await shop.rollback())
+        await shop.settled()
+        assert done.state is OperationState.SUCCEEDED
+        assert shop.customers_on() == 1
+        ended = [each for each in await shop.store.audit(50, SHOP) if each.operation == running.id]
+        assert [each.outcome for each in ended if each.action == "recovery"] == ["interrupted"]
+
+
+async def test_a_recovery_whose_end_cannot_be_read_back_keeps_no_other_from_its_end(tmp_path: Path) -> None:
+    other = PlacementKey("blog", "production")
+    async with rig(tmp_path, settings((SHOP, service()), (other, service()))) as shop:
+        shop.prober.answers[1] = 0
+        commit = shop.commit("first")
+        left = [await shop.call(DEPLOY, DeployRequest(key, commit)) for key in (SHOP, other)]
+        await shop.until(lambda: len(shop.target.containers) == 2)
+        await shop.down()
+        await shop.make()
+        reads, refused = shop.store.operation, asyncio.Event()
+
+        async def read(operation: int) -> Operation | None:
+            found = await reads(operation)
+            if operation == left[0].id and found is not None and found.state.ended:
+                refused.set()
+                raise StoreError("disk I/O error")
+            return found
+
+        shop.store.operation = read  # type: ignore[method-assign]
+        await shop.engine.start()
+        await shop.settled()
+        await refused.wait()
+        states = [found.state for each in left if (found := await reads(each.id)) is not None]
+        assert states == [OperationState.INTERRUPTED] * 2
+        await shop.until(lambda: shop.running() == set())
+        assert (await shop.ended(await shop.call(DEPLOY, DeployRequest(other, commit)))).state.ended
