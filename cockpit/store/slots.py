@@ -96,7 +96,7 @@ def _held(db: sqlite3.Connection, placement: int | None, release: int) -> int | 
 
 
 def _choose(db: sqlite3.Connection, slots: int, rest: float, avoid: frozenset[int], at: float) -> int:
-    """The lowest that was never used, else the one that has rested longest."""
+    """The lowest that was never used, else the one that has rested longest. Those of a wrong clock come last."""
     used: dict[int, float | None] = dict(db.execute("SELECT slot, freed_at FROM slots"))
     never = next((slot for slot in range(slots) if slot not in used and slot not in avoid), None)
     if never is not None:
@@ -104,7 +104,7 @@ def _choose(db: sqlite3.Connection, slots: int, rest: float, avoid: frozenset[in
     rested = [
         (freed, slot)
         for slot, freed in used.items()
-        if freed is not None and freed + rest <= at and slot < slots and slot not in avoid
+        if freed is not None and _rested(freed, rest, at) and slot < slots and slot not in avoid
     ]
     if not rested:
         raise StoreError(
@@ -112,3 +112,8 @@ def _choose(db: sqlite3.Connection, slots: int, rest: float, avoid: frozenset[in
             "wait until one has rested, stop hot releases, or give the cockpit's network a larger subnet",
         )
     return min(rested)[1]
+
+
+def _rested(freed: float, rest: float, at: float) -> bool:
+    """Further ahead than a rest was written while the clock was wrong: nobody would have it until that time comes."""
+    return freed + rest <= at or freed > at + rest

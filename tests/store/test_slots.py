@@ -49,6 +49,23 @@ async def test_of_those_that_rested_the_longest_rested_comes_first(log: ReleaseL
     assert [await lease(log, add) for _ in range(3)] == [2, 0, 1]
 
 
+async def test_a_clock_that_was_set_back_bars_no_freed_slot_for_longer(log: ReleaseLog, add: Any, clock: Any) -> None:
+    """How long those have rested nobody knows, so they come after the ones of which that is known."""
+    for slot in (await lease(log, add, 2), await lease(log, add, 2)):
+        await log.free_slot(slot, clock.now() + (86400.0 if slot == 0 else 0.0))
+    clock.time += REST
+    assert [await lease(log, add, 2) for _ in range(2)] == [1, 0]
+
+
+async def test_a_clock_that_was_set_back_a_little_shortens_no_rest(log: ReleaseLog, add: Any, clock: Any) -> None:
+    await log.free_slot(await lease(log, add, 1), clock.now())
+    clock.time -= 5
+    with pytest.raises(StoreError, match="no free slot: 1 of 1"):
+        await lease(log, add, 1)
+    clock.time += REST + 5
+    assert await lease(log, add, 1) == 0
+
+
 async def test_freeing_again_does_not_begin_the_rest_again(log: ReleaseLog, add: Any, clock: Any) -> None:
     slot = await lease(log, add, 1)
     await log.free_slot(slot, clock.now())
