@@ -49,8 +49,8 @@ RATE = 40.0  # requests a second
 LONGEST = 30.0  # seconds for an operation to reach its point, or its end
 RESTORED = 30.0  # seconds after which a run counts as not recovered
 LOOK = 0.02  # seconds
-KEPT = 8  # releases that may have containers before a run begins: the clean-up has to keep up with the deploys
-TIDIED = 60.0  # seconds for it to do so
+LATE = 4  # releases that may have containers longer than they need to before a run begins
+TIDIED = 60.0  # seconds for the clean-up to take the others away
 SICK = 1  # the number of the commit whose release never becomes healthy
 REPLICAS = 2
 SHOP = Service(
@@ -183,12 +183,12 @@ class Crashes:
         await self._tidied()
 
     async def _tidied(self) -> None:
-        """Until releases that served their time are gone. An engine that is killed every few seconds is late with it,
+        """Until most releases whose time is over are gone. An engine that is killed every few seconds is late with it,
         and hundreds of containers are no world to measure in."""
         deadline = time.monotonic() + TIDIED
-        while len(kept := _kept(await self.world.client.call(RELEASES, For(self._key)))) > KEPT:
+        while len(late := _late(await self.world.client.call(RELEASES, For(self._key)))) > LATE:
             if time.monotonic() > deadline:
-                raise CockpitError(f"releases keep their containers: {sorted(kept)}")
+                raise CockpitError(f"releases keep their containers: {sorted(late)}")
             await asyncio.sleep(LOOK)
 
     # ------------------------------------------------------------ points
@@ -348,6 +348,14 @@ class Crashes:
 
 def _kept(releases: Releases) -> set[int]:
     return {each.number for each in releases.releases if each.tier in (Tier.LIVE, Tier.HOT, Tier.STOPPED)}
+
+
+def _late(releases: Releases) -> set[int]:
+    """Those that are kept, and neither serve nor are hot for a while."""
+    now = time.time()
+    return _kept(releases) - {
+        each.number for each in releases.releases if each.tier is Tier.LIVE or (each.hot_until or 0.0) > now
+    }
 
 
 def _alive(begun: asyncio.Task[None]) -> bool:
