@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from cockpit.clock import Clock
 from cockpit.config.settings import PlacementSettings
-from cockpit.engine import memory, plan, recover, spec
+from cockpit.engine import memory, plan, recover, slots, spec
 from cockpit.engine.acting import doing
 from cockpit.engine.audit import ENGINE
 from cockpit.engine.exclusion import TIDYING, Exclusion
@@ -65,6 +65,7 @@ class Tidy:
         if seen.health in (Health.HEALTHY, Health.DEGRADED):
             changed |= await mark_good(ports, seen, self._evenly.since())
         if world.host(key).docker_ok and not seen.stuck:
+            changed |= await slots.correct(ports, world, key)
             changed |= await self._containers(placement, seen)
         return changed
 

@@ -39,6 +39,7 @@ class Seen:
     left_at: float | None = None  # when customers were last rolled back, also while the log cannot say so
     auto: str = ""  # as Placement.auto
     files: dict[str, dict[str, str]] = field(default_factory=dict)  # what its env files say now: ReleaseSpec.files
+    slots_looked_at: object = None  # what was compared with the leases last, and found to agree (`slots.py`)
     behind: bool = False  # customers were found where no operation moved them, and its workers may have to follow
     settled: int | None = None  # the release whose containers are known to come back by themselves
     sent: Placement | None = None  # as clients know it

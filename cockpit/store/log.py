@@ -152,9 +152,9 @@ class ReleaseLog:
         at = self._clock.now()
         return await self._vital(lambda db: leasing.spare(db, key, release, slots, rest=rest, avoid=avoid, at=at))
 
-    async def hold_slot(self, key: PlacementKey, release: int, slot: int) -> None:
-        """The release was found there, wherever the log thought that it was."""
-        await self._vital(lambda db: leasing.hold(db, key, release, slot, self._clock.now()))
+    async def correct_slots(self, key: PlacementKey, found: leasing.Correction) -> None:
+        at = self._clock.now()
+        await self._vital(lambda db: leasing.correct(db, key, found, at))
 
     async def free_slot(self, slot: int, at: float) -> None:
         await self._vital(lambda db: leasing.free(db, slot, at))

@@ -10,6 +10,25 @@ from cockpit.store import placements
 from cockpit.store.base import SlotLease
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What the log says otherwise of a placement than its host."""
+
+    freed: tuple[int, ...] = ()  # leased, and nothing is there
+    held: tuple[tuple[int, int], ...] = ()  # slot and release: its containers are there, and it has no lease
+    moved: tuple[tuple[int, int], ...] = ()  # slot and release: it is there, and not where its row says
+
+
+def correct(db: sqlite3.Connection, key: PlacementKey, found: Correction, at: float) -> None:
+    placement = placements.find(db, key)
+    for slot in found.freed:
+        free(db, slot, at)
+    for slot, release in found.held:
+        _give(db, slot, placement, release, at)
+    for slot, release in found.moved:
+        db.execute("UPDATE releases SET slot = ? WHERE placement = ? AND number = ?", (slot, placement, release))
+
+
 def lease(
     db: sqlite3.Connection,
     key: PlacementKey,
@@ -52,11 +71,6 @@ def spare(
 def _give(db: sqlite3.Connection, slot: int, placement: int | None, release: int, at: float) -> None:
     row = (slot, placement, release, at)
     db.execute("INSERT OR REPLACE INTO slots (slot, placement, release, leased_at) VALUES (?, ?, ?, ?)", row)
-
-
-def hold(db: sqlite3.Connection, key: PlacementKey, release: int, slot: int, at: float) -> None:
-    """A slot in which the release was found."""
-    _give(db, slot, placements.find(db, key), release, at)
 
 
 def free(db: sqlite3.Connection, slot: int, at: float) -> None:
