@@ -62,8 +62,7 @@ class Changes:
         return found.key if found else None
 
     async def _find(self, number: int) -> Operation | None:
-        run = self._runs.run(number)
-        return run.operation if run else await self._ports.store.operation(number)
+        return self._runs.operation(number) or await self._ports.store.operation(number)
 
     async def _deploy(self, peer: Peer, asked: DeployRequest) -> Operation:
         if asked.commit and not COMMIT.fullmatch(asked.commit):  # no operation, and no log, has it as a commit

@@ -204,6 +204,7 @@ class Run:
 
     async def _run(self, steps: asyncio.Task[None], undo: StepWork) -> None:
         flushing = asyncio.create_task(self._flush(), name=f"log of {self.operation.id}")
+        self.claim.tell.add(self.say)
         try:
             await asyncio.wait({steps})
             self.halted.set()
@@ -216,6 +217,7 @@ class Run:
                 await self.moved()
         finally:
             flushing.cancel()
+            self.claim.tell.discard(self.say)
             self.halted.set()
             if not self._abandoned:
                 await self._let_go()

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import tempfile
+from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -29,6 +30,8 @@ from cockpit.store.logs import OperationLog
 
 log = logging.getLogger(__name__)
 
+REMEMBERED = 20  # operations without a row that have ended: who follows one asks for its end once more
+
 
 class Runs:
     def __init__(self, shared: Shared, watch: Watch, exclusion: Exclusion) -> None:
@@ -41,6 +44,7 @@ class Runs:
         self._endings: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
         self._unlogged = itertools.count(UNLOGGED + int(shared.ports.clock.now()))
+        self._rowless: deque[Operation] = deque(maxlen=REMEMBERED)
 
     async def load(self) -> None:
         """Operations are numbered here, so that a lock can name its own. Again when the log learnt of more."""
@@ -52,6 +56,11 @@ class Runs:
 
     def run(self, operation: int) -> Run | None:
         return next((run for run in self._unended if run.operation.id == operation), None)
+
+    def operation(self, number: int) -> Operation | None:
+        """One that runs, or has ended and never got a row; the others are in the log."""
+        run = self.run(number)
+        return run.operation if run else next((each for each in self._rowless if each.id == number), None)
 
     def idle(self) -> bool:
         return not self._unended
@@ -150,6 +159,8 @@ class Runs:
         except CockpitError as error:
             log.warning("after operation %d: %s", run.operation.id, error.message)
         finally:
+            if run.operation.id >= UNLOGGED:
+                self._rowless.append(run.operation)
             self._unended.discard(run)
             self._world.at_work.discard(run.operation.id)
             if self._world.runs.get(key) is run:

@@ -29,6 +29,7 @@ from cockpit.protocol import (
     OperationRequest,
     TakeoverRequest,
 )
+from cockpit.store.logs import path_of
 from cockpit.targets.host_lock import HostLock, LockOrder
 from tests.engine.rig import SHOP, TOM, Rig, rig
 from tests.fakes.prober import FakeProber
@@ -447,3 +448,15 @@ async def test_a_lock_that_a_dead_engine_of_another_state_directory_left_is_one(
         await shop.until(lambda: not shop.target.held)
         (row,) = [each for each in await shop.store.audit(50) if each.action == "takeover"]
         assert "its holder is gone" in row.text
+
+
+async def test_an_operation_whose_lock_is_gone_says_so_in_its_own_log(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        operation = await _deploying(shop)
+        shop.target.held.clear()
+        shop.clock.hurry()
+        log = path_of(shop.paths.logs, operation.id)
+        said = "the lock of shop/production is gone from its host: somebody took the placement over"
+        await shop.until(lambda: log.exists() and said in log.read_text())
+        await shop.ended(operation)
+        assert log.read_text().count(said) == 1
