@@ -14,6 +14,7 @@ from cockpit.engine import ownership, views
 from cockpit.errors import Refused
 from cockpit.health.probe import Probe
 from cockpit.model import HostStatus, PlacementKey
+from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import Claim, Container, Target
 from cockpit.targets.host_lock import HostLock
 from cockpit.targets.subnet import Subnet
@@ -92,7 +93,8 @@ class Host:
     edge_note: str = ""  # what wants doing to an edge that serves: it is outdated
     caught_up: bool = False  # the release log was compared with what the host has
     owner: Claim | None = None  # another cockpit's: then it is only looked at
-    memory: dict[tuple[PlacementKey, int], str] = field(default_factory=dict)  # what it remembers of releases
+    memory: dict[PlacementKey, dict[int, str]] = field(default_factory=dict)  # what it remembers of releases
+    kept: dict[PlacementKey, tuple[ReleaseRecord, ...]] = field(default_factory=dict)  # those that `memory` is of
     memory_read_at: float | None = None  # monotonic
     memory_note: str = ""  # why it cannot remember
     probed: dict[str, Probed] = field(default_factory=dict)  # by address and port

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections import defaultdict
 from dataclasses import replace
 
 from cockpit.clock import Clock
@@ -63,19 +63,21 @@ async def note(host: Host, record: ReleaseRecord) -> None:
         host.memory_note = error.message
         log.warning("%s: %s", host.name, error.message)
     else:
-        host.memory[record.key, record.number] = text
+        host.memory.setdefault(record.key, {})[record.number] = text
+        host.kept.pop(record.key, None)
 
 
-async def keep(host: Host, clock: Clock, key: PlacementKey, records: Iterable[ReleaseRecord]) -> None:
+async def keep(host: Host, clock: Clock, key: PlacementKey, records: tuple[ReleaseRecord, ...]) -> None:
     """All of a placement that is worth it, as it is now, and nothing else. Raises TargetDown."""
     now = clock.monotonic()
     if host.memory_read_at is None or now - host.memory_read_at >= AGAIN:
-        host.memory = {(each.key, each.release): each.text for each in await host.target.remembered()}
+        await _read(host)
         host.memory_read_at, host.memory_note = now, ""
-    if host.memory_note:
-        return  # until it is read again
+    if host.memory_note or host.kept.get(key) is records:
+        return  # until it is read again, or they are
     try:
         await _keep(host, key, {each.number: each for each in records})
+        host.kept[key] = records
     except TargetDown:
         raise
     except CockpitError as error:
@@ -83,16 +85,25 @@ async def keep(host: Host, clock: Clock, key: PlacementKey, records: Iterable[Re
         log.warning("%s: %s", host.name, error.message)
 
 
+async def _read(host: Host) -> None:
+    memory: defaultdict[PlacementKey, dict[int, str]] = defaultdict(dict)
+    for each in await host.target.remembered():
+        memory[each.key][each.release] = each.text
+    host.memory = memory
+    host.kept.clear()
+
+
 async def _keep(host: Host, key: PlacementKey, records: dict[int, ReleaseRecord]) -> None:
     """What nobody can go back to any more is forgotten: releases too old to be among `records`, once all of those that
     are kept are there. Of others that are not among them, which another engine knows, everything stays as it is."""
     wanted = {number: text_of(each) for number, each in records.items() if worth_it(each)}
+    memory = host.memory.setdefault(key, {})
     for number, text in wanted.items():
-        if host.memory.get((key, number)) != text:
+        if memory.get(number) != text:
             await host.target.remember(key, number, text)
-            host.memory[key, number] = text
+            memory[number] = text
     oldest = sorted(records)[-RECORDS] if len(records) >= RECORDS else 0
-    mine = [number for of, number in host.memory if of == key and (number in records or number < oldest)]
-    for number in [number for number in mine if number not in wanted]:
-        await host.target.forget(key, number)
-        del host.memory[key, number]
+    for number in [number for number in memory if number in records or number < oldest]:
+        if number not in wanted:
+            await host.target.forget(key, number)
+            del memory[number]

@@ -273,11 +273,20 @@ async def test_what_is_too_old_to_go_back_to_is_forgotten_and_what_another_engin
         host = shop.engine.world.host(SHOP)
         for number in (1, 2, 3, 60):
             await memory.note(host, record(number))
-        newest = [record(number) for number in range(53, 3, -1)]
+        newest = tuple(record(number) for number in range(53, 3, -1))
         await memory.keep(host, shop.clock, SHOP, newest[:5])  # as at a start, before the others are read
         assert {1, 2, 3, 60} <= {number for _, number in shop.target.records}
-        await memory.keep(host, shop.clock, SHOP, [*newest, record(2)])  # the live one
+        await memory.keep(host, shop.clock, SHOP, (*newest, record(2)))  # the live one
         assert {number for _, number in shop.target.records} == {2, *range(4, 54), 60}
+
+
+async def test_what_somebody_pruned_is_remembered_again(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await _hot_and_live(shop)
+        shop.target.records.clear()
+        host = shop.engine.world.host(SHOP)
+        host.memory_read_at = shop.clock.monotonic() - memory.AGAIN
+        await shop.until(lambda: len(shop.target.records) == 2)
 
 
 async def test_what_failed_or_whose_image_is_gone_is_forgotten(tmp_path: Path) -> None:
