@@ -58,27 +58,35 @@ class Kept:
     now: float
 
 
-def write(path: Path, kept: Kept, count: int) -> None:
-    """`count` operations, spread evenly, the newest an hour ago; and the last hour's minutes.
+def write(path: Path, kept: Kept, turns: Sequence[int]) -> None:
+    """So many operations of each placement, the newest an hour ago; and the last hour's minutes.
 
-    One placement's history is written as the engine would, and then copied for all of them, turn by turn."""
-    pattern = path.with_name(f"{path.name}.pattern")
-    with _unsafe(pattern) as db:
-        turns = count // len(kept.keys)
-        for turn in range(turns):
-            _Turn(kept, kept.keys[0], turn).write(db, kept.now - HOUR * (1 + (turns - turn) * APART))
+    One placement's history is written as the engine would, and copied for all with as many operations."""
     with _unsafe(path) as db:
         for key in kept.keys:
             placements.ensure(db, key)
         db.execute("COMMIT")
-        db.execute("ATTACH ? AS pattern", (str(pattern),))
+        for count in sorted(set(turns)):
+            pattern = path.with_name(f"{path.name}.pattern")
+            _write_pattern(pattern, kept, count)
+            db.execute("ATTACH ? AS pattern", (str(pattern),))
+            db.execute("BEGIN")
+            chosen = ",".join(str(number) for number, each in enumerate(turns, start=1) if each == count)
+            for table, changed in _COPIED.items():
+                _copy(db, table, {name: form.format(n=len(turns)) for name, form in changed.items()}, chosen)
+            db.execute("COMMIT")
+            db.execute("DETACH pattern")
+            pattern.unlink()
         db.execute("BEGIN")
-        for table, changed in _COPIED.items():
-            _copy(db, table, {name: form.format(n=len(kept.keys)) for name, form in changed.items()})
         _chain(db)
-        if turns:
+        if any(turns):
             minutes.add(db, tuple(_last_hour(kept)))
-    pattern.unlink()
+
+
+def _write_pattern(path: Path, kept: Kept, turns: int) -> None:
+    with _unsafe(path) as db:
+        for turn in range(turns):
+            _Turn(kept, kept.keys[0], turn).write(db, kept.now - HOUR * (1 + (turns - turn) * APART))
 
 
 @contextmanager
@@ -95,13 +103,14 @@ def _unsafe(path: Path) -> Iterator[sqlite3.Connection]:
         db.close()
 
 
-def _copy(db: sqlite3.Connection, table: str, changed: Mapping[str, str]) -> None:
-    """The pattern's rows for each placement, whose own are told apart by `changed`."""
+def _copy(db: sqlite3.Connection, table: str, changed: Mapping[str, str], chosen: str) -> None:
+    """The pattern's rows for each placement of `chosen`, whose own are told apart by `changed`."""
     columns = [str(row[1]) for row in db.execute(f"PRAGMA main.table_info({table})")]
-    chosen = ", ".join(changed.get(name, f"of.{name}") for name in columns)
+    values = ", ".join(changed.get(name, f"of.{name}") for name in columns)
     order = "of.operation, each.id, of.rowid" if table == "events" else "1, 2"
     db.execute(
-        f"INSERT INTO main.{table} SELECT {chosen} FROM pattern.{table} AS of, main.placements AS each ORDER BY {order}"
+        f"INSERT INTO main.{table} SELECT {values} FROM pattern.{table} AS of, main.placements AS each "
+        f"WHERE each.id IN ({chosen}) ORDER BY {order}"
     )
 
 
