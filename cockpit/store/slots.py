@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 
 from cockpit.errors import StoreError
 from cockpit.model import PlacementKey
