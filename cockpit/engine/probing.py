@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from cockpit.clock import Evenly
 from cockpit.engine import spec, views
 from cockpit.engine.host import Host
 from cockpit.engine.ports import Ports
@@ -30,6 +31,7 @@ class Probing:
         self._ports = ports
         self._world = world
         self.samples = Samples()
+        self._evenly = Evenly(ports.clock, world.started_at)
         self._rounds = Rounds(self._hits)
         self._due: dict[str, float] = {}  # container id → monotonic time
         self._asking: dict[str, asyncio.Task[None]] = {}
@@ -88,17 +90,22 @@ class Probing:
             self.samples.add_request(hit.key, hit.at, status=hit.status, ms=hit.ms)
 
     async def roll_up(self) -> None:
-        """Into the log, by the minute; kept for a week."""
-        now = self._ports.clock.now()
+        """Into the log, by the minute; kept for a week. A clock that has just jumped is not believed so far that what
+        it says was a week ago goes for good."""
+        now, evenly = self._ports.clock.now(), self._evenly.since()
         minutes = self.samples.minutes(now)
         if minutes:
             await self._ports.store.add_minutes(minutes)
-            await self._ports.store.prune_minutes(now - WEEK)
+            if now - evenly >= HOUR:
+                await self._ports.store.prune_minutes(now - WEEK)
 
     async def recall(self) -> None:
         """The last hour by the minute, as the log has it: an engine that is new does not begin from nothing."""
-        found = await self._ports.store.minutes(self._ports.clock.now() - HOUR)
-        self.samples.remember(each for each in found if each.key in self._world.placements)
+        now = self._ports.clock.now()
+        found = await self._ports.store.minutes(now - HOUR)
+        known = self._world.placements
+        past = (each for each in found if each.at <= now)  # the others are of a clock that was ahead
+        self.samples.remember(each for each in past if each.key in known)
 
     async def close(self) -> None:
         await self._rounds.close()

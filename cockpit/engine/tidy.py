@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from cockpit.clock import Clock
+from cockpit.clock import Evenly
 from cockpit.config.settings import PlacementSettings
 from cockpit.engine import memory, plan, recover, slots, spec
 from cockpit.engine.acting import doing
@@ -24,26 +24,7 @@ from cockpit.model import Health, PlacementKey
 from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import Container, Standing, Target
 
-JUMP = 5.0  # seconds by which the wall clock may differ from the monotonic one between two looks
 MOVED = 5.0  # seconds after a switch in which a request that read the pointer before it may still dial
-
-
-class Evenly:
-    """Notices that the wall clock jumped: what it says of the time before proves nothing about how long it was."""
-
-    def __init__(self, clock: Clock, since: float) -> None:
-        self._clock = clock
-        self._ahead = clock.now() - clock.monotonic()
-        self._since = since
-
-    def since(self) -> float:
-        """The time, as the clock tells it now, from which on it ran evenly."""
-        now = self._clock.now()
-        ahead = now - self._clock.monotonic()
-        if abs(ahead - self._ahead) > JUMP:
-            self._since = now
-        self._ahead = ahead
-        return self._since
 
 
 class Tidy:

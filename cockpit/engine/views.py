@@ -25,7 +25,7 @@ def tier(record: ReleaseRecord, live: int | None, running: frozenset[int]) -> Ti
 
 
 def release(record: ReleaseRecord, live: int | None, running: frozenset[int], now: float) -> Release:
-    served = record.served_seconds + (now - record.live_since if record.live_since else 0.0)
+    served = record.served_seconds + (max(0.0, now - record.live_since) if record.live_since else 0.0)
     return Release(
         key=record.key,
         number=record.number,

@@ -66,6 +66,7 @@ class Watch:
         self.edges = Edges(ports, world)
         self.repositories = Repositories(ports, world, rows, hub)
         self._rereading = asyncio.Lock()
+        self._wrong: dict[str, str] = {}  # what each loop's last look said that failed
         self._looks = Rounds(self._look_at)
         self._tidyings = Rounds(self._tidy_host)
 
@@ -104,14 +105,19 @@ class Watch:
             await self._once(work)
             await self._ports.clock.sleep(every())
 
-    async def _once(self, work: Work) -> None:
-        """A loop is a process edge: what goes wrong in one look must not end all looking."""
+    async def _once(self, work: Work, about: str = "") -> None:
+        """A loop is a process edge: what goes wrong in one look must not end all looking. What goes on being wrong is
+        told once: a full disk must not be filled with it."""
+        name = f"{_name(work)} {about}".rstrip()
         try:
             await work()
+            self._wrong.pop(name, None)
         except CockpitError as error:
-            log.warning("%s: %s", _name(work), error.message)
+            if self._wrong.get(name) != error.message:
+                log.warning("%s: %s", name, error.message)
+            self._wrong[name] = error.message
         except Exception:  # a process edge: the next look may succeed
-            log.exception("%s", _name(work))
+            log.exception("%s", name)
 
     def _look_every(self) -> float:
         return LOOK_BUSY if self._world.runs else LOOK
@@ -264,7 +270,7 @@ class Watch:
             key = placement.key
             here = key not in self._world.runs and key not in self._world.recovering
             if here and host.owner is None and elsewhere(host, key, self._ports.me) is None:
-                await self._once(functools.partial(self._tidy_one, placement))
+                await self._once(functools.partial(self._tidy_one, placement), str(key))
 
     async def _tidy_one(self, placement: PlacementSettings) -> None:
         """One placement's trouble (a torn pointer, a container that does not end) is no other's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from pathlib import Path
 from typing import Any
@@ -258,6 +259,33 @@ async def test_a_lock_that_cannot_be_written_is_none(tmp_path: Path) -> None:
         with pytest.raises(StoreError):
             await lock(shop)
         assert await in_force(shop) is None
+
+
+async def test_a_lock_whose_end_a_full_disk_refuses_is_told_once_until_it_is_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with rig(tmp_path) as shop:
+        await lock(shop, seconds=HOUR)
+        refused, writes = asyncio.Event(), shop.disk.write
+
+        async def write(work: Any, *, vital: bool = False) -> Any:
+            if shop.disk.refuses:
+                tries.append(1)
+                if len(tries) > 20:
+                    refused.set()
+            return await writes(work, vital=vital)
+
+        tries: list[int] = []
+        shop.disk.write = write  # type: ignore[method-assign]  # counts
+        shop.disk.refuses = "disk is full"
+        shop.clock.ahead = HOUR + 1
+        shop.clock.hurry()
+        await refused.wait()
+        told = [each.getMessage() for each in caplog.records if "expire" in each.getMessage()]
+        assert told == ["Locking.expire: disk is full"]
+        shop.disk.refuses = ""
+        await shop.until(lambda: not shop.engine.world.locks.expired())
+        assert await shop.store.locks() == {}
 
 
 async def test_nothing_is_deployed_by_itself_through_a_lock_or_a_freeze(tmp_path: Path) -> None:
