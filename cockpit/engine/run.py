@@ -11,26 +11,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cockpit.config.settings import PlacementSettings
+from cockpit.engine import outcome
 from cockpit.engine.acting import doing
 from cockpit.engine.exclusion import Claim
 from cockpit.engine.journal import Journal, unlogged
 from cockpit.engine.starting import Values
-from cockpit.errors import (
-    BuildError,
-    CockpitError,
-    ConfigError,
-    EdgeError,
-    Failed,
-    Refused,
-    SourceError,
-    StoreError,
-    TargetError,
-)
-from cockpit.model import Failure, LogLine, Operation, OperationKind, OperationState, Side, StepState
+from cockpit.errors import CockpitError, Failed, Refused, StoreError
+from cockpit.model import Failure, LogLine, Operation, OperationKind, OperationState, StepState
 from cockpit.protocol import Event
 from cockpit.store.base import ReleaseRecord
 from cockpit.store.logs import OperationLog
-from cockpit.text import clean_log, took
 
 if TYPE_CHECKING:
     from cockpit.engine.shared import Shared
@@ -41,15 +31,6 @@ FLUSH = 0.1  # seconds between writes of the operation's log
 
 StepWork = Callable[["Run"], Awaitable[str]]
 Lines = Callable[[tuple[LogLine, ...]], None]
-
-SIDES: dict[type[CockpitError], Side] = {
-    ConfigError: Side.CONFIGURATION,
-    SourceError: Side.SOURCE,
-    BuildError: Side.BUILD,
-    EdgeError: Side.INFRASTRUCTURE,
-    TargetError: Side.INFRASTRUCTURE,
-    StoreError: Side.INFRASTRUCTURE,
-}
 
 
 class Skip(Exception):
@@ -234,7 +215,7 @@ class Run:
         if isinstance(error, Failed):
             return OperationState.FAILED, error.failure
         _log.error("operation %s", self.operation.id, exc_info=error)
-        return OperationState.FAILED, self.known.failure(unexpected(error, self.operation))
+        return OperationState.FAILED, self.known.failure(outcome.unexpected(error, self.operation))
 
     async def _flush(self) -> None:
         while True:
@@ -264,7 +245,7 @@ class Run:
             await asyncio.shield(self._ended_badly(name, "cancelled"))
             raise
         except CockpitError as error:
-            failure = self.known.failure(as_failure(error, name))
+            failure = self.known.failure(outcome.as_failure(error, name))
             await self._ended_badly(name, failure.summary)
             raise Failed(failure) from error
         self._say_outcome(name, state, detail)
@@ -292,7 +273,8 @@ class Run:
 
     async def _end(self, state: OperationState, failure: Failure | None) -> None:
         at = self.ports.clock.now()
-        summary = self._summary(state, failure) + await self._lost_lines()
+        how = outcome.Outcome(self.operation, self.live, state, failure, self._cancelled_by, self._customers, at)
+        summary = how.summary + await self._lost_lines()
         store, operation = self.ports.store, self.operation
         await self._journal.end(
             lambda: store.end_operation(operation.id, state, summary, failure, at),
@@ -301,36 +283,16 @@ class Run:
         self.say(summary)
         self.now_about(state=state, failure=failure, summary=summary, ended_at=at)
 
+    @property
+    def _customers(self) -> outcome.Customers:
+        if not self.committed:
+            return outcome.Customers.WHERE_THEY_WERE
+        return outcome.Customers.MOVED if self.switched.is_set() else outcome.Customers.UNKNOWN
+
     async def _lost_lines(self) -> str:
         """A log that the disk did not take says nothing, so the outcome does."""
         await asyncio.to_thread(self.log.flush)
         return f" · {self.log.lost} lines of its log are lost: its disk is full" if self.log.lost else ""
-
-    def _summary(self, state: OperationState, failure: Failure | None) -> str:
-        operation = self.operation
-        verb = operation.kind.value.capitalize()
-        name = f"r{operation.to_release}" if operation.to_release else operation.commit[:7]
-        seconds = took(self.ports.clock.now() - operation.started_at)
-        serves = f"r{self.live.number} serves" if self.live else "nothing serves"
-        if state is OperationState.SUCCEEDED and self._cancelled_by:
-            return f"{verb} {name} moved the customers and gave way to a rollback by {self._cancelled_by}"
-        if state is OperationState.SUCCEEDED and operation.kind is OperationKind.RESTART:
-            return f"{operation.key.service} runs in new containers of {name}, after {seconds}"
-        if state is OperationState.SUCCEEDED:
-            return f"{operation.key.service} is on {name} in {operation.key.environment}, after {seconds}"
-        if state is OperationState.CANCELLED:
-            return f"{verb} {name} was cancelled by {self._cancelled_by} · {self._never(name)} · {serves}"
-        where = f" at {failure.step}" if failure else ""
-        if self.committed and not self.switched.is_set():
-            return f"{verb} {name} failed{where} after {seconds} · nobody could tell whether customers were moved"
-        if self.committed:
-            return f"{verb} {name} moved the customers and then failed{where} after {seconds} · {name} serves"
-        return f"{verb} {name} failed{where} after {seconds} · {self._never(name)} · {serves}"
-
-    def _never(self, name: str) -> str:
-        """A release that somebody goes back to has had customers before."""
-        deploy = self.operation.kind is OperationKind.DEPLOY
-        return "customers were never on it" if deploy else "customers were not moved"
 
     def _change(self, name: str, **fields: object) -> None:
         steps = tuple(
@@ -338,24 +300,3 @@ class Run:
             for step in self.operation.steps
         )
         self.now_about(steps=steps)
-
-
-def as_failure(error: CockpitError, step: str) -> Failure:
-    """Any of our errors as what a person is shown; the step that it happened in is told by the run."""
-    if isinstance(error, Failed):
-        return replace(error.failure, step=error.failure.step or step)
-    side = next((side for kind, side in SIDES.items() if isinstance(error, kind)), Side.COCKPIT)
-    line = error.log_tail[-1] if isinstance(error, BuildError) and error.log_tail else ""
-    return Failure(step, side, error.message, line=line, next=error.hint)
-
-
-def unexpected(error: BaseException, operation: Operation) -> Failure:
-    step = operation.current.name if operation.current else ""
-    return Failure(
-        step,
-        Side.COCKPIT,
-        f"the cockpit itself failed: {type(error).__name__}",
-        line=clean_log(str(error)),
-        means="this is a defect of the cockpit, not of your service",
-        next="`cockpit doctor` shows where its log is",
-    )
