@@ -51,6 +51,7 @@ RESTORED = 30.0  # seconds after which a run counts as not recovered
 LOOK = 0.02  # seconds
 LATE = 4  # releases that may have containers longer than they need to before a run begins
 TIDIED = 60.0  # seconds for the clean-up to take the others away
+SAID = 40  # lines of the engine's log that are shown when a run cannot go on
 SICK = 1  # the number of the commit whose release never becomes healthy
 REPLICAS = 2
 SHOP = Service(
@@ -392,7 +393,11 @@ async def crashes(commits: int, directory: Path) -> AsyncIterator[Crashes]:
         async with bench((SHOP,), commits, _application) as world:
             await world.deploy(SHOP, 0)
             async with Load((f"http://{SHOP.name}.localhost:{world.port}/",), RATE) as load:
-                yield Crashes(world, load, directory, client)
+                try:
+                    yield Crashes(world, load, directory, client)
+                except CockpitError as error:  # its log goes with the world
+                    said = world.world.paths.engine_log.read_text(errors="replace").splitlines()[-SAID:]
+                    raise CockpitError("\n".join((error.message, *said)), error.hint) from error
     finally:
         client.close()
         del os.environ[points.VARIABLE]
