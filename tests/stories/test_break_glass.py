@@ -87,12 +87,16 @@ async def test_the_line_that_doctor_prints_moves_the_customers_of_all_processes_
     await until(believed, within=10)
 
 
-async def test_processes_without_a_port_are_moved_by_hand(shop: World) -> None:
-    await asyncio.to_thread(sh, f"docker stop {name(shop, 2, 'worker')} && docker start {name(shop, 1, 'worker')}")
+async def test_processes_without_a_port_follow_by_themselves_when_the_cockpit_is_back(shop: World) -> None:
+    async def followed() -> bool:
+        running = "{{.State.Running}}"
+        asked = f"docker inspect --format '{running}' {name(shop, 1, 'worker')} {name(shop, 2, 'worker')}"
+        return (await asyncio.to_thread(sh, asked)).split() == ["true", "false"]
 
     async def well() -> bool:
         return (await shop.placement("shop")).health is Health.HEALTHY
 
+    await until(followed, within=30)
     await until(well, within=20)
 
 
