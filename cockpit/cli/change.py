@@ -59,7 +59,7 @@ def deploy(
     yes: bool, confirm: str, detach: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Ship the pending commits."""
-    key = session.placement(service, environment)
+    key = names.placement(service, environment, [each.key for each in session.seen().placements])
     sheet = session.ask(DEPLOY_SHEET, CommitRequest(key, commit))
     if not as_json:
         say(*render.deploy_sheet(sheet))

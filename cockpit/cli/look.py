@@ -33,7 +33,7 @@ from cockpit.protocol import (
 @click.pass_obj
 def status(session: Session, as_json: bool) -> None:
     """Every service: health, live release, pending commits, what runs."""
-    seen = session.snapshot()
+    seen = session.seen()
     document(seen) if as_json else say(*around.above(seen.engine), *render.placements(seen), *around.below(seen.engine))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,14 @@ from typing import TypeVar
 from cockpit.cli import names
 from cockpit.client import Client, connect
 from cockpit.errors import Refused, UsageError
-from cockpit.model import PlacementKey
+from cockpit.model import Health, PlacementKey
 from cockpit.paths import Paths, find
 from cockpit.protocol import STATUS, Call, Nothing, P, R, Snapshot
 
 T = TypeVar("T")
+
+FIRST_LOOK = 3.0  # seconds that an engine needs at most to have seen everything; without Docker it never does
+LOOK = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,21 @@ class Session:
     def snapshot(self) -> Snapshot:
         return self.ask(STATUS, Nothing())
 
+    def seen(self) -> Snapshot:
+        """A snapshot that says what is there: an engine that was only just started is given a moment to look."""
+        return self.run(_seen)
+
     def placement(self, service: str, environment: str | None) -> PlacementKey:
         return names.placement(service, environment, [each.key for each in self.snapshot().placements])
+
+
+async def _seen(client: Client) -> Snapshot:
+    while True:
+        snapshot = await client.call(STATUS, Nothing())
+        unseen = any(each.health is Health.UNKNOWN for each in snapshot.placements)
+        if not unseen or time.time() - snapshot.engine.started_at > FIRST_LOOK:
+            return snapshot
+        await asyncio.sleep(LOOK)
 
 
 @dataclass(frozen=True, slots=True)
