@@ -21,11 +21,22 @@ def lost(claims: Iterable[Claim], me: Holder, state: str) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def stranger(claims: Iterable[Claim], mine: Claim, placements: Collection[PlacementKey]) -> Claim | None:
-    """Another installation, of another machine, that has what we would change. Engines of one installation share it:
-    their locks keep them apart."""
-    theirs = (each for each in claims if each.installation != mine.installation and each.machine != mine.machine)
-    return next((each for each in theirs if not each.placements.isdisjoint(placements)), None)
+def stranger(
+    claims: Iterable[Claim],
+    mine: Claim,
+    placements: Collection[PlacementKey],
+    in_networks: Collection[PlacementKey] = (),
+) -> Claim | None:
+    """Another installation that has what we would change. Engines of one installation share it: their locks keep them
+    apart. Two of one machine are neighbours, whom the edge's port keeps apart; not those `in_networks`, where the edge
+    takes none: there another state directory is a stranger too."""
+    here = (mine.machine, mine.bastion, mine.state)
+    for each in claims:
+        ours = placements if each.machine != mine.machine else in_networks
+        another = each.installation != mine.installation and (each.machine, each.bastion, each.state) != here
+        if another and not each.placements.isdisjoint(ours):
+            return each
+    return None
 
 
 def words(host: str, owner: Claim) -> tuple[str, str]:

@@ -173,12 +173,14 @@ class Watch:
 
     async def _is_anothers(self, host: Host) -> bool:
         """Then it is only looked at. A host that nobody said anything about says from now on that it is ours."""
-        ports, placements = self._ports, {each.key for each in self._world.on(host)}
+        ports, here = self._ports, self._world.on(host)
+        placements = {each.key for each in here}
+        in_networks = {each.key for each in here if each.environment.edge.networks}
         user = await asyncio.to_thread(identity.user_name, os.geteuid())
         mine = ownership.claim(ports.installation, ports.me, user, str(ports.paths.state))
         try:
             claims = await host.target.claims()
-            host.owner = ownership.stranger(claims, mine, placements)
+            host.owner = ownership.stranger(claims, mine, placements, in_networks)
             if host.owner is None and all(each.installation != mine.installation for each in claims):
                 await host.target.claim(mine)
         except TargetDown:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cockpit.config.settings import Edge, Environment
 from cockpit.engine import ownership
 from cockpit.errors import Refused
 from cockpit.model import OperationState, PlacementKey
@@ -32,7 +33,7 @@ from cockpit.protocol import (
 )
 from cockpit.targets.base import Claim
 from cockpit.targets.host_lock import Holder
-from tests.engine.rig import SHOP, rig
+from tests.engine.rig import SHOP, rig, service, settings
 
 ME = Holder("bastion-1", "m1", "boot", "processes", 1, 1)
 MINE = Claim("aa", "m1", "bastion-1", "ana", "/srv/cockpit")
@@ -66,6 +67,33 @@ def test_neighbours_with_other_placements_and_engines_of_one_installation_are_no
     assert ownership.stranger([MINE, OTHERS], MINE, {PlacementKey("shop", "staging")}) is None
     assert ownership.stranger([replace(OTHERS, installation="aa")], MINE, {SHOP}) is None
     assert ownership.stranger([replace(OTHERS, machine="m1")], MINE, {SHOP}) is None
+
+
+def test_another_state_directory_of_this_machine_is_a_stranger_where_no_port_keeps_the_two_apart() -> None:
+    neighbour = replace(MINE, installation="bb", state="/srv/other", placements=frozenset({SHOP}))
+    assert ownership.stranger([neighbour], MINE, {SHOP}) is None
+    assert ownership.stranger([neighbour], MINE, {SHOP}, in_networks={SHOP}) == neighbour
+    assert ownership.stranger([neighbour], MINE, {SHOP}, in_networks={PlacementKey("shop", "staging")}) is None
+
+
+def test_what_this_very_state_directory_was_before_it_was_emptied_is_none() -> None:
+    before = replace(MINE, installation="bb", placements=frozenset({SHOP}))
+    assert ownership.stranger([before], MINE, {SHOP}, in_networks={SHOP}) is None
+
+
+async def test_an_engine_whose_edge_is_in_networks_leaves_another_state_directorys_placements_alone(
+    tmp_path: Path,
+) -> None:
+    wanted = settings((SHOP, service()))
+    networks = Environment(edge=Edge(networks=("proxy",)))
+    placement = wanted.placements[0].model_copy(update={"environment": networks})
+    wanted = wanted.model_copy(update={"environments": {"production": networks}, "placements": (placement,)})
+    async with rig(tmp_path, wanted) as shop:
+        await shop.down()
+        other = Claim("bb", shop.me.machine, shop.me.bastion, "tom", "/srv/other", frozenset({SHOP}))
+        shop.target.owners = {"bb": other}
+        await shop.up()
+        assert shop.host.owner == other
 
 
 async def test_a_host_says_whose_it_is_from_the_first_look_on(tmp_path: Path) -> None:
