@@ -6,26 +6,23 @@ Up to the switch nothing that customers see has changed; from it on the operatio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 
 from cockpit.edge.base import Pointer
 from cockpit.engine import memory, plan, spec
+from cockpit.engine.confirming import confirm
 from cockpit.engine.processes import take_over
 from cockpit.engine.run import Run, Skip, StepWork
+from cockpit.engine.settling import settle
 from cockpit.engine.spec import ReleaseSpec
 from cockpit.engine.starting import start_process
 from cockpit.engine.verifying import verify_hot, verify_process, verify_started
-from cockpit.errors import CockpitError, Failed, TargetDown, TargetError
-from cockpit.model import Failure, Hold, OperationKind, Side
+from cockpit.errors import CockpitError, TargetError
+from cockpit.model import OperationKind
 from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import Standing
 from cockpit.targets.subnet import ADDRESS_REST
 
-CONFIRM_TIMEOUT = 2.0  # seconds for one answer through the public route
-CONFIRM_TRIES = 3
-CONFIRM_TLS_TRIES = 100  # a certificate may be on its way
-CONFIRM_PAUSE = 0.1
 UNDO_GRACE = 5.0  # seconds that a release which never had customers gets to stop
 
 
@@ -161,58 +158,6 @@ def _baking_until(run: Run, at: float) -> float | None:
     return None if run.bringing.good_at is not None else at + run.placement.service.bake
 
 
-async def confirm(run: Run) -> str:
-    """Every process that customers reach is asked as a customer asks."""
-    release = run.bringing
-    frozen = spec.from_text(release.spec)
-    acted = await run.host.edge.pointer(run.operation.key)
-    if acted is None or acted.release != release.number:
-        raise Failed(_not_through(run, f"the edge says {acted.release if acted else 'nothing'}"))
-    routed = [name for name in frozen.routed if name in run.placement.service.public]
-    if not routed:
-        raise Skip("nothing to ask: the configuration has no route to it any more")
-    said = [await _confirmed(run, name, frozen) for name in routed]
-    return said[0] if len(said) == 1 else f"{len(said)} processes answer through the edge"
-
-
-async def _confirmed(run: Run, process: str, frozen: ReleaseSpec) -> str:
-    release, hosts = run.bringing, run.placement.service.processes[process].hosts
-    tls = run.placement.environment.edge.tls if hosts else None
-    listen, said = await _public_listener(run, tls=tls is not None), ""
-    for _ in range(CONFIRM_TRIES if tls is None else CONFIRM_TLS_TRIES):
-        path = frozen.processes[process].health.path
-        name = hosts[0] if hosts else None
-        probe = await run.host.prober.public(listen, path, name, CONFIRM_TIMEOUT, tls=tls is not None)
-        if 200 <= probe.status < 400 and probe.release in ("", release.name):
-            return f"{probe.status} through the edge in {probe.ms:.0f} ms"
-        said = f"{probe.release} answers" if probe.release else f"it answers {probe.status or probe.error}"
-        await run.ports.clock.sleep(CONFIRM_PAUSE)
-    of = "" if process == spec.WEB else f" for {process}"
-    raise Failed(_not_through(run, f"{said} through the edge{of}"))
-
-
-async def _public_listener(run: Run, *, tls: bool) -> str:
-    """Where customers arrive, as the host itself reaches it: in Docker networks the edge has an address of its own."""
-    edge = run.placement.environment.edge
-    listen = edge.tls.listen if edge.tls is not None and tls else edge.listen
-    try:
-        address = await run.host.target.edge_address() if edge.networks else ""
-    except TargetDown as error:
-        raise Skip(f"nobody knows where to ask: {error.message}") from None
-    return f"{address}:{listen.rpartition(':')[2]}" if address else listen
-
-
-def _not_through(run: Run, what: str) -> Failure:
-    name = run.bringing.name
-    return Failure(
-        "confirm",
-        Side.INFRASTRUCTURE,
-        f"customers are on {name}, and {what}",
-        means="the release passed its checks, but not on the way that customers take",
-        next="roll back with B; then compare the health path and the host names with the edge's listener",
-    )
-
-
 async def processes(run: Run) -> str:
     """Workers and the like follow the customers. A new one that does not run leaves its predecessor running."""
 
@@ -233,74 +178,6 @@ async def _lease_again(run: Run) -> None:
     """A hot release has its slot; one that only has workers may have lost it when it was removed."""
     if run.bringing.slot is None:
         await _lease(run)
-
-
-async def settle(run: Run) -> str:
-    """The new release comes back by itself after a reboot; what it replaced stays hot, or is held against coming back.
-
-    Docker may be away: then it is done later (`watch.py`), because customers were moved already."""
-    release, kind, done = run.bringing, run.operation.kind, []
-    try:
-        await run.host.target.activate(release.key, release.number, Standing.LIVE, slot=release.slot)
-    except TargetDown as error:
-        run.world.placements[release.key].settled = None
-        done.append(f"switched; Docker is down, not verified ({error.message})")
-    except TargetError as error:
-        run.world.placements[release.key].settled = None
-        run.say(f"could not set the restart policy yet: {error.message}")
-    if kind is OperationKind.RESTART:
-        done.append("the old containers stop when their last request ends")
-    elif kind is OperationKind.DEPLOY:
-        done.append(await _former(run, run.live) if run.live else "nothing was replaced")
-    elif run.live is not None and run.live.number < release.number:
-        await _reinstate(run)
-        done.append("the hold is released")
-    elif run.live is not None:
-        await _hold(run, run.live)
-        if spec.from_text(release.spec).routed:
-            await _stands_by(run, run.live)
-        else:
-            done.append(await _former(run, run.live))
-        done.append("held until someone gives a reason")
-    return " · ".join(done)
-
-
-async def _reinstate(run: Run) -> None:
-    """Forward again, to what a mistaken rollback left: it is not bad after all."""
-    ports, release = run.ports, run.bringing
-    await run.fact(lambda: ports.store.update_release(release.key, release.number, rolled_back_at=None, bad_reason=""))
-    await run.fact(lambda: ports.store.set_hold(release.key, None))
-
-
-async def _former(run: Run, former: ReleaseRecord) -> str:
-    """What customers may still be sent back to at once goes on running."""
-    frozen = spec.from_text(former.spec)
-    if frozen.routed:
-        await _stands_by(run, former)
-        return f"{former.name} stays hot"
-    grace = max(process.stop_grace for process in frozen.processes.values())
-    try:
-        await run.host.target.stop(former.key, former.number, grace=grace, remove=False)
-    except TargetError as error:
-        return f"{former.name} could not be stopped: {error.message}"
-    await run.fact(lambda: run.ports.store.update_release(former.key, former.number, hot_until=None, stopped=True))
-    return f"{former.name} stopped"
-
-
-async def _stands_by(run: Run, former: ReleaseRecord) -> None:
-    """It comes back after a reboot, and nobody takes it for the live one. `tidy.py` does it where Docker is away."""
-    with suppress(TargetError):
-        await run.host.target.activate(former.key, former.number, Standing.HOT)
-
-
-async def _hold(run: Run, bad: ReleaseRecord) -> None:
-    """The release that was left is marked, and what it shipped is not offered until someone gives a reason."""
-    ports, actor, at = run.ports, run.operation.actor.name, run.ports.clock.now()
-    reason = run.operation.reason or f"rolled back from {bad.name}"
-    hold = Hold(actor, at, reason, bad_commits=(bad.commit,))
-    run.world.placements[bad.key].left_at = at
-    await run.fact(lambda: ports.store.update_release(bad.key, bad.number, rolled_back_at=at, bad_reason=reason))
-    await run.fact(lambda: ports.store.set_hold(bad.key, hold))
 
 
 async def undo_start(run: Run) -> str:
