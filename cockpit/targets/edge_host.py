@@ -215,7 +215,7 @@ def _refuse_foreign(edge: State, installation: str, spec: EdgeSpec) -> None:
     if sources != [str(spec.directory)]:
         raise TargetError(
             f"the edge {name} uses the directory {', '.join(sources) or 'of nobody'}, not {spec.directory}",
-            f"Start the engine with the state directory of that edge, or remove it: docker rm -f {name}",
+            "Customers are served by it: start the engine with the state directory that this belongs to.",
         )
 
 

@@ -193,6 +193,13 @@ def test_a_replica_without_a_port_runs_or_does_not_and_has_no_failed_probes() ->
     assert "probes" not in shown
 
 
+def test_a_replica_that_only_starts_has_not_answered_yet_and_has_failed_nothing() -> None:
+    fresh = replace(shop().replicas[0], status=0, latency_ms=None, failed_in_row=0, error="")
+    lines = health.lines(at(SHOP, replicas=(fresh,)), NOW, 78)
+    (said,) = [each for each in lines if "no answer yet" in plain(each)]
+    assert "bad" not in {tone for _, tone in said}
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_rows_of_every_kind_are_as_wide_as_each_other(room: int) -> None:
     state = fold(connected(adopted()), Event(placement=replace(shop(), key=replace(SHOP, service="s" * 60))), NOW)

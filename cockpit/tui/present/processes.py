@@ -54,6 +54,7 @@ def _replica(each: Replica, placement: Placement, now: float, room: int) -> Line
     serves = each.release == _serving(placement)
     probed = bool(each.address)
     ok = each.running and (200 <= each.status < 300 or not probed)
+    fresh = each.running and not (each.status or each.failed_in_row or each.error)
     said = _said(each, serves, ok)
     if each.failed_in_row and each.error:
         said += f", {each.failed_in_row} in a row"
@@ -66,9 +67,9 @@ def _replica(each: Replica, placement: Placement, now: float, room: int) -> Line
         line(
             (f"  {left(f'r{each.release}·{each.index}', 7)}", "" if serves else "muted"),
             (left(each.address or "no port", 19), "muted"),
-            (right(status, 4) + " ", ("good" if probed else "muted") if ok else "bad"),
+            (right(status, 4) + " ", "muted" if fresh or not probed and ok else "good" if ok else "bad"),
             (f"{latency}  ", "muted"),
-            (left(said, middle), ("" if serves else "muted") if ok else "bad"),
+            (left(said, middle), ("" if serves else "muted") if ok else "muted" if fresh else "bad"),
             (f"  {tail}", "muted"),
         ),
         room,
@@ -81,4 +82,6 @@ def _said(each: Replica, serves: bool, ok: bool) -> str:
     if not each.address:
         return "runs" if each.running else "does not run"
     well = "answers" if serves else "answers, kept hot"
-    return well if ok else f"{each.failed_in_row} probes failed in a row"
+    if ok:
+        return well
+    return f"{each.failed_in_row} probes failed in a row" if each.failed_in_row else "no answer yet"
