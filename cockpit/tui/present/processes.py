@@ -55,6 +55,7 @@ def _replica(each: Replica, placement: Placement, now: float, room: int) -> Line
     probed = bool(each.address)
     ok = each.running and (200 <= each.status < 300 or not probed)
     fresh = each.running and not (each.status or each.failed_in_row or each.error)
+    tone = "muted" if fresh else "good" if ok else "bad"
     said = _said(each, serves, ok)
     if each.failed_in_row and each.error:
         said += f", {each.failed_in_row} in a row"
@@ -67,9 +68,9 @@ def _replica(each: Replica, placement: Placement, now: float, room: int) -> Line
         line(
             (f"  {left(f'r{each.release}·{each.index}', 7)}", "" if serves else "muted"),
             (left(each.address or "no port", 19), "muted"),
-            (right(status, 4) + " ", "muted" if fresh or not probed and ok else "good" if ok else "bad"),
+            (right(status, 4) + " ", tone if probed or not ok else "muted"),
             (f"{latency}  ", "muted"),
-            (left(said, middle), ("" if serves else "muted") if ok else "muted" if fresh else "bad"),
+            (left(said, middle), ("" if serves else "muted") if ok else tone),
             (f"  {tail}", "muted"),
         ),
         room,
