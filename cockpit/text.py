@@ -12,7 +12,10 @@ import unicodedata
 
 LINE_LIMIT = 4096  # characters kept of one line; the rest is counted
 TAB = 4
+LENGTHS_LIKE = "90m, 4h or 2d"  # how a length of time is typed: `seconds_of`
 
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LENGTHS = re.compile(r"([0-9]{1,9})([smhd])")
 _SGR = r"\x1b\[[0-9;:]*m"
 _SEQUENCE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
@@ -122,6 +125,14 @@ def took(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min"
+
+
+def seconds_of(length: str) -> float | None:
+    """What somebody typed for how long: 90m, 4h, 2d, or several: 1d12h; None for what is none of them."""
+    parts = _LENGTHS.findall(length)
+    if not parts or "".join(map("".join, parts)) != length:
+        return None
+    return float(sum(int(number) * _UNITS[unit] for number, unit in parts))
 
 
 def _visible(text: str) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 
 from cockpit.errors import UsageError
 from cockpit.model import PlacementKey
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+from cockpit.text import LENGTHS_LIKE, seconds_of
 
 
 def placement(service: str, environment: str | None, known: Sequence[PlacementKey]) -> PlacementKey:
@@ -36,11 +34,11 @@ def release(name: str) -> int:
 
 
 def seconds(length: str) -> float:
-    """90m, 4h, 2d, or several: 1d12h. Raises UsageError."""
-    parts = re.findall(r"([0-9]{1,9})([smhd])", length)
-    if not parts or "".join(map("".join, parts)) != length:
-        raise UsageError(f"{length!r} is no length of time", "One is written 90m, 4h or 2d")
-    return float(sum(int(number) * _UNITS[unit] for number, unit in parts))
+    """Raises UsageError."""
+    found = seconds_of(length)
+    if found is None:
+        raise UsageError(f"{length!r} is no length of time", f"One is written {LENGTHS_LIKE}")
+    return found
 
 
 def is_number(text: str) -> bool:

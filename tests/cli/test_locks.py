@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from cockpit.cli import around, names, render
-from cockpit.errors import UsageError
+from cockpit.cli import around, render
 from cockpit.json_form import decode
 from cockpit.model import AuditRow
 from cockpit.paths import Paths
@@ -57,17 +56,6 @@ def test_what_makes_no_sense_is_said_and_not_done(
 ) -> None:
     ran = cli(*arguments)
     assert (ran.returncode, said in ran.stderr) == (status, True), ran.stderr
-
-
-@pytest.mark.parametrize(("text", "length"), [("90m", 5400), ("4h", 14400), ("2d", 172800), ("1d12h", 129600)])
-def test_a_length_of_time_is_read(text: str, length: float) -> None:
-    assert names.seconds(text) == length
-
-
-@pytest.mark.parametrize("text", ["", "4", "h", "4 h", "-4h", "4.5h", "4h!", "1e3s", "٤h", "4w"])
-def test_what_is_no_length_of_time_is_refused(text: str) -> None:
-    with pytest.raises(UsageError):
-        names.seconds(text)
 
 
 def test_the_audit_says_who_did_what_when_why_and_what_came_of_it(engine: Paths, cli: Cli) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from cockpit.model import Elsewhere, Lock, Operation, OperationKind, OperationState, Placement
 from cockpit.protocol import MAX_LOCK_SECONDS
-from cockpit.text import age
+from cockpit.text import LENGTHS_LIKE, age, seconds_of
 from cockpit.tui.line import BLANK, Line, line, paragraph
 from cockpit.tui.present.words import clock, remark, until
 from cockpit.tui.state import State
 
 LENGTHS = ("30m", "1h", "4h", "8h", "1d", "3d", "7d", "14d")
 USUAL = LENGTHS.index("4h")
-UNITS = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 SHORTEST = 60.0  # seconds
 
 
@@ -35,25 +32,19 @@ def said(lock: Lock, now: float) -> str:
     return f"by {lock.by} since {clock(lock.at)}, until {until(lock.until, now)}: {lock.reason}"
 
 
-def seconds(length: str) -> float | None:
-    """Of "90m", "4h" or "2d"; None for what is none of them."""
-    found = re.fullmatch(r"([0-9]{1,6})([mhd])", length)
-    return int(found[1]) * UNITS[found[2]] if found else None
-
-
 def wrong(length: str) -> str:
     """Why nothing can be locked for so long; "" when it can."""
-    wanted = seconds(length)
+    wanted = seconds_of(length)
     if wanted is None:
-        return f"for how long is {length}? Type 90m, 4h or 2d"
+        return f"for how long is {length}? Type {LENGTHS_LIKE}"
     fits = SHORTEST <= wanted <= MAX_LOCK_SECONDS
-    return "" if fits else f"a minute at least, {MAX_LOCK_SECONDS / UNITS['d']:.0f} d at most"
+    return "" if fits else f"a minute at least, {MAX_LOCK_SECONDS / 86400:.0f} d at most"
 
 
 def locking(what: str, there: Lock | None, length: str, now: float, room: int) -> list[Line]:
     """`what` is a placement's name, or everything; `there` is the lock that is replaced."""
     text = f"No deploy and no restart of {what}, by nobody, until then. What runs goes on. A rollback goes through it."
-    wanted = seconds(length)
+    wanted = seconds_of(length)
     ends = f"until {until(now + wanted, now).partition(' (')[0]}" if wanted and not wrong(length) else ""
     out = [*paragraph(text, room), BLANK, line("for ", ("▸ ", "accent strong"), (f"{length:<5}", "strong"), f" {ends}")]
     out += paragraph("j longer, k shorter, or type it: 90m, 2d", room, "muted")

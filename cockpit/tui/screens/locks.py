@@ -17,6 +17,7 @@ from cockpit.protocol import (
     UnfreezeRequest,
     UnlockRequest,
 )
+from cockpit.text import seconds_of
 from cockpit.tui.line import Line
 from cockpit.tui.present import barriers
 from cockpit.tui.screens.reason import ReasonScreen
@@ -72,7 +73,7 @@ class LockScreen(_OfLock):
         return barriers.wrong(self.length)
 
     def reasoned(self, reason: str) -> None:
-        seconds = barriers.seconds(self.length) or 0.0
+        seconds = seconds_of(self.length) or 0.0
         if self.frozen:
             self.act("freezing …", self.settle(FREEZE, FreezeRequest(reason, seconds), "everything is frozen"))
         else:
