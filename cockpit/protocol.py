@@ -41,12 +41,17 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
-# ---------------------------------------------------------------- requests and results
+# ---------------------------------------------------------------- a connection
 
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,21 @@ class Welcome:
     idle: bool  # no operation runs: a newer client may replace this engine
     role: Role = Role.ADMIN  # the most that this connection may anywhere
     only: tuple[PlacementKey, ...] | None = None  # a deployer's placements; None: all of them
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Whichever is set replaces what the client knew."""
+
+    engine: EngineStatus | None = None
+    placement: Placement | None = None
+    operation: Operation | None = None
+    pending: Pending | None = None
+    releases: Releases | None = None
+    removed: PlacementKey | None = None  # no longer in the configuration
+
+
+# ---------------------------------------------------------------- what is seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +117,15 @@ class CommitRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class RangeRequest:
+    """The diff between two commits, as `v` shows it in a sheet or on a release."""
+
+    key: PlacementKey
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class Diff:
     commit: Commit
     text: str  # cleaned unified diff, cut at 400 kB
@@ -104,12 +133,12 @@ class Diff:
 
 
 @dataclass(frozen=True, slots=True)
-class RangeRequest:
-    """The diff between two commits, as `v` shows it in a sheet or on a release."""
+class Others:
+    containers: tuple[OtherContainer, ...]  # by host, project and name
+    unreachable: tuple[str, ...] = ()  # hosts that did not answer
 
-    key: PlacementKey
-    old: str
-    new: str
+
+# ---------------------------------------------------------------- before an operation
 
 
 class CheckState(StrEnum):
@@ -125,6 +154,11 @@ class Check:
     state: CheckState
     evidence: str = ""
     next: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +211,9 @@ class RollbackSheet:
     refused: str = ""
 
 
+# ---------------------------------------------------------------- operations
+
+
 @dataclass(frozen=True, slots=True)
 class DeployRequest:
     key: PlacementKey
@@ -199,6 +236,68 @@ class RestartRequest:
     key: PlacementKey
     seen_live: int | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRequest:
+    id: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationsRequest:
+    key: PlacementKey | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    operations: tuple[Operation, ...]  # newest first
+
+
+@dataclass(frozen=True, slots=True)
+class TakeoverRequest:
+    """From another bastion's engine that is at this placement and lives."""
+
+    key: PlacementKey
+    lock: str  # the id of its lock, typed
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnholdRequest:
+    key: PlacementKey
+    reason: str
+
+
+# ---------------------------------------------------------------- locks
+
+
+@dataclass(frozen=True, slots=True)
+class LockRequest:
+    key: PlacementKey
+    reason: str
+    seconds: float = LOCK_SECONDS  # from now; at most MAX_LOCK_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class UnlockRequest:
+    key: PlacementKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeRequest:
+    reason: str
+    seconds: float = LOCK_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class UnfreezeRequest:
+    reason: str
+
+
+# ---------------------------------------------------------------- inside a service
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,10 +344,7 @@ class ExecEnded:
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class Others:
-    containers: tuple[OtherContainer, ...]  # by host, project and name
-    unreachable: tuple[str, ...] = ()  # hosts that did not answer
+# ---------------------------------------------------------------- the edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,85 +361,7 @@ class EdgeUpgrade:
     done: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OperationRequest:
-    id: int
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TakeoverRequest:
-    """From another bastion's engine that is at this placement and lives."""
-
-    key: PlacementKey
-    lock: str  # the id of its lock, typed
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class OperationsRequest:
-    key: PlacementKey | None = None
-    limit: int = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Operations:
-    operations: tuple[Operation, ...]  # newest first
-
-
-@dataclass(frozen=True, slots=True)
-class UnholdRequest:
-    key: PlacementKey
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class LockRequest:
-    key: PlacementKey
-    reason: str
-    seconds: float = LOCK_SECONDS  # from now; at most MAX_LOCK_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class UnlockRequest:
-    key: PlacementKey
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class FreezeRequest:
-    reason: str
-    seconds: float = LOCK_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class UnfreezeRequest:
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRequest:
-    key: PlacementKey | None = None
-    limit: int = 100  # at most MAX_AUDIT
-    before: int | None = None  # only rows older than this id, for the next page
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    rows: tuple[AuditRow, ...]  # newest first
-
-
-@dataclass(frozen=True, slots=True)
-class AuditVerifyRequest:
-    head: str = ""  # a head that went to syslog, "17:HASH" or only its hash: must be in the chain, or the tail was cut
-
-
-@dataclass(frozen=True, slots=True)
-class AuditVerdict:
-    rows: int  # looked at
-    head: str  # "17:HASH", of the last good row; "" for none
-    bad: int | None = None  # the first row that is not as it was written; None: the chain is whole
-    why: str = ""
+# ---------------------------------------------------------------- logs
 
 
 class LogKind(StrEnum):
@@ -388,26 +406,32 @@ class Subscription:
     subscription: int
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Whichever is set replaces what the client knew."""
-
-    engine: EngineStatus | None = None
-    placement: Placement | None = None
-    operation: Operation | None = None
-    pending: Pending | None = None
-    releases: Releases | None = None
-    removed: PlacementKey | None = None  # no longer in the configuration
+# ---------------------------------------------------------------- the audit
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    note: str = ""
+class AuditRequest:
+    key: PlacementKey | None = None
+    limit: int = 100  # at most MAX_AUDIT
+    before: int | None = None  # only rows older than this id, for the next page
 
 
 @dataclass(frozen=True, slots=True)
-class Checks:
-    checks: tuple[Check, ...]
+class Audit:
+    rows: tuple[AuditRow, ...]  # newest first
+
+
+@dataclass(frozen=True, slots=True)
+class AuditVerifyRequest:
+    head: str = ""  # a head that went to syslog, "17:HASH" or only its hash: must be in the chain, or the tail was cut
+
+
+@dataclass(frozen=True, slots=True)
+class AuditVerdict:
+    rows: int  # looked at
+    head: str  # "17:HASH", of the last good row; "" for none
+    bad: int | None = None  # the first row that is not as it was written; None: the chain is whole
+    why: str = ""
 
 
 # ---------------------------------------------------------------- the table
