@@ -141,3 +141,44 @@ async def test_a_killed_engine_leaves_no_ssh_and_the_next_one_goes_on(shop: FarW
     await until(lambda: not processes(sockets))
     await shop.up()
     await shop.ships("shop", shop.commit("shop", {"notes": "after the kill"}))
+
+
+async def test_without_its_state_directory_the_next_engine_knows_itself_by_what_is_there(shop: FarWorld) -> None:
+    """The pointers are on the host: customers notice nothing."""
+    live = (await shop.live("shop")).number
+    await lose_state(shop)
+    assert await shop.answers(live)
+    await shop.up()
+    await until(lambda: found_again(shop, live), within=30)
+    assert await name_of(shop) == shop.host.installation
+    back = await shop.goes_back("shop")
+    assert await shop.answers(back.to_release or 0)
+
+
+async def test_a_new_bastion_adopts_what_is_there(shop: FarWorld) -> None:
+    live = (await shop.live("shop")).number
+    await lose_state(shop)
+    shop.paths.state.mkdir(mode=0o700)
+    await asyncio.to_thread((shop.paths.state / "installation").write_text, "f0f0f0f0\n")
+    said = await shop.says("engine", "adopt", shop.host.installation, "--yes")
+    assert f"shop/production on {shop.far.elsewhere.url}" in said
+    assert f"is the installation {shop.host.installation} now" in said
+    await shop.up()
+    await until(lambda: found_again(shop, live), within=30)
+    await shop.release_hold("shop")  # the host remembers what was rolled back from
+    await shop.ships("shop", shop.commit("shop", {"notes": "after the adoption"}))
+
+
+async def lose_state(shop: FarWorld) -> None:
+    await shop.client.close()
+    await shop.end_engine_at_once()
+    await asyncio.to_thread(shutil.rmtree, shop.paths.state)
+
+
+async def found_again(shop: FarWorld, live: int) -> bool:
+    found = (await shop.placement("shop")).live
+    return found is not None and found.number == live and await shop.answers(live)
+
+
+async def name_of(shop: FarWorld) -> str:
+    return (await asyncio.to_thread((shop.paths.state / "installation").read_text)).strip()
