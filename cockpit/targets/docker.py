@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cockpit.clock import Clock
 from cockpit.errors import TargetError
@@ -17,14 +15,15 @@ from cockpit.model import PlacementKey
 from cockpit.targets import images, labels, locks, records, removal
 from cockpit.targets.base import Claim, Container, HostInfo, OneOff, OtherContainer, RawLine, Remembered, Standing
 from cockpit.targets.cleanups import Cleanups
-from cockpit.targets.containers import inspected
 from cockpit.targets.creation import environment, has_terminal
 from cockpit.targets.daemon import QUICK, Daemon, Excuse, reached
 from cockpit.targets.edge_spec import EdgeSpec, EdgeState
+from cockpit.targets.host_info import host_info
 from cockpit.targets.host_lock import HostLock, LockOrder
 from cockpit.targets.joined import missing_networks
 from cockpit.targets.listeners import container_listeners
 from cockpit.targets.network import ensure_network
+from cockpit.targets.observing import Observing, listed
 from cockpit.targets.options import whole_seconds
 from cockpit.targets.orders import ContainerSpec, RunOrder, StartOrder
 from cockpit.targets.others import others
@@ -36,25 +35,14 @@ from cockpit.targets.running import OneOffs
 from cockpit.targets.streams import log_lines
 from cockpit.targets.subnet import Subnet
 from cockpit.targets.terminals import create_terminal
-from cockpit.targets.times import seconds
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_BUILDKIT_SINCE = (18, 9)
 PING = 5.0  # seconds
 _STOP_REQUEST = 30.0  # seconds beyond the grace
 _REMOVAL_DEADLINE = 300.0  # seconds
 _EDGE_DEADLINE = 180.0  # seconds: its image may have to be built
-_SLOW_CLOCK = re.compile(r"minute|hour|day|week|month|year")
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """An inspected container, and Docker's status text of that moment ("Up 3 minutes (healthy)")."""
-
-    status: str
-    container: Container
 
 
 class DockerTarget:
@@ -79,26 +67,13 @@ class DockerTarget:
         self._port_owners = port_owners
         self._subnet: Subnet | None = None
         self._clock = clock
-        self._seen: dict[str, _Seen] = {}
+        self._observing = Observing(self._daemon, installation)
         self._cleanups = Cleanups()
         follow = partial(self.logs, follow=True)
         self._one_offs = OneOffs(self._daemon, installation, follow, self._cleanups, clock)
 
     async def ping(self) -> HostInfo:
-        info = await self._daemon.call("describe itself", described, deadline=PING)
-        version = str(info.get("ServerVersion", ""))
-        return HostInfo(
-            str(info.get("ID", "")),
-            str(info.get("Name", "")),
-            version,
-            has_buildkit(version),
-            architecture(str(info.get("Architecture", ""))),
-            str(info.get("OSType", "")),
-            str(info.get("ApiVersion", "")),
-            seconds(str(info.get("SystemTime", ""))),
-            info.get("LiveRestoreEnabled"),
-            str(info.get("DockerRootDir", "")),
-        )
+        return await self._daemon.call("describe itself", host_info, deadline=PING)
 
     async def prepare(self) -> Subnet:
         work = partial(ensure_network, installation=self.installation, subnet=self._wanted_subnet)
@@ -134,17 +109,10 @@ class DockerTarget:
         await self._daemon.labour("upgrade the edge", work, deadline=_EDGE_DEADLINE)
 
     async def observe(self) -> tuple[Container, ...]:
-        """One list, and an inspection of each container whose status text moved on since it was last inspected."""
-        listed = await self._list(labels.releases_of(self.installation))
-        now = {each["Id"]: str(each.get("Status", "")) for each in listed}
-        stale = [each for each, status in now.items() if not self._fresh(each, status)]
-        inspected = zip(stale, await asyncio.gather(*map(self._inspect, stale)), strict=True)
-        known = {each: seen for each, seen in self._seen.items() if each in now and each not in stale}
-        self._seen = known | {each: _Seen(now[each], seen) for each, seen in inspected if seen is not None}
-        return tuple(sorted((seen.container for seen in self._seen.values()), key=_order))
+        return await self._observing.look()
 
     async def others(self) -> tuple[OtherContainer, ...]:
-        return others(await self._list({}), self.installation)
+        return others(await listed(self._daemon, {}), self.installation)
 
     async def missing(self, spec: ContainerSpec) -> tuple[str, ...]:
         return await self._daemon.call("look for networks", partial(missing_networks, names=spec.networks))
@@ -183,7 +151,7 @@ class DockerTarget:
         doing = f"set the restart policy of {key} r{release}"
         await asyncio.gather(*(self._daemon.call(doing, partial(policy, identifier=each)) for each in found))
         for each in found:
-            self._seen.pop(each, None)  # its status text does not tell of it
+            self._observing.forget(each)  # its status text does not tell of it
 
     async def stop(
         self,
@@ -222,7 +190,7 @@ class DockerTarget:
         self, container: str, *, tail: int | None = None, since: float | None = None, follow: bool = False
     ) -> AsyncIterator[RawLine]:
         version = await self._daemon.version()
-        ours = container in self._seen  # and has no terminal
+        ours = container in self._observing  # and has no terminal
         terminal = not ours and await self._daemon.call("inspect a container", partial(has_terminal, name=container))
         log = log_lines(
             self._daemon.socket,
@@ -331,47 +299,6 @@ class DockerTarget:
         """The SDK adds the grace to the time-out of its request."""
         await self._daemon.labour(doing, work, request=_STOP_REQUEST, deadline=grace + 3 * _STOP_REQUEST)
 
-    async def _list(self, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
-        return await self._daemon.call(
-            "list containers", lambda client: client.api.containers(all=True, filters=filters)
-        )
-
     async def _ids(self, key: PlacementKey, release: int, process: str | None, slot: int | None) -> list[str]:
-        listed = await self._list(labels.release_of(self.installation, key, release))
-        return [each["Id"] for each in listed if labels.is_replica(each["Labels"], process, slot)]
-
-    async def _inspect(self, identifier: str) -> Container | None:
-        return await self._daemon.call("inspect a container", partial(inspected, identifier=identifier))
-
-    def _fresh(self, identifier: str, status: str) -> bool:
-        seen = self._seen.get(identifier)
-        return seen is not None and seen.status == status and settled(status)
-
-
-def described(client: DockerClient) -> dict[str, Any]:
-    """`docker info`, with the API's version beside it."""
-    info: dict[str, Any] = client.api.info()
-    return info | {"ApiVersion": client.api.version(api_version=False).get("ApiVersion", "")}
-
-
-def settled(status: str) -> bool:
-    """Whether the same status text later means that nothing happened in between.
-
-    Docker counts seconds for a minute and then minutes, so a container that restarted says "Up 2 seconds" where it
-    said "Up 5 minutes"; "Created" never changes, not even when a start fails."""
-    return _SLOW_CLOCK.search(status) is not None
-
-
-def architecture(machine: str) -> str:
-    """Go's word for what Docker tells as the kernel's."""
-    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}.get(machine, machine)
-
-
-def has_buildkit(version: str) -> bool:
-    """ "20.10.24+dfsg1", "29.0.1", "dev"."""
-    numbers = re.match(r"(\d+)\.(\d+)", version)
-    return numbers is not None and (int(numbers[1]), int(numbers[2])) >= _BUILDKIT_SINCE
-
-
-def _order(each: Container) -> tuple[PlacementKey, int, str, int, int]:
-    return each.key, each.release, each.process, each.slot, each.index
+        found = await listed(self._daemon, labels.release_of(self.installation, key, release))
+        return [each["Id"] for each in found if labels.is_replica(each["Labels"], process, slot)]

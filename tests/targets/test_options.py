@@ -10,7 +10,7 @@ import pytest
 
 from cockpit.json_form import decode, encode
 from cockpit.model import PlacementKey
-from cockpit.targets.docker import architecture
+from cockpit.targets.host_info import architecture
 from cockpit.targets.labels import INDEX, PROCESS, ROLE, SLOT, container_name, is_replica, one_off_name, slot_name
 from cockpit.targets.options import LOGS, health_arguments, host_arguments
 from cockpit.targets.orders import ContainerSpec, Healthcheck, HealthSpec, Logging, SecretSource

@@ -13,11 +13,12 @@ from cockpit.errors import TargetDown, TargetError
 from cockpit.model import PlacementKey
 from cockpit.targets.base import RawLine
 from cockpit.targets.daemon import clamp
-from cockpit.targets.docker import has_buildkit, settled
 from cockpit.targets.errors import refused
+from cockpit.targets.host_info import has_buildkit
 from cockpit.targets.labels import container_name
 from cockpit.targets.listeners import listening
 from cockpit.targets.network import checked, free_subnet, routes
+from cockpit.targets.observing import settled
 from cockpit.targets.streams import Frames, Lines
 from cockpit.targets.times import seconds
 
