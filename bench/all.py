@@ -15,7 +15,8 @@ from pathlib import Path
 
 from bench.report import Limit, Result
 
-NAMES = ("loss", "long", "adopt", "rollback", "startup", "overhead")
+NAMES = ("loss", "long", "adopt", "rollback", "startup", "overhead", "scale", "race", "chaos", "soak")
+QUICK = frozenset({"race", "chaos", "soak"})  # whose whole form takes from half an hour to hours
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -41,15 +42,16 @@ def main(names: Sequence[str] = NAMES) -> int:
 def run(name: str) -> Outcome:
     module = importlib.import_module(f"bench.{name}")
     print(f"— {name}", flush=True)
-    done = subprocess.run(
-        [sys.executable, "-m", f"bench.{name}", "--json"], stdout=subprocess.PIPE, text=True, cwd=ROOT, check=False
-    )
+    command = [sys.executable, "-m", f"bench.{name}", "--json", *(["--quick"] if name in QUICK else [])]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=False)
     lines = done.stdout.strip().splitlines()
     try:
         result: Result | None = json.loads(lines[-1])
     except (IndexError, ValueError):
         result = None
     about = " ".join((module.__doc__ or name).split("\n\n")[0].split(": `")[0].split())
+    if name in QUICK:
+        about += f" The short form, `--quick`; `python -m bench.{name}` is the whole one."
     return Outcome(name, about, module.LIMITS, result, f"ended with status {done.returncode}")
 
 

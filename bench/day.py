@@ -1,13 +1,14 @@
-"""An engine in virtual time, in a process of its own, and what it holds: `python -m bench.day SECONDS WARM_UP EVERY`.
+"""An engine in virtual time, in a process of its own, and what it holds: `python -m bench.day SECONDS EVERY`.
 
 It stands on tests/simulation: the engine's own code on fakes of Docker, edge and repository, with real SQLite. Each
-line that it prints is a sample, as JSON.
+line that it prints is a sample, as JSON; bench/soak.py judges them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import heapq
 import json
 import logging
 import os
@@ -70,7 +71,8 @@ CUSTOMERS_EVERY = 1.0
 OFFSET = 600.0  # seconds after a deploy, when what it left hot has been stopped
 WEEK = 7 * 1440  # minutes
 NOWHERE = "0" * 40
-PAGE = 60  # releases before the first one that counts: the page of them that an engine keeps is full
+PAGE = 60  # releases before the first one that counts: the page of them that an engine keeps is full, and
+FIRST_EVERY = 60.0  # … as many deploys follow at this pace: what a host remembers is as much as it will ever be
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Sample:
     rss_mb: float
     objects: int
     entries: int
-    minutes: int  # rows of the log that are kept for a week
+    rows: int  # of the log's minutes, which are kept for a week
     kinds: dict[str, int] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
 
@@ -109,14 +111,16 @@ class Day:
         self._commits = [self._scene.commit("good") for _ in range(2)]
         _fill(self._bastion.paths.database, self._key)
 
-    async def live(self, seconds: float, warm_up: float, every: float) -> None:
+    async def live(self, seconds: float, every: float) -> None:
         self._bastion.start()
         await asyncio.sleep(5.0)
-        around = [
-            asyncio.create_task(each)
-            for each in (self._deploys(), self._visits(), self._customers(), self._refuses_now_and_then())
-        ]
-        await asyncio.sleep(warm_up + OFFSET)
+        around = [asyncio.create_task(each) for each in (self._visits(), self._customers())]
+        for number in range(PAGE):
+            await self._deploy(number)
+            await asyncio.sleep(FIRST_EVERY)
+        self.done.clear()
+        around += [asyncio.create_task(each) for each in (self._deploys(), self._refuses_now_and_then())]
+        await asyncio.sleep(OFFSET)
         end = self._loop.time() + seconds
         while self._loop.time() < end:
             await asyncio.sleep(every)
@@ -128,9 +132,9 @@ class Day:
     # ------------------------------------------------------------ what happens
 
     async def _deploys(self) -> None:
-        number = 0
+        number, began = 0, self._loop.time()
         while True:
-            await self._ask("deploys", DEPLOY, DeployRequest(self._key, self._commits[number % 2], force=True))
+            await self._deploy(number)
             await asyncio.sleep(60.0)
             if number % 4 == 1:
                 await self._ask("rollbacks", ROLLBACK, RollbackRequest(self._key, reason="5xx"))
@@ -143,7 +147,10 @@ class Day:
                 await self._ask("locks", LOCK, LockRequest(self._key, "the sale", 3600.0))
                 await self._ask("", UNLOCK, UnlockRequest(self._key, "it is over"))
             number += 1
-            await asyncio.sleep((number * DEPLOY_EVERY + 5.0) - self._loop.time())
+            await asyncio.sleep(began + number * DEPLOY_EVERY - self._loop.time())
+
+    async def _deploy(self, number: int) -> None:
+        await self._ask("deploys", DEPLOY, DeployRequest(self._key, self._commits[number % 2], force=True))
 
     async def _visits(self) -> None:
         """A cockpit opens, looks around and is closed."""
@@ -205,6 +212,7 @@ class Day:
         assert self._bastion.process is not None, "it lives"
         self._bastion.process.forget_ended()
         self._scene.target.calls.clear()
+        _forget_cancelled(self._loop)
         gc.collect()
         held = vitals(os.getpid())
         ours = [each for each in gc.get_objects() if _is_ours(type(each))]
@@ -219,10 +227,16 @@ class Day:
             rss_mb=held.rss_mb,
             objects=len(ours),
             entries=sum(map(len, _collections(ours))),
-            minutes=rows,
+            rows=rows,
             kinds=dict(kinds),
             done={what: count for what, count in self.done.items() if what},
         )
+
+
+def _forget_cancelled(loop: SimulatedLoop) -> None:
+    """Timers that nobody waits for, as asyncio's own loop does when there are many: each holds its context."""
+    loop._scheduled = [each for each in loop._scheduled if not each.cancelled()]
+    heapq.heapify(loop._scheduled)
 
 
 def _is_ours(kind: type) -> bool:
@@ -255,10 +269,10 @@ def _fill(path: Path, key: PlacementKey) -> None:
         db.execute("COMMIT")
 
 
-def main(seconds: float, warm_up: float, every: float) -> None:
+def main(seconds: float, every: float) -> None:
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="cockpit-bench-") as directory, simulated(1) as loop:
-        loop.run_until_complete(Day(loop, Path(directory)).live(seconds, warm_up, every))
+        loop.run_until_complete(Day(loop, Path(directory)).live(seconds, every))
 
 
 if __name__ == "__main__":

@@ -15,10 +15,22 @@ QUARTERS = 4
 
 def growth(values: Sequence[float]) -> float:
     """Of a series in even steps. Raises ValueError when it is too short to say."""
+    quarters = _medians(values)
+    return quarters[-1] - quarters[1]
+
+
+def late(values: Sequence[float]) -> float:
+    """What the last quarter is above the one before it: about nothing, when growth has come to its end."""
+    quarters = _medians(values)
+    return quarters[-1] - quarters[-2]
+
+
+def _medians(values: Sequence[float]) -> list[float]:
+    """Of each quarter. What does not go into four is at the beginning."""
     size = len(values) // QUARTERS
     if size < 1:
         raise ValueError(f"{len(values)} samples say nothing about growth")
-    return statistics.median(values[-size:]) - statistics.median(values[size : 2 * size])
+    return [statistics.median(values[-size * each :][:size]) for each in range(QUARTERS, 0, -1)]
 
 
 def slope(values: Sequence[float]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.flat import growth, slope
+from bench.flat import growth, late, slope
 
 FLAT = [40.0 + number % 3 for number in range(400)]
 
@@ -23,6 +23,11 @@ def test_one_thing_lost_with_each_of_fifty_deploys_is_twenty_five_more() -> None
 
 def test_what_fills_in_the_first_quarter_is_the_warm_up() -> None:
     assert growth([min(number, 100.0) for number in range(400)]) == 0
+
+
+def test_growth_that_came_to_its_end_is_not_there_late() -> None:
+    assert late([min(number, 200.0) for number in range(400)]) == 0
+    assert late([float(number) for number in range(400)]) == 100
 
 
 def test_too_few_samples_say_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from datetime import UTC, datetime
@@ -65,6 +66,13 @@ def test_the_limits_are_those_of_the_design() -> None:
         "own_s ≤ 1.5",
     ):
         assert line in held
+
+
+def test_every_bench_of_the_page_is_there_and_has_the_short_form_that_is_asked_of_it() -> None:
+    modules = {name: importlib.import_module(f"bench.{name}") for name in every.NAMES}
+    assert {"scale", "race", "chaos", "soak"} <= modules.keys()
+    assert all(module.LIMITS for module in modules.values())
+    assert all(callable(modules[name].quick) for name in every.QUICK)
 
 
 def test_a_bench_that_does_not_hold_ends_with_status_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
