@@ -122,7 +122,7 @@ def forms(value: str, public: Collection[str] = ()) -> Iterator[str]:
 
 
 def _encoded(value: str) -> Iterator[str]:
-    data = value.encode("utf-8", "surrogateescape")
+    data = _bytes(value)
     for encode in (b64encode, urlsafe_b64encode):
         alone = encode(data).decode()
         yield alone
@@ -135,10 +135,18 @@ def _encoded(value: str) -> Iterator[str]:
 
 
 def _in_url(value: str) -> Iterator[str]:
-    quoted = {quote(value, safe, errors="surrogateescape") for safe in _SAFE}
-    for text in quoted | {quote_plus(value, errors="surrogateescape")}:
+    data = _bytes(value)
+    for text in {quote(data, safe) for safe in _SAFE} | {quote_plus(data)}:
         yield text
         yield _IN_URL.sub(lambda hit: hit[0].lower(), text)
+
+
+def _bytes(value: str) -> bytes:
+    """As it was read; a surrogate that no reading makes ("\\ud800" in YAML) has bytes of a kind as well."""
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")
 
 
 def _escaped(value: str) -> Iterator[str]:

@@ -131,6 +131,11 @@ def test_any_values_in_any_chunks_are_masked(values: list[str], data: st.DataObj
     assert "".join([*map(stream.feed, pieces), stream.end()]) == mask(text)
 
 
+@pytest.mark.parametrize("value", ["\ud800 half a pair", "\udc80 a byte of its own", "\ud800\udc80 both"])
+def test_a_value_that_is_no_whole_text_is_masked_too(value: str) -> None:
+    assert Mask([value])(f"at=1 {value} ok") == f"at=1 {MARK} ok"
+
+
 def test_little_is_held_back_and_not_for_ever() -> None:
     value = "0123456789" * 3
     stream = Stream(lambda: Mask([value]))
