@@ -49,7 +49,8 @@ def hint(port: int, owner: Owner, who: PortOwners) -> str:
     """Where to go when it is another cockpit's; else the lines that go behind it: labels for a Traefik that shares a
     network with us, or a port for its upstream."""
     if owner.there:
-        return f"Use it there: {owner.there}. Where that is gone, take it over: cockpit engine adopt {owner.installation}"
+        adopt = f"cockpit engine adopt {owner.installation}"
+        return f"Use it there: {owner.there}. Where that is gone, take it over: {adopt}"
     if owner.traefik and owner.networks:
         network = owner.networks[0]
         labels = (
