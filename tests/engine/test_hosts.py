@@ -124,10 +124,11 @@ async def test_a_hold_that_was_entered_late_holds(tmp_path: Path) -> None:
 
 
 async def test_a_context_that_docker_does_not_have_is_a_host_that_is_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    opener = HostOpener(Paths(tmp_path / "cockpit.yaml", tmp_path, tmp_path / "socket"), "test", SystemClock())
+    state = tmp_path_factory.mktemp("s")  # the edge's sockets are below it, and their paths have to be short
+    monkeypatch.setenv("DOCKER_CONFIG", str(state))
+    opener = HostOpener(Paths(state / "cockpit.yaml", state, state / "socket"), "test", SystemClock())
     host = await opener.open("context:gone", settings((SHOP, service())))
     with pytest.raises(TargetDown, match="Docker has no context gone"):
         await host.target.ping()
