@@ -19,7 +19,6 @@ from cockpit.engine.starting import start_process
 from cockpit.engine.verifying import verify_hot, verify_process, verify_started
 from cockpit.errors import CockpitError, TargetError
 from cockpit.model import OperationKind
-from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import Standing
 from cockpit.targets.subnet import ADDRESS_REST
 
