@@ -132,6 +132,9 @@ class Edge(Protocol):
     async def guard(self, key: PlacementKey, token: str) -> None:
         """From here on only who names that token moves this pointer; "" is nobody who names one. Raises EdgeError."""
 
+    async def guarded(self, key: PlacementKey, token: str) -> bool:
+        """Whether that is still the token that counts. Raises EdgeError."""
+
     async def point(self, key: PlacementKey, pointer: Pointer, token: str = "") -> None:
         """Customers of `key` go there from now on: durable when it returns. Raises EdgeError, and Fenced when a token
         is named that does not count any more."""

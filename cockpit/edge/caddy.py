@@ -77,6 +77,9 @@ class CaddyEdge:
     async def guard(self, key: PlacementKey, token: str) -> None:
         await self._do(self._disk, lambda: self._pointers.guard(key, token))
 
+    async def guarded(self, key: PlacementKey, token: str) -> bool:
+        return await self._do(self._disk, lambda: self._pointers.guarded(key, token))
+
     async def point(self, key: PlacementKey, pointer: Pointer, token: str = "") -> None:
         """Customers of `key` go there from now on: durable when it returns, and done even when cancelled meanwhile."""
         try:

@@ -47,6 +47,9 @@ class PointerFiles:
         """From here on only who names that token moves this pointer; "" is nobody who names one."""
         self._files.stage(_stages(key), token)
 
+    def guarded(self, key: PlacementKey, token: str) -> bool:
+        return self._files.staged(f"{_stages(key)}/{token}")
+
     def write(self, key: PlacementKey, pointer: Pointer, token: str = "") -> None:
         """The rename of the first copy is the switch; it is durable when this returns.
 

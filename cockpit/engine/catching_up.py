@@ -49,13 +49,16 @@ class CatchingUp:
             raise Refused(f"{_named(live)} is live now, not r{operation.from_release}", AGAIN)
 
     async def must_know_all(self, placement: PlacementSettings) -> None:
-        """All that the host has. Raises Refused when that was news: what the sheet showed is not so any more."""
+        """All that the host has. Raises Refused when what the sheet showed is not so any more."""
         key, host = placement.key, self._world.host(placement.key)
+        before = self._rows.seen(key).row
         learnt = await rebuild.rebuild(self._ports, host, await host.target.observe(), only=key)
         moved = placement.service.routed and await recover.believe_pointer(self._ports, self._world, key)
         if learnt or moved:
             await self._rows.reload(key)
-            live = _named(self._rows.seen(key).row.live)
+        now = self._rows.seen(key).row
+        if moved or (now.live, now.hold) != (before.live, before.hold):
+            live = _named(now.live)
             raise Refused(f"another bastion has changed {key} meanwhile: {live} is live now", AGAIN)
 
 

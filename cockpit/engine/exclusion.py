@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -40,33 +41,33 @@ ROLLBACK, RECOVERY, TIDYING = OperationKind.ROLLBACK.value, "recovery", "clean-u
 class Claim:
     """The right to change one placement. Operations of this engine share it: one that gave way still cleans up."""
 
-    def __init__(self, host: Host, key: PlacementKey, lock: HostLock | None) -> None:
-        self.lock = lock  # None: Docker was away, and a rollback does not wait for it
+    def __init__(self, host: Host, key: PlacementKey, lock: HostLock | None, token: str) -> None:
+        self.lock = lock  # None: Docker is away, and a rollback does not wait for it
+        self.token = token  # what the edge knows this claim by
         self.users = 1
         self.host, self.key = host, key
         self.tell: set[Tell] = set()  # called once, when the lock is found to be gone
-        self._guarded = ""  # the id of the lock that the edge knows of
+        self._guarded = ""  # the token that the edge was told
         self._steady = asyncio.Event()  # not set while the lock is exchanged for another of ours
         self._steady.set()
         self._beating: asyncio.Task[None] | None = None
-
-    @property
-    def token(self) -> str:
-        return self.lock.short if self.lock is not None else ""
+        self.coming: asyncio.Task[None] | None = None  # the lock of a rollback that went on without
 
     async def guard(self) -> None:
-        """From here on the pointer is moved for this lock alone. Asked again before a switch, in case the edge could
+        """From here on the pointer is moved for this claim alone. Asked again before a switch, in case the edge could
         not do it when the lock was taken: what it has not done must not read as a takeover. Raises EdgeError."""
-        if self.lock is not None and self._guarded != self.lock.id:
-            lock = self.lock
-            await self.host.edge.guard(self.key, lock.short)
-            self._guarded = lock.id
+        if self._guarded != self.token:
+            token = self.token
+            await self.host.edge.guard(self.key, token)
+            self._guarded = token
 
     def fence(self, *, must: bool) -> Fence:
         """Raises Fenced when somebody else has the lock. What `must` hold it also raises when nobody can tell."""
         return partial(self._check, must)
 
     async def _check(self, must: bool) -> None:
+        if not must:
+            await self._must_be_known_to_the_edge()
         if self.lock is None:
             return
         try:
@@ -86,6 +87,17 @@ class Claim:
                 f"{held.order.by} on {held.order.holder.bastion} has taken {self.key} over: nothing more is done here",
                 "look there what is going on",
             )
+
+    async def _must_be_known_to_the_edge(self) -> None:
+        """Whoever took the placement over told it, also those who are done with it: it is asked without Docker."""
+        token = self._guarded
+        try:
+            async with asyncio.timeout(PATIENCE):
+                there = not token or await self.host.edge.guarded(self.key, token)
+        except (EdgeError, TimeoutError):
+            return
+        if not there and token == self._guarded:
+            raise Fenced(f"somebody has taken {self.key} over: nothing more is done here", "look what serves now")
 
     async def _found(self) -> HostLock | None:
         """The lock that stands there, while ours stays the same."""
@@ -109,14 +121,15 @@ class Claim:
 
     def become(self, other: Claim) -> None:
         """It has the lock from here on."""
-        self.lock, self._guarded = other.lock, other._guarded
+        self.lock, self.token, self._guarded = other.lock, other.token, other._guarded
 
     def keep(self, ports: Ports) -> None:
         self._beating = asyncio.create_task(self._beat(ports), name=f"lock of {self.key}")
 
     def stop(self) -> None:
-        if self._beating is not None:
-            self._beating.cancel()
+        for each in (self._beating, self.coming):
+            if each is not None:
+                each.cancel()
 
     async def _beat(self, ports: Ports) -> None:
         beats, there = 0, True
@@ -165,6 +178,8 @@ class Exclusion:
             return self._share(self._claims[key], made)
         self._claims[key] = made
         made.keep(self._ports)
+        if made.lock is None:
+            made.coming = asyncio.create_task(self._come(made, order, actor), name=f"late lock of {key}")
         return made
 
     async def _joined(self, claim: Claim, order: LockOrder, actor: Actor) -> Claim:
@@ -210,24 +225,45 @@ class Exclusion:
             async with asyncio.timeout(PATIENCE):
                 return await self._taken(host, order, actor)
         except (TargetError, TimeoutError):
-            return Claim(host, order.key, None)
+            claim = Claim(host, order.key, None, _token())
+            with suppress(EdgeError, TimeoutError):  # asked again before the switch
+                async with asyncio.timeout(PATIENCE):
+                    await claim.guard()
+            return claim
 
-    async def _taken(self, host: Host, order: LockOrder, actor: Actor) -> Claim:
+    async def _come(self, claim: Claim, order: LockOrder, actor: Actor) -> None:
+        """A rollback that went on without a lock has it as soon as Docker answers: from then on nobody else goes on."""
+        while True:
+            try:
+                late = await self._taken(claim.host, order, actor, claim.token)
+            except (CockpitError, TimeoutError) as error:  # another rollback may have it: the edge knows whose it is
+                log.info("the lock of %s: %s", claim.key, error)
+                await self._ports.clock.sleep(BEAT)
+                continue
+            claim.lock = late.lock
+            claim.keep(self._ports)
+            return
+
+    async def _taken(self, host: Host, order: LockOrder, actor: Actor, token: str = "") -> Claim:
+        """`token` is one that the edge knows already."""
+        token = token or _token()
         for _ in range(TRIES):
             lock = await host.target.take_lock(order)
             if lock is not None:
-                claim = Claim(host, order.key, lock)
+                claim = Claim(host, order.key, lock, token)
                 with suppress(EdgeError):  # asked again before the switch
                     await claim.guard()
                 return claim
             other = await host.target.lock_of(order.key)
+            if other is not None and other.order == order:  # nobody heard that it was taken
+                return Claim(host, order.key, other, token)
             if other is None:  # Docker is still removing it
                 await self._ports.clock.sleep(AGAIN)
                 continue
             why = self._may_take(host, other, order)
             if not why:
                 raise self.refusal(other)
-            await self._take_over(host, other, actor, why)
+            await self._take_over(host, other, actor, why, token)
         raise Refused(f"{order.key} is being changed by others again and again", "try again in a moment")
 
     def _may_take(self, host: Host, other: HostLock, order: LockOrder) -> str:
@@ -237,10 +273,11 @@ class Exclusion:
         over = order.kind == ROLLBACK != other.order.kind
         return f"a rollback does not wait for a {other.order.kind}" if over else ""
 
-    async def _take_over(self, host: Host, other: HostLock, actor: Actor, why: str) -> None:
+    async def _take_over(self, host: Host, other: HostLock, actor: Actor, why: str, token: str = "") -> None:
+        """From here on the pointer is moved with that token alone, and with none by nobody."""
         await host.target.release_lock(other)
         with suppress(EdgeError):  # a deploy would find out at its switch
-            await host.edge.guard(other.order.key, "")
+            await host.edge.guard(other.order.key, token)
         was = other.order
         if predecessor(was.holder, self._ports.me):
             log.info("%s: let go of the lock %s of our own, of a %s", was.key, other.short, was.kind)
@@ -301,6 +338,10 @@ class Exclusion:
             self._hearts[lock.id] = (lock.beats, now)
             return False
         return now - since >= SILENT
+
+
+def _token() -> str:
+    return secrets.token_hex(6)
 
 
 def at_it(lock: HostLock, now: float) -> str:

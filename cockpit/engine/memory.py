@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from cockpit.clock import Clock
 from cockpit.engine.host import Host
+from cockpit.engine.ports import Ports
 from cockpit.engine.rows import RECORDS
 from cockpit.errors import CockpitError, TargetDown, TargetError
 from cockpit.json_form import decode, encode
@@ -52,6 +53,21 @@ def record_of(remembered: Remembered) -> ReleaseRecord | None:
 def worth_it(record: ReleaseRecord) -> bool:
     """Somebody may go back to it, or be on it."""
     return bool(record.image) and not record.failed and not record.image_removed
+
+
+async def numbered(ports: Ports, host: Host, record: ReleaseRecord) -> ReleaseRecord:
+    """With a number that neither this log nor any other bastion's has for another release: the host remembers it before
+    the log does. Raises TargetDown; a host that cannot remember keeps nobody from deploying."""
+    known = {each.release for each in host.of(record.key)} | set(await ports.store.numbers(record.key))
+    try:
+        known |= {each.release for each in await host.target.remembered() if each.key == record.key}
+        record = replace(record, number=max(known, default=0) + 1)
+        await host.target.remember(record.key, record.number, text_of(record))
+    except TargetDown:
+        raise
+    except TargetError as error:
+        log.warning("%s: %s", host.name, error.message)
+    return replace(record, number=max(known, default=0) + 1)
 
 
 async def note(host: Host, record: ReleaseRecord) -> None:
@@ -103,7 +119,8 @@ async def _keep(host: Host, key: PlacementKey, records: dict[int, ReleaseRecord]
             await host.target.remember(key, number, text)
             memory[number] = text
     oldest = sorted(records)[-RECORDS] if len(records) >= RECORDS else 0
+    newest = max(memory, default=0)  # stays, also of a failed one: other bastions number theirs after it
     for number in [number for number in memory if number in records or number < oldest]:
-        if number not in wanted:
+        if number not in wanted and number != newest:
             await host.target.forget(key, number)
             del memory[number]

@@ -153,7 +153,7 @@ async def _scenes(
     remembered: dict[PlacementKey, dict[int, ReleaseRecord]] = defaultdict(dict)
     for each in await _remembered(host):
         record = memory.record_of(each)
-        if record is not None:
+        if record is not None and record.image:  # without one it has only its number
             remembered[each.key][each.release] = record
     found = {*remembered, *(each.key for each in containers)}
     keys = sorted(found if only is None else found & {only})

@@ -18,7 +18,7 @@ from pathlib import Path
 from cockpit.build.base import BuildLine, BuildOrder, Built
 from cockpit.build.reference import reference
 from cockpit.config.settings import PlacementSettings
-from cockpit.engine import plan, spec
+from cockpit.engine import memory, plan, spec
 from cockpit.engine.diagnose import explain
 from cockpit.engine.images import all_logins, login_for, wait_for
 from cockpit.engine.run import Run, StepWork
@@ -107,7 +107,7 @@ async def fetch(run: Run) -> str:
         created_at=run.ports.clock.now(),
         commits=shipped,
     )
-    run.release = await run.ports.store.add_release(record)
+    run.release = await run.ports.store.add_release(await memory.numbered(run.ports, run.host, record))
     number = run.release.number
     await run.ports.store.set_operation(run.operation.id, to_release=number, commit=commit.sha, subject=commit.subject)
     run.now_about(to_release=number, commit=commit.sha, subject=commit.subject)

@@ -138,6 +138,7 @@ def to_remove(containers: tuple[Container, ...], seen: Seen, now: float) -> tupl
         and record is not spare
         and (record.stopped or (record.slot is not None and (_never_served(record) or record.number not in running)))
         and not plan.hot(record, now)
+        and not _works_for(seen.live, record, containers)
     )
 
 

@@ -19,6 +19,7 @@ from cockpit.engine.starting import start_process
 from cockpit.engine.verifying import verify_hot, verify_process, verify_started
 from cockpit.errors import CockpitError, TargetError
 from cockpit.model import OperationKind
+from cockpit.store.base import ReleaseRecord
 from cockpit.targets.base import Standing
 from cockpit.targets.subnet import ADDRESS_REST
 
@@ -184,12 +185,20 @@ async def undo_start(run: Run) -> str:
     release, ports = run.release, run.ports
     if release is None or not run.started_here:
         return "nothing was started"
+    if await _sent_there(run, release):
+        return f"{release.name} is left running: somebody has sent customers to it meanwhile"
     await run.host.target.stop(release.key, release.number, slot=release.slot, grace=UNDO_GRACE, remove=True)
     if run.operation.kind is not OperationKind.RESTART:
         await ports.store.update_release(release.key, release.number, stopped=False, hot_until=None)
     if release.slot is not None:
         await ports.store.free_slot(release.slot, ports.clock.now())
     return f"{release.name} taken away"
+
+
+async def _sent_there(run: Run, release: ReleaseRecord) -> bool:
+    """By a rollback of another bastion, which waits for no lock when Docker is away. Raises EdgeError."""
+    wanted = run.world.pointer(release)
+    return wanted is not None and await run.host.edge.pointer(release.key) == wanted
 
 
 MOVE: Mapping[str, StepWork] = {

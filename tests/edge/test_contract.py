@@ -12,7 +12,7 @@ from cockpit.clock import SystemClock
 from cockpit.edge.base import Edge, EdgePlan, Pointer, Route
 from cockpit.edge.caddy import CaddyEdge
 from cockpit.edge.files import LocalFiles
-from cockpit.errors import ConfigError, EdgeError
+from cockpit.errors import ConfigError, EdgeError, Fenced
 from cockpit.model import PlacementKey
 from cockpit.targets.base import Target
 from cockpit.targets.docker import DockerTarget
@@ -49,6 +49,20 @@ async def test_a_pointer_reads_back_as_it_was_written(edge: Edge) -> None:
     for pointer in (OLD, NEW, OLD):
         await edge.point(WEB, pointer)
         assert await edge.pointer(WEB) == pointer
+
+
+async def test_only_the_last_token_counts(edge: Edge) -> None:
+    await edge.load(ROUTES)
+    await edge.guard(WEB, "ana")
+    await edge.point(WEB, OLD, "ana")
+    assert await edge.guarded(WEB, "ana")
+    await edge.guard(WEB, "tom")
+    assert (await edge.guarded(WEB, "ana"), await edge.guarded(WEB, "tom")) == (False, True)
+    with pytest.raises(Fenced):
+        await edge.point(WEB, NEW, "ana")
+    assert await edge.pointer(WEB) == OLD
+    await edge.guard(WEB, "")
+    assert not await edge.guarded(WEB, "tom")
 
 
 async def test_moving_one_placement_leaves_the_others(edge: Edge) -> None:

@@ -48,6 +48,11 @@ class FakeEdge:
             raise EdgeError(self.broken or self.refuses)
         self.tokens[key] = token
 
+    async def guarded(self, key: PlacementKey, token: str) -> bool:
+        if self.broken:
+            raise EdgeError(self.broken)
+        return self.tokens.get(key) == token
+
     async def point(self, key: PlacementKey, pointer: Pointer, token: str = "") -> None:
         if token and self.tokens.get(key) != token:
             raise Fenced(f"{key} was taken over")

@@ -288,7 +288,7 @@ class FakeTarget:
         await self._reach(f"take_lock {order.key}")
         if order.key in self.held:
             return None
-        return self.held.setdefault(order.key, HostLock(f"{next(self._ids):064x}", order, 0))
+        return self.held.setdefault(order.key, HostLock(f"{next(self._ids):012x}{0:052x}", order, 0))
 
     async def lock_of(self, key: PlacementKey) -> HostLock | None:
         await self._reach(f"lock_of {key}")

@@ -59,9 +59,11 @@ class Bastion:
         self.process: Process | None = None
         self.dead: list[Process] = []
         self.said: list[Exception] = []  # why an engine did not come up
+        self.powered = True
         self._scene = scene
         self._about = about
         self._lives = 0
+        self._calls: Process | None = None
         state = directory / name
         state.mkdir(parents=True)
         (state / "secret.key").write_bytes(bytes(32))
@@ -77,14 +79,24 @@ class Bastion:
     def alive(self) -> bool:
         return self.process is not None and self.process.alive
 
+    @property
+    def looks(self) -> bool:
+        """Its engine is up and gets time."""
+        return self.alive and self.engine is not None and self.process is not None and not self.process.paused
+
+    def lives(self, holder: Holder) -> bool:
+        """The engine that holds that is up and gets time."""
+        return self.looks and holder == self._me()
+
     def start(self) -> None:
-        """Nothing happens when one runs."""
-        if self.alive:
+        """Nothing happens when one runs, or the machine is off."""
+        if self.alive or not self.powered:
             return
         if self.process is not None:
-            self.dead.append(self.process)
+            self._forget(self.process, self._calls)
         self._lives += 1
         self.process, self.engine = Process(f"{self.name}{self._lives}"), None
+        self._calls = Process(f"calls of {self.process.name}", self.process)
         self.process.on_death.append(self._again)
         self.process.begin(self._live(self.process), "main")
 
@@ -97,6 +109,21 @@ class Bastion:
         if self.process is not None:
             self.process.die()
 
+    def power(self, on: bool) -> None:
+        """Off: nothing starts the engine again until it is on."""
+        self.powered = on
+        if on:
+            self.start()
+        else:
+            self.kill()
+
+    def pause(self, seconds: float) -> None:
+        """As SIGSTOP does, and SIGCONT after it. What it has asked the host for is done meanwhile."""
+        process = self.process
+        if process is not None and self.alive and not process.paused:
+            process.pause()
+            asyncio.get_running_loop().call_later(seconds, process.go_on, context=Context())
+
     async def stop(self) -> None:
         """As SIGTERM does."""
         if self.alive and self.engine is not None and self.process is not None:
@@ -108,7 +135,8 @@ class Bastion:
         """As a client does: starts an engine that is not there. Raises EngineUnreachable when it dies meanwhile."""
         self.start()
         process = self.process
-        assert process is not None, "just started"
+        if process is None or not process.alive:
+            raise EngineUnreachable("its machine is off")
         answer = process.begin(self._answer(call, asked, actor), f"request {call.name}")
         either: list[asyncio.Future[Any]] = [answer, self._death()]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -186,9 +214,14 @@ class Bastion:
 
     def _faulty(self, port: Any, gone: Callable[[str], CockpitError], *, daemon: bool = False) -> Any:
         about = partial(self._about, self)
-        return Faulty(port, self._scene.faults, gone, about, daemon=daemon)
+        assert self._calls is not None, "an engine opens its ports"
+        return Faulty(port, self._scene.faults, gone, about, self._calls, daemon=daemon)
+
+    def _forget(self, *processes: Process | None) -> None:
+        self.dead += [each for each in processes if each is not None]
 
     def bury(self) -> None:
         """The story is over."""
-        for each in (*self.dead, *([self.process] if self.process else [])):
+        self._forget(self.process, self._calls)
+        for each in self.dead:
             each.bury()

@@ -13,9 +13,13 @@ from typing import Any
 
 from cockpit.errors import BuildError, CockpitError, EdgeError, SourceError, TargetDown
 from cockpit.health.probe import EDGE_SILENT, Probe
+from tests.simulation.loop import Process
 
 HUNG = 8.0  # seconds after which a daemon that says nothing is given up
-CHANGES = frozenset({"start", "stop", "activate", "run", "remove_one_offs", "remove_image", "point"})
+SENT = frozenset(
+    {"start", "stop", "activate", "run", "remove_one_offs", "remove_image", "point", "take_lock", "release_lock",
+     "beat_lock", "guard"}
+)  # fmt: skip
 REPEATED = frozenset({"start", "stop", "activate", "remove_one_offs", "remove_image", "point", "load", "ensure_edge"})
 
 
@@ -43,7 +47,8 @@ class Faults:
 class Faulty:
     """Stands before a port's fake for one engine; `about` hears of each call that changes something, before and after.
 
-    `gone` makes the error of a call whose answer does not come; `daemon`: it comes from Docker, which may hang."""
+    `gone` makes the error of a call whose answer does not come; `daemon`: it comes from Docker, which may hang. Changes
+    are tasks of `calls`: what was sent to the host is done there, also when the engine is paused meanwhile."""
 
     def __init__(
         self,
@@ -51,6 +56,7 @@ class Faulty:
         faults: Faults,
         gone: Callable[[str], CockpitError],
         about: Callable[[str, tuple[Any, ...]], None],
+        calls: Process,
         *,
         daemon: bool,
     ) -> None:
@@ -58,6 +64,7 @@ class Faulty:
         self._faults = faults
         self._gone = gone
         self._about = about
+        self._calls = calls
         self._daemon = daemon
 
     def __getattr__(self, name: str) -> Any:
@@ -67,7 +74,11 @@ class Faulty:
 
         @wraps(found)
         async def call(*given: Any, **more: Any) -> Any:
-            return await self._call(name, found, *given, **more)
+            if name not in SENT:
+                return await self._call(name, found, *given, **more)
+            task = asyncio.current_task()
+            doing = task.get_name() if task is not None else name
+            return await self._calls.begin(self._call(name, found, *given, **more), doing)
 
         return call
 

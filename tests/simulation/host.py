@@ -19,6 +19,7 @@ from cockpit.targets.orders import StartOrder
 from tests.fakes.edge import FakeEdge
 from tests.fakes.prober import FakeProber
 from tests.fakes.target import FakeTarget, Program, _Box
+from tests.simulation.loop import current_process
 
 Breach = Callable[[str], None]
 
@@ -55,7 +56,10 @@ class SimulatedTarget(FakeTarget):
         self._by_itself = False
 
     def flavour(self, container: Container) -> Flavour:
-        return self.flavours[self._commits[container.id]]
+        return self.flavours[self.commit(container)]
+
+    def commit(self, container: Container) -> str:
+        return self._commits[container.id]
 
     def answer(self, container: Container) -> int:
         flavour, began = self.flavour(container), container.started_at or 0.0
@@ -77,6 +81,9 @@ class SimulatedTarget(FakeTarget):
         return made
 
     async def _between(self) -> None:
+        calls = current_process()
+        if calls is not None and calls.sender is not None:
+            await calls.sender.going_on()
         if self._random.random() < 0.5:
             await asyncio.sleep(self._random.uniform(0.0, 0.05))
         self._up()

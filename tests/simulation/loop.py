@@ -2,7 +2,7 @@
 
 The same seed gives the same trace, in whatever process. No sockets, no threads: what would run in a thread runs here,
 between two delays. An engine is a `Process`: killing it is never to step its tasks again, so that none of its `finally`
-and `except` runs, as with SIGKILL.
+and `except` runs, as with SIGKILL. One that is paused, as with SIGSTOP, takes its steps when it goes on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -28,20 +28,46 @@ THREAD = 0.02  # seconds, at most, that something in a thread waits for its turn
 class Process:
     """All tasks, timers and threads that began in it; `die` ends them between two of their steps."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, sender: Process | None = None) -> None:
         self.name = name
+        self.sender = sender  # whose requests these are: sent ones are done while it is paused, and end with it
+        if sender is not None:
+            sender.on_death.append(self.die)
         self.alive = True
         self.steps = 0
         self.last_step: int | None = None  # it dies when it has taken that many
+        self.paused = False
+        self._held: list[asyncio.Handle] = []  # steps that wait until it goes on
         self._tasks: list[asyncio.Task[Any]] = []
         self._kept = 100
         self.on_death: list[Callable[[], None]] = []
+        self.on_going_on: list[Callable[[], None]] = []
 
     def die(self) -> None:
         if self.alive:
             self.alive = False
             for each in self.on_death:
                 each()
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def go_on(self) -> None:
+        self.paused, held, self._held = False, self._held, []
+        cast(SimulatedLoop, asyncio.get_running_loop()).again(held)
+        called, self.on_going_on = self.on_going_on, []
+        for each in called:
+            each()
+
+    def hold(self, handle: asyncio.Handle) -> None:
+        self._held.append(handle)
+
+    async def going_on(self) -> None:
+        """Returns when it is not paused."""
+        if self.paused:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.on_going_on.append(lambda: future.set_result(None) if not future.done() else None)
+            await future
 
     def begin(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         context = copy_context()
@@ -74,6 +100,8 @@ class Process:
                     work.close()
 
     def stepped(self) -> None:
+        if self.sender is not None:
+            self.sender.stepped()
         self.steps += 1
         if self.steps == self.last_step:
             self.die()
@@ -128,11 +156,18 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         process = handle._context.get(_PROCESS)  # type: ignore[attr-defined]  # what the handle runs in
         if handle.cancelled() or (process is not None and not process.alive):
             return
+        if process is not None and process.paused:
+            process.hold(handle)
+            return
         if self.trace is not None:
             self.trace.append(f"{self._now:.6f} {process.name if process else '-'} {_who(handle)}")
         handle._run()
         if process is not None:
             process.stepped()
+
+    def again(self, handles: list[asyncio.Handle]) -> None:
+        """Steps that were due while nobody could take them."""
+        self._ready.extend(handles)
 
     def run_in_executor(self, _: Any, function: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]  # the only executor is chance
         """As a thread does it: cancelling the one who waits does not keep it from happening."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ from cockpit.edge.base import Pointer
 from cockpit.engine import tidy
 from cockpit.engine.exclusion import RECOVERY
 from cockpit.engine.journal import Backlog, Journal
-from cockpit.errors import StoreError
+from cockpit.errors import Fenced, Refused, StoreError, TargetDown
 from cockpit.model import OperationState, PlacementKey
 from cockpit.targets.base import Standing
 from cockpit.targets.host_lock import HostLock, LockOrder
 from tests.engine.rig import ANA, SHOP, Rig, rig, service, settings
+from tests.engine.test_exclusion import second, taken
 from tests.fakes.target import Program
 
 WEB = Process(port=8000, healthcheck=Healthcheck(interval=0.1, timeout=1.0, retries=2), stop_grace_period=0.1)
@@ -182,3 +184,96 @@ async def test_the_end_of_an_operation_is_entered_after_what_is_kept_already() -
     assert written == []
     await backlog.enter(lambda text: outcome())
     assert written == ["outcome", "end"]
+
+
+async def test_two_bastions_call_no_two_releases_by_one_number(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop, second(shop, tmp_path / "second") as other:
+        await shop.shipped("first")
+        shop.prober.answers[2] = 503
+        assert (await shop.shipped("second")).state is OperationState.FAILED
+        await other.until(lambda: other.engine.rows.seen(SHOP).row.live == 1)
+        third = await other.shipped("third")
+        assert (third.state, third.to_release) == (OperationState.SUCCEEDED, 3)
+        with pytest.raises(Refused, match="r3 is live now"):
+            await shop.deploy(shop.commit("fourth"))
+        assert [each.commit for each in shop.engine.rows.seen(SHOP).records if each.number == 3] == [third.commit]
+
+
+async def test_a_rollback_that_went_on_without_a_lock_has_it_as_soon_as_docker_answers(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        deploy = await taken(shop)
+        await shop.edge.guard(SHOP, "of the deploy")
+        take, answers = shop.target.take_lock, asyncio.Event()
+
+        async def take_slowly(order: LockOrder) -> HostLock | None:
+            await answers.wait()
+            return await take(order)
+
+        shop.target.take_lock = take_slowly  # type: ignore[method-assign]  # Docker hangs
+        claim = await shop.engine.exclusion.claim(shop.host, SHOP, 2, "rollback", ANA)
+        assert claim.lock is None
+        with pytest.raises(Fenced):
+            await shop.edge.point(SHOP, shop.edge.pointers[SHOP], "of the deploy")
+        answers.set()
+        await shop.until(lambda: claim.lock is not None)
+        assert claim.lock == await shop.target.lock_of(SHOP) != deploy
+        await shop.edge.point(SHOP, shop.edge.pointers[SHOP], claim.token)
+        await shop.engine.exclusion.release(claim)
+
+
+async def test_a_rollback_that_nobody_heard_of_getting_its_lock_finds_it(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        take = shop.target.take_lock
+
+        async def take_unheard(order: LockOrder) -> HostLock | None:
+            await take(order)
+            shop.target.take_lock = take  # type: ignore[method-assign]
+            raise TargetDown("the answer was lost")
+
+        shop.target.take_lock = take_unheard  # type: ignore[method-assign]
+        claim = await shop.engine.exclusion.claim(shop.host, SHOP, 2, "rollback", ANA)
+        await shop.until(lambda: claim.lock is not None)
+        assert claim.lock == await shop.target.lock_of(SHOP)
+        await shop.engine.exclusion.release(claim)
+
+
+async def test_a_rollback_that_slept_is_stopped_also_when_who_took_over_is_done(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        claim = await shop.engine.exclusion.claim(shop.host, SHOP, 1, "rollback", ANA)
+        fence = claim.fence(must=False)
+        shop.target.held.clear()
+        await fence()  # somebody pruned containers
+        await shop.edge.guard(SHOP, "of another bastion")
+        with pytest.raises(Fenced, match="taken shop/production over"):
+            await fence()
+        await shop.engine.exclusion.release(claim)
+
+
+async def test_an_operation_that_fails_leaves_running_what_another_bastion_sent_customers_to(tmp_path: Path) -> None:
+    async with rig(tmp_path) as shop:
+        await shop.shipped("first")
+        shop.prober.answers[2] = 503
+        failing = await shop.deploy(shop.commit("second"))
+        await shop.until(lambda: 2 in shop.running())
+        there = tuple(f"{each.address}:{each.port}" for each in shop.target.containers if each.release == 2)
+        shop.edge.pointers[SHOP] = Pointer(2, there)
+        assert (await shop.ended(failing)).state is OperationState.FAILED
+        assert 2 in shop.running()
+
+
+async def test_the_only_worker_goes_on_also_in_a_release_that_this_log_thinks_never_served(tmp_path: Path) -> None:
+    async with rig(tmp_path, WITH_WORKER) as shop:
+        shop.target.process_programs |= {(1, "worker"): RUNS, (2, "worker"): RUNS}
+        await shop.shipped("first")
+        await shop.shipped("second")
+        seen = shop.engine.rows.seen(SHOP)
+        first = replace(seen.records[1], failed=True, took_traffic_at=None, hot_until=None)
+        seen.records = (seen.records[0], first)
+        (web, worker) = [
+            next(each for each in shop.target.containers if each.process == process and each.release == release)
+            for process, release in (("web", 2), ("worker", 1))
+        ]
+        running = replace(worker, state=web.state)
+        assert tidy.to_remove((web, running), seen, shop.clock.now()) == ()
+        assert [each.number for each in tidy.to_remove((web,), seen, shop.clock.now())] == [1]

@@ -18,6 +18,7 @@ from cockpit.targets.orders import StartOrder
 if TYPE_CHECKING:
     from tests.simulation.host import SimulatedEdge, SimulatedProber, SimulatedTarget
 
+UNDER_WAY = 6.0  # seconds that what was asked of Docker may take to get there, and the fence's answer before it
 FRESH = 10.0  # seconds that a good answer is a reason to send customers there
 _ACTS = re.compile(r"(?:steps of operation|recovery of) (\S+)")
 _EFFECTS = frozenset({"start", "stop", "activate", "run", "point"})
@@ -29,7 +30,7 @@ class Witness:
         self.breaches: list[str] = []
         self.effects: list[str] = []  # what was done to the host, in order, for who reads a failure
         self._acting: dict[PlacementKey, str] = {}
-        self._acted: set[tuple[PlacementKey, str]] = set()
+        self._retired: dict[tuple[PlacementKey, str], float] = {}  # operations in whose place another acts, since when
         self._had_live: set[tuple[str, int]] = set()
         self._target: SimulatedTarget
         self._edge: SimulatedEdge
@@ -52,15 +53,19 @@ class Witness:
         key = given[0] if isinstance(given[0], PlacementKey) else given[0].key
         self.effects.append(f"{self._loop.time():9.3f} {bastion} [{doing}] {name} {_short(given)}")
         if (acts := _ACTS.fullmatch(doing)) is not None:
-            self._acts(key, f"{bastion} {acts[1]}")
+            self._acts(key, f"{bastion} {acts[1]}", name)
 
-    def _acts(self, key: PlacementKey, operation: str) -> None:
-        before = self._acting.get(key)
-        if (key, operation) in self._acted and not operation.endswith(str(key)):  # a recovery may begin again
-            self.breach(f"operation {operation} acts on {key} although {before} has acted since")
-        self._acted.discard((key, operation))
+    def _acts(self, key: PlacementKey, operation: str, effect: str) -> None:
+        """Once another operation acts, what the former has asked Docker for may still come; it moves no customers."""
+        now, before = self._loop.time(), self._acting.get(key)
+        retired = self._retired.get((key, operation))
+        if retired is not None and not operation.endswith(str(key)):  # a recovery may begin again
+            if effect == "point" or now - retired > UNDER_WAY:
+                self.breach(f"operation {operation} acts on {key} although {before} has acted since")
+            return
+        self._retired.pop((key, operation), None)
         if before not in (None, operation):
-            self._acted.add((key, str(before)))
+            self._retired[key, str(before)] = now
         self._acting[key] = operation
 
     def ended(self, container: Container) -> None:
