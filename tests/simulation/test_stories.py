@@ -18,11 +18,12 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]
 
+BASTION = st.sampled_from(schedule.BASTIONS)
 MANY = 250  # stories of the long form
 
 
 class Production(RuleBasedStateMachine):
-    """Customers are served by r2, and r1 is there to go back to; then anything happens."""
+    """Customers are served by r2, r1 is there to go back to, and two bastions see to them; then anything happens."""
 
     @initialize(seed=st.integers(0, 2**16))
     def customers_come(self, seed: int) -> None:
@@ -30,21 +31,17 @@ class Production(RuleBasedStateMachine):
         for step in schedule.BEGINNING:
             self.story.take(step)
 
-    @rule(flavour=st.sampled_from(schedule.FLAVOURS))
-    def deploy(self, flavour: str) -> None:
-        self.story.take(f"deploy:{flavour}")
+    @rule(bastion=BASTION, flavour=st.sampled_from(schedule.FLAVOURS))
+    def deploy(self, bastion: str, flavour: str) -> None:
+        self.story.take(f"{bastion}deploy:{flavour}")
 
-    @rule()
-    def rollback(self) -> None:
-        self.story.take("rollback")
+    @rule(bastion=BASTION)
+    def rollback(self, bastion: str) -> None:
+        self.story.take(f"{bastion}rollback")
 
-    @rule()
-    def restart(self) -> None:
-        self.story.take("restart")
-
-    @rule()
-    def cancel(self) -> None:
-        self.story.take("cancel")
+    @rule(bastion=BASTION, what=st.sampled_from(("restart", "cancel", "stop", "takeover")))
+    def something_else_is_asked(self, bastion: str, what: str) -> None:
+        self.story.take(f"{bastion}{what}")
 
     @rule(seconds=st.sampled_from(schedule.WAITS))
     def time_passes(self, seconds: str) -> None:
@@ -54,17 +51,21 @@ class Production(RuleBasedStateMachine):
     def more_time_passes(self, seconds: str) -> None:
         self.story.take(f"wait:{seconds}")
 
-    @rule(steps=st.integers(1, 400))
-    def the_engine_dies_after_some_steps(self, steps: int) -> None:
-        self.story.take(f"crash:{steps}")
+    @rule(bastion=BASTION, steps=st.integers(1, 400))
+    def an_engine_dies_after_some_steps(self, bastion: str, steps: int) -> None:
+        self.story.take(f"{bastion}crash:{steps}")
 
-    @rule(effects=st.integers(1, 5))
-    def the_engine_dies_at_an_effect(self, effects: int) -> None:
-        self.story.take(f"crash:e{effects}")
+    @rule(bastion=BASTION, effects=st.integers(1, 5))
+    def an_engine_dies_at_an_effect(self, bastion: str, effects: int) -> None:
+        self.story.take(f"{bastion}crash:e{effects}")
 
-    @rule()
-    def the_engine_is_stopped(self) -> None:
-        self.story.take("stop")
+    @rule(bastion=BASTION, how=st.sampled_from(schedule.PAUSES))
+    def an_engine_gets_no_time(self, bastion: str, how: str) -> None:
+        self.story.take(f"{bastion}pause:{how}")
+
+    @rule(bastion=BASTION, how=st.sampled_from(schedule.POWER))
+    def a_bastion_is_switched(self, bastion: str, how: str) -> None:
+        self.story.take(f"{bastion}power:{how}")
 
     @rule(how=st.sampled_from(schedule.DOCKER))
     def docker(self, how: str) -> None:
@@ -74,13 +75,13 @@ class Production(RuleBasedStateMachine):
     def edge(self, how: str) -> None:
         self.story.take(f"edge:{how}")
 
-    @rule(how=st.sampled_from(schedule.DISK))
-    def disk(self, how: str) -> None:
-        self.story.take(f"disk:{how}")
+    @rule(bastion=BASTION, how=st.sampled_from(schedule.DISK))
+    def a_disk(self, bastion: str, how: str) -> None:
+        self.story.take(f"{bastion}disk:{how}")
 
-    @rule(ahead=st.sampled_from(schedule.CLOCK))
-    def the_clock_is_set(self, ahead: str) -> None:
-        self.story.take(f"clock:{ahead}")
+    @rule(bastion=BASTION, ahead=st.sampled_from(schedule.CLOCK))
+    def a_clock_is_set(self, bastion: str, ahead: str) -> None:
+        self.story.take(f"{bastion}clock:{ahead}")
 
     @rule(probability=st.sampled_from(schedule.LOSSY))
     def replies_are_lost(self, probability: str) -> None:
